@@ -5,3 +5,4 @@ pub mod error;
 pub mod exit;
 pub mod output;
 pub mod secret;
+pub mod tls;
