@@ -1,8 +1,14 @@
 //! What the hooks share: wire formats and the operating system. Deciding what to do is theirs.
 
+pub mod acmesh;
+pub mod clock;
 pub mod env;
+pub mod settings;
+pub mod duration;
+pub mod config;
 pub mod error;
 pub mod exit;
+pub mod files;
 pub mod output;
 pub mod secret;
 pub mod tls;

@@ -1,0 +1,73 @@
+//! Time, passed in wherever something waits or expires, so that tests of it take none.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+/// A clock to read and to wait on.
+pub trait Clock: Debug + Send + Sync {
+    /// Time since some fixed moment; never goes back.
+    fn elapsed(&self) -> Duration;
+    /// The date and time of day.
+    fn now(&self) -> Timestamp;
+    /// Waits.
+    fn sleep(&self, time: Duration);
+}
+
+/// A clock that can be shared.
+pub type SharedClock = Arc<dyn Clock>;
+
+/// The system's clock.
+pub fn system() -> SharedClock {
+    Arc::new(System(Instant::now()))
+}
+
+#[derive(Debug)]
+struct System(Instant);
+
+impl Clock for System {
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
+/// A clock that only moves when somebody sleeps on it, for tests.
+#[derive(Debug)]
+pub struct Manual {
+    start: Timestamp,
+    passed: Mutex<Duration>,
+}
+
+impl Manual {
+    /// A clock that starts at `start`.
+    pub fn starting_at(start: Timestamp) -> Arc<Self> {
+        Arc::new(Self {
+            start,
+            passed: Mutex::new(Duration::ZERO),
+        })
+    }
+}
+
+impl Clock for Manual {
+    fn elapsed(&self) -> Duration {
+        *self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.start + self.elapsed()
+    }
+
+    fn sleep(&self, time: Duration) {
+        *self.passed.lock().unwrap_or_else(PoisonError::into_inner) += time;
+    }
+}
