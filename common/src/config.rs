@@ -288,8 +288,9 @@ impl ConfigFile {
                 format!(", line {line}")
             });
             // The message alone: the long form quotes the line, which may hold a value.
-            Error::config(format!("{}{line}: {}", path.display(), err.message()))
-                .advise("The README lists the tables and keys that the configuration file may hold.")
+            Error::config(format!("{}{line}: {}", path.display(), err.message())).advise(
+                "The README lists the tables and keys that the configuration file may hold.",
+            )
         };
         Ok(Self {
             path: path.to_owned(),
@@ -315,9 +316,12 @@ fn text_of(value: &toml::Value) -> Option<String> {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Boolean(on) => Some(on.to_string()),
-        toml::Value::Array(list) => {
-            Some(list.iter().filter_map(text_of).collect::<Vec<_>>().join(","))
-        }
+        toml::Value::Array(list) => Some(
+            list.iter()
+                .filter_map(text_of)
+                .collect::<Vec<_>>()
+                .join(","),
+        ),
         _ => None,
     }
 }
@@ -346,7 +350,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(file.value("dns_cf.ttl").as_deref(), Some("120"));
-        assert_eq!(file.value("cloudhub_v2.private_space").as_deref(), Some("a,b"));
+        assert_eq!(
+            file.value("cloudhub_v2.private_space").as_deref(),
+            Some("a,b")
+        );
         assert_eq!(file.value("cloudhub_v2.verify").as_deref(), Some("true"));
         assert_eq!(file.value("cloudhub_v2.client_id"), None);
         assert_eq!(file.path_of("key"), Path::new("/etc/key"));

@@ -56,7 +56,17 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "10", "m", "-5m", "1w", "1.5h", "99999999999999999999d", "9ü", "400000000d"] {
+        for text in [
+            "",
+            "10",
+            "m",
+            "-5m",
+            "1w",
+            "1.5h",
+            "99999999999999999999d",
+            "9ü",
+            "400000000d",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -2,13 +2,14 @@
 
 pub mod acmesh;
 pub mod clock;
-pub mod env;
-pub mod settings;
-pub mod duration;
 pub mod config;
+pub mod duration;
+pub mod env;
 pub mod error;
 pub mod exit;
 pub mod files;
+pub mod http;
 pub mod output;
 pub mod secret;
+pub mod settings;
 pub mod tls;

@@ -64,10 +64,7 @@ pub struct Key {
 
 impl Key {
     /// A thing without a flag.
-    pub const fn new(
-        names: &'static [&'static str],
-        toml: &'static [&'static str],
-    ) -> Self {
+    pub const fn new(names: &'static [&'static str], toml: &'static [&'static str]) -> Self {
         Self {
             flag: None,
             names,
@@ -299,9 +296,10 @@ impl Settings {
                         origin: Origin::Flag(flag),
                     },
                 )),
-                _ => Source::ALL.into_iter().enumerate().find_map(|(rank, source)| {
-                    Some((rank, self.at(source, name, index)?))
-                }),
+                _ => Source::ALL
+                    .into_iter()
+                    .enumerate()
+                    .find_map(|(rank, source)| Some((rank, self.at(source, name, index)?))),
             };
             let key = self.ranked_secret(secret, Some(index))?;
             match (id, key) {
@@ -314,15 +312,23 @@ impl Settings {
                 (Some((_, id)), None) if half.is_none() => {
                     let missing = secret.names.get(index).copied().unwrap_or_default();
                     half = Some(
-                        Error::config(format!("{missing} is missing, while {} is given", id.origin))
-                            .advise(format!("Set {missing}, or {missing}_FILE to the path of a file that holds it.")),
+                        Error::config(format!(
+                            "{missing} is missing, while {} is given",
+                            id.origin
+                        ))
+                        .advise(format!(
+                            "Set {missing}, or {missing}_FILE to the path of a file that holds it."
+                        )),
                     );
                 }
                 (None, Some((_, key))) if half.is_none() => {
                     let missing = name.names.get(index).copied().unwrap_or_default();
                     half = Some(
-                        Error::config(format!("{missing} is missing, while {} is given", key.origin))
-                            .advise(format!("Set {missing}.")),
+                        Error::config(format!(
+                            "{missing} is missing, while {} is given",
+                            key.origin
+                        ))
+                        .advise(format!("Set {missing}.")),
                     );
                 }
                 _ => {}
@@ -655,7 +661,10 @@ mod tests {
             let found = load(&[&acme[..], extra].concat()).secret(&TOKEN).unwrap();
             found.unwrap().value.expose().to_owned()
         };
-        assert_eq!(token(&[("CF_Token", "from-environment")]), "from-environment");
+        assert_eq!(
+            token(&[("CF_Token", "from-environment")]),
+            "from-environment"
+        );
         assert_eq!(token(&[]), "from-domain");
         assert_eq!(token(&[("DOMAIN_CONF", "")]), "from-account");
     }
@@ -674,23 +683,34 @@ mod tests {
     fn a_secret_can_stand_in_a_file_and_its_newline_is_not_part_of_it() {
         let folder = Folder::new();
         let path = folder.write("token", "canary-file\n");
-        let found = load(&[("CF_Token_FILE", &path)]).secret(&TOKEN).unwrap().unwrap();
+        let found = load(&[("CF_Token_FILE", &path)])
+            .secret(&TOKEN)
+            .unwrap()
+            .unwrap();
         assert_eq!(found.value.expose(), "canary-file");
         assert_eq!(found.origin.to_string(), format!("CF_Token_FILE ({path})"));
-        let err = load(&[("CF_Token_FILE", "/nowhere/token")]).secret(&TOKEN).unwrap_err();
+        let err = load(&[("CF_Token_FILE", "/nowhere/token")])
+            .secret(&TOKEN)
+            .unwrap_err();
         assert_eq!(err.kind(), Kind::NotFound);
     }
 
     #[test]
     fn a_client_id_is_never_paired_with_a_secret_of_another_family() {
-        let own = [("CH2_CLIENT_ID", "own"), ("CH2_CLIENT_SECRET", "own-secret")];
+        let own = [
+            ("CH2_CLIENT_ID", "own"),
+            ("CH2_CLIENT_SECRET", "own-secret"),
+        ];
         let general = [
             ("ANYPOINT_CLIENT_ID", "general"),
             ("ANYPOINT_CLIENT_SECRET", "general-secret"),
         ];
         let pair = |pairs: &[(&str, &str)]| load(pairs).pair(&ID, &SECRET, None);
         let (id, secret) = pair(&[own, general].concat()).unwrap().unwrap();
-        assert_eq!((id.value.as_str(), secret.value.expose()), ("own", "own-secret"));
+        assert_eq!(
+            (id.value.as_str(), secret.value.expose()),
+            ("own", "own-secret")
+        );
         let (id, secret) = pair(&[&own[..1], &general[..]].concat()).unwrap().unwrap();
         assert_eq!(
             (id.value.as_str(), secret.value.expose()),
@@ -708,10 +728,15 @@ mod tests {
         let folder = Folder::new();
         folder.write("token", "from-file\n");
         let path = folder.write("c.toml", "[dns_cf]\ntoken_file = \"token\"\n");
-        let found = load(&[("ANYPOINT_HOOKS_CONFIG", &path)]).secret(&TOKEN).unwrap();
+        let found = load(&[("ANYPOINT_HOOKS_CONFIG", &path)])
+            .secret(&TOKEN)
+            .unwrap();
         assert_eq!(found.unwrap().value.expose(), "from-file");
         let path = folder.write("c.toml", "[dns_cf]\ntoken_env = \"MY_TOKEN\"\n");
-        let pairs = [("ANYPOINT_HOOKS_CONFIG", path.as_str()), ("MY_TOKEN", "from-variable")];
+        let pairs = [
+            ("ANYPOINT_HOOKS_CONFIG", path.as_str()),
+            ("MY_TOKEN", "from-variable"),
+        ];
         let found = load(&pairs).secret(&TOKEN).unwrap();
         assert_eq!(found.unwrap().value.expose(), "from-variable");
     }
@@ -722,14 +747,20 @@ mod tests {
             "CF_Token",
             "__ACME_BASE64__START_aXQncw==__ACME_BASE64__END_",
         )]);
-        assert_eq!(settings.secret(&TOKEN).unwrap().unwrap().value.expose(), "it's");
+        assert_eq!(
+            settings.secret(&TOKEN).unwrap().unwrap().value.expose(),
+            "it's"
+        );
     }
 
     #[test]
     fn a_malformed_duration_names_where_it_stands() {
-        let err = load(&[("ANYPOINT_HOOKS_DEADLINE", "soon")]).network().unwrap_err();
+        let err = load(&[("ANYPOINT_HOOKS_DEADLINE", "soon")])
+            .network()
+            .unwrap_err();
         assert!(
-            err.to_string().starts_with("ANYPOINT_HOOKS_DEADLINE (environment): \"soon\" is not"),
+            err.to_string()
+                .starts_with("ANYPOINT_HOOKS_DEADLINE (environment): \"soon\" is not"),
             "{err}"
         );
     }
