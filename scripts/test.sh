@@ -1,0 +1,220 @@
+#!/bin/sh
+# Runs every test and check of this repository: see --help.
+set -eu
+
+here=$(CDPATH='' cd -P -- "$(dirname -- "$0")" && pwd -P)
+root=$(dirname "$here")
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+
+usage() {
+  cat <<'TEXT'
+Runs every test and check of this repository, and ends by naming what could not be run.
+
+  scripts/test.sh [--no-install]
+
+  --no-install   install nothing, even as root on Debian or Ubuntu
+
+Environment:
+  ACME_SH                an acme.sh to test with (default: on PATH, ~/.acme.sh, or fetched with git)
+  ANYPOINT_OPENAPI_DIR   folder with published OpenAPI files, which the contract tests compare requests with
+
+A test that needs a program is ignored by cargo and stands in a module needs_PROGRAM; here it runs if that is there.
+TEXT
+}
+
+install=yes
+case ${1:-} in
+'') ;;
+--no-install) install= ;;
+-h | --help) usage && exit 0 ;;
+*) die "unknown option '$1': see $0 --help" ;;
+esac
+
+cd "$root"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+: >"$work/not-run"
+: >"$work/failed"
+passed=0
+failed=0
+skipped=0
+started=$(date +%s)
+
+heading() { printf '\n== %s (%s s)\n' "$*" "$(($(date +%s) - started))"; }
+not_run() { printf '%s\n' "$*" >>"$work/not-run"; }
+
+# check NAME COMMAND…: one check that passes or fails.
+check() {
+  heading "$1"
+  _name=$1
+  shift
+  if "$@"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    printf '%s\n' "$_name" >>"$work/failed"
+  fi
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# --- What the tests need --------------------------------------------------------------------------------------
+
+# command:package in Debian, for everything that a test may call.
+tools='dash:dash bash:bash busybox:busybox mksh:mksh ksh93:ksh93u+m yash:yash zsh:zsh shellcheck:shellcheck
+  pebble:pebble lego:lego certbot:certbot podman:podman runc:runc kubectl:kubernetes-client openssl:openssl
+  curl:curl git:git jq:jq tmux:tmux setpriv:util-linux'
+
+missing_packages() {
+  for _tool in $tools; do
+    if ! have "${_tool%%:*}"; then printf '%s\n' "${_tool#*:}"; fi
+  done
+}
+
+on_debian() { [ -f /etc/debian_version ] && have apt-get; }
+
+apt() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 -qq "$@" </dev/null; }
+
+install_packages() {
+  apt update || true
+  # One that this release does not have must not keep the others away.
+  # shellcheck disable=SC2086 # a list of packages
+  apt install -y --no-install-recommends "$@" || for _package in "$@"; do
+    apt install -y --no-install-recommends "$_package" || true
+  done
+}
+
+have cargo || die "cargo is missing: install Rust from https://rustup.rs"
+packages=$(missing_packages | tr '\n' ' ')
+installing=
+if [ -n "$install" ] && on_debian && [ "$(id -u)" = 0 ]; then
+  if ! have cc; then
+    heading "Installing a C compiler"
+    install_packages gcc libc6-dev >"$work/apt.log" 2>&1
+  fi
+  if [ -n "$packages" ]; then
+    heading "Installing in the background: $packages"
+    # shellcheck disable=SC2086 # a list of packages
+    install_packages $packages >"$work/apt.log" 2>&1 &
+    installing=$!
+  fi
+elif [ -n "$packages" ] && on_debian; then
+  say "Missing here; to install it: apt-get install $packages"
+fi
+
+for component in fmt:rustfmt clippy:clippy; do
+  if ! cargo "${component%%:*}" --version >/dev/null 2>&1 && have rustup; then
+    rustup component add "${component#*:}" || true
+  fi
+done
+
+# --- Building, while packages are installed ---------------------------------------------------------------------
+
+heading "Building the programs and their tests"
+if ! { cargo build --workspace --locked && cargo test --workspace --locked --no-run; }; then
+  say "The build failed."
+  say "0 passed, 1 failed"
+  exit 1
+fi
+
+if [ -n "$installing" ]; then
+  heading "Waiting for the packages"
+  wait "$installing" || true
+fi
+
+ACME_SH=$(find_acme_sh "$root/target/acme.sh")
+export ACME_SH
+
+# --- The tests --------------------------------------------------------------------------------------------------
+
+# What the names of ignored tests say they need, as in needs_mksh::….
+needed() {
+  cargo test --workspace --locked --all-targets -- --list --ignored 2>/dev/null |
+    sed -n 's/: test$//p' | tr ':' '\n' | sed -n 's/^needs_//p' | sort -u
+}
+
+# Whether the tests of needs_$1 can run.
+available() {
+  case $1 in
+  acme_sh) [ -n "${ACME_SH:-}" ] ;;
+  openapi) [ -n "${ANYPOINT_OPENAPI_DIR:-}" ] ;;
+  *) have "$1" || have "$(printf '%s' "$1" | tr _ -)" ;;
+  esac
+}
+
+reason() {
+  case $1 in
+  acme_sh) say "tests with the real acme.sh: set ACME_SH to one; fetching it from github.com did not work" ;;
+  openapi) say "contract tests against published API descriptions: set ANYPOINT_OPENAPI_DIR to their folder" ;;
+  *) say "tests that need $1: install it" ;;
+  esac
+}
+
+set --
+for what in $(needed); do
+  if ! available "$what"; then
+    not_run "$(reason "$what")"
+    set -- "$@" --skip "needs_$what"
+  fi
+done
+if [ -z "${ACME_SH:-}" ] && ! grep -q 'real acme.sh' "$work/not-run"; then not_run "$(reason acme_sh)"; fi
+if [ -z "${ANYPOINT_OPENAPI_DIR:-}" ] && ! grep -q 'API descriptions' "$work/not-run"; then not_run "$(reason openapi)"; fi
+
+heading "Tests"
+{
+  code=0
+  cargo test --workspace --locked --no-fail-fast -- --include-ignored "$@" 2>&1 || code=$?
+  printf '%s\n' "$code" >"$work/code"
+} | tee "$work/tests.log"
+
+# shellcheck disable=SC2046 # three numbers
+set -- $(awk '
+  /^test result: / { for (i = 1; i < NF; i++) {
+    if ($(i + 1) == "passed;") passed += $i
+    if ($(i + 1) == "failed;") failed += $i
+    if ($(i + 1) == "ignored;" || $(i + 1) == "filtered") skipped += $i } }
+  END { print passed + 0, failed + 0, skipped + 0 }' "$work/tests.log")
+passed=$1
+failed=$2
+skipped=$3
+sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$work/tests.log" >>"$work/failed"
+# A test program that crashed has reported no failed test.
+if [ "$(cat "$work/code")" != 0 ] && [ "$failed" = 0 ]; then
+  failed=1
+  say "cargo test (see above)" >>"$work/failed"
+fi
+
+# --- Checks ------------------------------------------------------------------------------------------------------
+
+if cargo fmt --version >/dev/null 2>&1; then
+  check "Formatting" cargo fmt --all --check
+else
+  not_run "cargo fmt: rustup component add rustfmt"
+fi
+if cargo clippy --version >/dev/null 2>&1; then
+  check "Clippy" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+else
+  not_run "cargo clippy: rustup component add clippy"
+fi
+if have shellcheck; then
+  check "Shellcheck of the scripts" shellcheck -x scripts/*.sh .ci/run
+  check "Shellcheck of the shims" shellcheck -s sh scripts/dnsapi/dns_cf scripts/deploy/*
+else
+  not_run "shellcheck: install it"
+fi
+
+# --- Summary -----------------------------------------------------------------------------------------------------
+
+heading "Summary"
+if [ -s "$work/failed" ]; then
+  say "FAILED:"
+  sed 's/^/  /' "$work/failed"
+fi
+if [ -s "$work/not-run" ]; then
+  say "NOT RUN:"
+  sed 's/^/  /' "$work/not-run"
+fi
+say "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
