@@ -36,7 +36,7 @@ pub fn show(time: Duration) -> String {
     let units = [(24 * 60 * 60, 'd'), (60 * 60, 'h'), (60, 'm')];
     units
         .iter()
-        .find(|(size, _)| seconds > 0 && seconds % size == 0)
+        .find(|(size, _)| seconds > 0 && seconds.is_multiple_of(*size))
         .map_or_else(
             || format!("{seconds}s"),
             |(size, unit)| format!("{}{unit}", seconds / size),

@@ -37,7 +37,10 @@ pub struct Remote {
 ///
 /// `Display` gives the sentence alone; causes are reached by `source`, advice by [`Error::advice`].
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     kind: Kind,
     what: String,
     advice: Option<String>,
@@ -52,14 +55,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind`; `what` says what failed and why, as one sentence without a full stop.
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Inner {
             kind,
             what: what.into(),
             advice: None,
             remote: None,
             effect_unknown: false,
             source: None,
-        }
+        }))
     }
 
     /// Missing or invalid configuration or input.
@@ -75,73 +78,74 @@ impl Error {
     /// Adds what to do next, as one or more sentences. The outermost advice is the one shown.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
-        self.advice = Some(advice.into());
+        self.0.advice = Some(advice.into());
         self
     }
 
     /// Adds the error that led to this one.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.0.source = Some(source.into());
         self
     }
 
     /// Adds what the remote system said.
     #[must_use]
     pub fn said(mut self, remote: Remote) -> Self {
-        self.remote = Some(remote);
+        self.0.remote = Some(remote);
         self
     }
 
     /// Marks a write that may have been executed although no usable answer came.
     #[must_use]
     pub fn with_unknown_effect(mut self) -> Self {
-        self.effect_unknown = true;
+        self.0.effect_unknown = true;
         self
     }
 
     /// The same error as another kind, where the caller knows better what it means.
     #[must_use]
     pub fn as_kind(mut self, kind: Kind) -> Self {
-        self.kind = kind;
+        self.0.kind = kind;
         self
     }
 
     /// What the caller can do.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// What to do next.
     pub fn advice(&self) -> Option<&str> {
-        self.advice.as_deref()
+        self.0.advice.as_deref()
     }
 
     /// What the remote system said, if it said anything.
     pub fn remote(&self) -> Option<&Remote> {
-        self.remote.as_ref()
+        self.0.remote.as_ref()
     }
 
     /// HTTP status of the refusal, if there was one.
     pub fn status(&self) -> Option<u16> {
-        self.remote.as_ref().and_then(|remote| remote.status)
+        self.0.remote.as_ref().and_then(|remote| remote.status)
     }
 
     /// Whether a write may have taken effect although it ended in this error: look before repeating it.
     pub fn effect_unknown(&self) -> bool {
-        self.effect_unknown
+        self.0.effect_unknown
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&secret::mask(&self.what))
+        f.write_str(&secret::mask(&self.0.what))
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source
+        self.0
+            .source
             .as_deref()
             .map(|source| source as &(dyn StdError + 'static))
     }
