@@ -1,6 +1,7 @@
 //! What the hooks share: wire formats and the operating system. Deciding what to do is theirs.
 
 pub mod acmesh;
+pub mod anypoint;
 pub mod clock;
 pub mod config;
 pub mod duration;
