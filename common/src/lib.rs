@@ -5,6 +5,7 @@ pub mod anypoint;
 pub mod clock;
 pub mod config;
 pub mod duration;
+pub mod cert;
 pub mod env;
 pub mod error;
 pub mod exit;
