@@ -2,10 +2,10 @@
 
 pub mod acmesh;
 pub mod anypoint;
+pub mod cert;
 pub mod clock;
 pub mod config;
 pub mod duration;
-pub mod cert;
 pub mod env;
 pub mod error;
 pub mod exit;
