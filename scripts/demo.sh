@@ -1,0 +1,225 @@
+#!/bin/sh
+# Shows the main job against simulated platforms, without any account: see --help.
+set -eu
+
+here=$(CDPATH='' cd -P -- "$(dirname -- "$0")" && pwd -P)
+root=$(dirname "$here")
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+
+usage() {
+  cat <<'TEXT'
+Shows the main job on this machine, without any account: acme.sh issues a wildcard certificate from pebble (a small
+ACME server) through dns_cf, cloudhub_v2 deploys it, and a renewal with an empty environment replaces it. Cloudflare
+and the Anypoint Platform are simulated. Nothing outside of a temporary folder and target/ is touched.
+
+  scripts/demo.sh [--direct]
+
+  --direct   without acme.sh and pebble: call the executables directly, with a certificate made by openssl
+
+Environment: ACME_SH, an acme.sh to use (default: on PATH, ~/.acme.sh, or fetched with git)
+TEXT
+}
+
+direct=
+case ${1:-} in
+'') ;;
+--direct) direct="as asked for" ;;
+-h | --help) usage && exit 0 ;;
+*) die "unknown option '$1': see $0 --help" ;;
+esac
+
+for tool in cargo openssl; do
+  command -v "$tool" >/dev/null || die "$tool is needed for the demonstration: install it"
+done
+
+work=$(mktemp -d)
+simulator=
+pebble=
+finish() {
+  for process in $simulator $pebble; do kill "$process" 2>/dev/null || true; done
+  rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 1' HUP INT TERM
+
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); else bold='' plain=''; fi
+step() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
+
+# Runs a command, its output indented and without the certificates that acme.sh prints.
+show() {
+  {
+    _code=0
+    "$@" 2>&1 || _code=$?
+    printf '%s\n' "$_code" >"$work/code"
+  } | sed -e '/-----BEGIN/,/-----END/d' -e 's/^/    /'
+  [ "$(cat "$work/code")" = 0 ] || die "that did not work: see above"
+}
+
+# --- The simulated world ----------------------------------------------------------------------------------------
+
+step "Building the executables and the simulator"
+cd "$root"
+cargo build --quiet --locked --workspace --bins
+built=${CARGO_TARGET_DIR:-$root/target}/debug
+
+step "Starting the simulator: Cloudflare with its name servers, and the Anypoint Platform with a private space"
+mkdir "$work/world"
+mkfifo "$work/ready"
+"$built/anypoint-sim" --dir "$work/world" >"$work/ready" &
+simulator=$!
+exec 3<"$work/ready"
+started=
+while IFS= read -r line <&3; do
+  case $line in
+  ready)
+    started=yes
+    break
+    ;;
+  [A-Z]*=*)
+    # The variables that lead a program into the simulated world.
+    say "    $line"
+    printf '%s\n' "$line" >>"$work/variables"
+    ;;
+  esac
+done
+[ -n "$started" ] || die "the simulator did not start"
+
+# value NAME: what the simulator printed for it.
+value() { sed -n "s/^$1=//p" "$work/variables"; }
+
+names='*.acme.example and acme.example'
+
+# What the ingress of the private space serves: the certificate that a browser would see.
+served() {
+  openssl s_client -connect "$(value INGRESS)" -servername shop.acme.example </dev/null 2>/dev/null |
+    openssl x509 -noout -serial -subject -dates
+}
+
+# --- acme.sh and pebble, where they can be had --------------------------------------------------------------------
+
+acme_sh=
+if [ -z "$direct" ]; then
+  acme_sh=$(find_acme_sh "$root/target/acme.sh")
+  if [ -z "$acme_sh" ]; then
+    direct="there is no acme.sh here, and fetching it did not work: set ACME_SH to one"
+  elif ! command -v pebble >/dev/null; then
+    direct="there is no pebble here: on Debian and Ubuntu, apt-get install pebble"
+  fi
+fi
+
+# Listens on a port that is free: tries some, since pebble wants to be told one.
+start_pebble() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj '/CN=pebble' \
+    -addext 'subjectAltName=IP:127.0.0.1' -keyout "$work/pebble.key" -out "$work/pebble.pem" 2>/dev/null
+  for try in 1 2 3 4 5; do
+    port=$((20000 + ($$ + try * 7919) % 20000))
+    cat >"$work/pebble.json" <<JSON
+{"pebble": {"listenAddress": "127.0.0.1:$port", "certificate": "$work/pebble.pem", "privateKey": "$work/pebble.key",
+            "httpPort": 5002, "tlsPort": 5001}}
+JSON
+    PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=0 PEBBLE_AUTHZREUSE=0 \
+      pebble -config "$work/pebble.json" -dnsserver "$(value DNS)" >"$work/pebble.log" 2>&1 &
+    pebble=$!
+    while kill -0 "$pebble" 2>/dev/null; do
+      if openssl s_client -connect "127.0.0.1:$port" </dev/null >/dev/null 2>&1; then return; fi
+      sleep 0.1 2>/dev/null || sleep 1
+    done
+  done
+  die "pebble does not start: $(tail -n 1 "$work/pebble.log")"
+}
+
+# Nothing of this user's own acme.sh or environment.
+bare() { env -i HOME="$work/user" PATH="$PATH" "$@"; }
+
+with_acme_sh() {
+  step "Starting pebble, which asks the simulated name servers"
+  start_pebble
+  cat "$(value CA_BUNDLE)" "$work/pebble.pem" >"$work/ca.pem"
+
+  step "Installing acme.sh from $acme_sh into a home of its own, and the hooks into that"
+  home=$work/acme
+  (cd "$(dirname "$acme_sh")" && bare sh ./acme.sh --install --home "$home" --nocron --noprofile) >"$work/install.log" ||
+    die "acme.sh --install failed: $(cat "$work/install.log")"
+  show bare sh "$here/install.sh" --home "$home" --bin-dir "$home/bin" --from "$built"
+  acme="$home/acme.sh"
+
+  step "acme.sh --issue: a certificate for $names through dns_cf"
+  show bare CA_BUNDLE="$work/ca.pem" CF_Token="$(value CF_Token)" CF_Api="$(value CF_Api)" \
+    "$acme" --home "$home" --server "https://127.0.0.1:$port/dir" --issue --dns dns_cf --dnssleep 1 \
+    -d '*.acme.example' -d acme.example
+
+  step "acme.sh --deploy: into the private space through cloudhub_v2"
+  show bare CH2_CLIENT_ID="$(value CH2_CLIENT_ID)" CH2_CLIENT_SECRET="$(value CH2_CLIENT_SECRET)" \
+    ORGANIZATION_ID="$(value ORGANIZATION_ID)" CH2_PRIVATE_SPACE_ID="$(value CH2_PRIVATE_SPACE_ID)" \
+    ANYPOINT_URL="$(value ANYPOINT_URL)" \
+    "$acme" --home "$home" --deploy -d '*.acme.example' --deploy-hook cloudhub_v2
+
+  step "https://shop.acme.example in the private space now shows"
+  show served
+  served >"$work/first"
+
+  step "acme.sh --cron --force: a renewal as cron runs it, with nothing in the environment but HOME and PATH"
+  show bare "$acme" --cron --force --home "$home"
+}
+
+# --- The same without acme.sh -------------------------------------------------------------------------------------
+
+certificate() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -subj '/CN=*.acme.example' \
+    -addext 'subjectAltName=DNS:*.acme.example,DNS:acme.example' \
+    -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
+}
+
+deploy_directly() {
+  show bare CA_BUNDLE="$(value CA_BUNDLE)" CH2_CLIENT_ID="$(value CH2_CLIENT_ID)" \
+    CH2_CLIENT_SECRET="$(value CH2_CLIENT_SECRET)" ORGANIZATION_ID="$(value ORGANIZATION_ID)" \
+    CH2_PRIVATE_SPACE_ID="$(value CH2_PRIVATE_SPACE_ID)" ANYPOINT_URL="$(value ANYPOINT_URL)" \
+    "$built/cloudhub_v2" deploy '*.acme.example' "$work/key.pem" "$work/cert.pem" "$work/cert.pem" "$work/cert.pem"
+}
+
+dns_directly() {
+  show bare CA_BUNDLE="$(value CA_BUNDLE)" CF_Token="$(value CF_Token)" CF_Api="$(value CF_Api)" \
+    "$built/dns_cf" "$1" _acme-challenge.acme.example KXrpxRBosdIKFzxW_CT3KLZNf6q0HG9i01zxXp5CPBs
+}
+
+without_acme_sh() {
+  step "dns_cf adds and removes a challenge as an ACME client would have it do"
+  dns_directly add
+  dns_directly rm
+
+  step "cloudhub_v2 deploys a certificate for $names, made by openssl"
+  certificate
+  deploy_directly
+  step "https://shop.acme.example in the private space now shows"
+  show served
+  served >"$work/first"
+
+  step "cloudhub_v2 deploys the next certificate"
+  certificate
+  deploy_directly
+}
+
+if [ -n "$direct" ]; then
+  step "WITHOUT acme.sh and pebble ($direct)"
+  without_acme_sh
+else
+  with_acme_sh
+fi
+
+step "https://shop.acme.example now shows the new certificate"
+show served
+served >"$work/second"
+if cmp -s "$work/first" "$work/second"; then die "the private space still serves the first certificate"; fi
+
+step "That is all. For your own accounts:"
+cat <<'TEXT'
+    scripts/install.sh                        # executables and shims, into your acme.sh
+    export CF_Token=…                         # Cloudflare API token: Zone:Read and DNS:Edit for your zone
+    acme.sh --issue --dns dns_cf -d '*.example.com' -d example.com
+    export CH2_CLIENT_ID=… CH2_CLIENT_SECRET=…  # connected app that may manage the private space's network
+    export ORGANIZATION_ID=… CH2_PRIVATE_SPACE_ID=…
+    export ANYPOINT_URL=…                     # only for another control plane than https://anypoint.mulesoft.com
+    acme.sh --deploy -d '*.example.com' --deploy-hook cloudhub_v2
+acme.sh's own cron job renews and deploys from then on: what worked is saved.
+TEXT
