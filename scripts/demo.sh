@@ -77,9 +77,8 @@ while IFS= read -r line <&3; do
     break
     ;;
   [A-Z]*=*)
-    # The variables that lead a program into the simulated world.
-    say "    $line"
     printf '%s\n' "$line" >>"$work/variables"
+    case $line in SIM_* | CF_Api=* | ANYPOINT_URL=*) say "    $line" ;; esac
     ;;
   esac
 done
@@ -92,7 +91,7 @@ names='*.acme.example and acme.example'
 
 # What the ingress of the private space serves: the certificate that a browser would see.
 served() {
-  openssl s_client -connect "$(value INGRESS)" -servername shop.acme.example </dev/null 2>/dev/null |
+  openssl s_client -connect "$(value SIM_INGRESS)" -servername shop.acme.example </dev/null 2>/dev/null |
     openssl x509 -noout -serial -subject -dates
 }
 
@@ -119,7 +118,7 @@ start_pebble() {
             "httpPort": 5002, "tlsPort": 5001}}
 JSON
     PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=0 PEBBLE_AUTHZREUSE=0 \
-      pebble -config "$work/pebble.json" -dnsserver "$(value DNS)" >"$work/pebble.log" 2>&1 &
+      pebble -config "$work/pebble.json" -dnsserver "$(value SIM_DNS)" >"$work/pebble.log" 2>&1 &
     pebble=$!
     while kill -0 "$pebble" 2>/dev/null; do
       if openssl s_client -connect "127.0.0.1:$port" </dev/null >/dev/null 2>&1; then return; fi
@@ -139,7 +138,7 @@ with_acme_sh() {
 
   step "Installing acme.sh from $acme_sh into a home of its own, and the hooks into that"
   home=$work/acme
-  (cd "$(dirname "$acme_sh")" && bare sh ./acme.sh --install --home "$home" --nocron --noprofile) >"$work/install.log" ||
+  (cd "$(dirname "$acme_sh")" && bare sh ./acme.sh --install --home "$home" --nocron --noprofile) >"$work/install.log" 2>&1 ||
     die "acme.sh --install failed: $(cat "$work/install.log")"
   show bare sh "$here/install.sh" --home "$home" --bin-dir "$home/bin" --from "$built"
   acme="$home/acme.sh"
@@ -150,7 +149,7 @@ with_acme_sh() {
     -d '*.acme.example' -d acme.example
 
   step "acme.sh --deploy: into the private space through cloudhub_v2"
-  show bare CH2_CLIENT_ID="$(value CH2_CLIENT_ID)" CH2_CLIENT_SECRET="$(value CH2_CLIENT_SECRET)" \
+  show bare CH2_CLIENT_ID="$(value ANYPOINT_CLIENT_ID)" CH2_CLIENT_SECRET="$(value ANYPOINT_CLIENT_SECRET)" \
     ORGANIZATION_ID="$(value ORGANIZATION_ID)" CH2_PRIVATE_SPACE_ID="$(value CH2_PRIVATE_SPACE_ID)" \
     ANYPOINT_URL="$(value ANYPOINT_URL)" \
     "$acme" --home "$home" --deploy -d '*.acme.example' --deploy-hook cloudhub_v2
@@ -172,8 +171,8 @@ certificate() {
 }
 
 deploy_directly() {
-  show bare CA_BUNDLE="$(value CA_BUNDLE)" CH2_CLIENT_ID="$(value CH2_CLIENT_ID)" \
-    CH2_CLIENT_SECRET="$(value CH2_CLIENT_SECRET)" ORGANIZATION_ID="$(value ORGANIZATION_ID)" \
+  show bare CA_BUNDLE="$(value CA_BUNDLE)" CH2_CLIENT_ID="$(value ANYPOINT_CLIENT_ID)" \
+    CH2_CLIENT_SECRET="$(value ANYPOINT_CLIENT_SECRET)" ORGANIZATION_ID="$(value ORGANIZATION_ID)" \
     CH2_PRIVATE_SPACE_ID="$(value CH2_PRIVATE_SPACE_ID)" ANYPOINT_URL="$(value ANYPOINT_URL)" \
     "$built/cloudhub_v2" deploy '*.acme.example' "$work/key.pem" "$work/cert.pem" "$work/cert.pem" "$work/cert.pem"
 }

@@ -185,6 +185,10 @@ fn write(path: &Path, content: &str, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
 // --- The shims, under each shell that acme.sh runs in ------------------------------------------------------------
 
 /// How acme.sh calls a hook, cut to what a shim can notice: state in variables that are not exported, `_err`, and
@@ -567,10 +571,11 @@ fn uninstalling_leaves_the_home_byte_for_byte_as_it_was() {
     let before = place.snapshot();
     place.install(&[]).succeeds();
     for file in SHIMS {
-        assert!(place.home.join(file).is_file(), "{file}");
+        // Readable, never executable: a shim on PATH would be taken for the program of its name.
+        assert_eq!(mode(&place.home.join(file)), 0o644, "{file}");
     }
     for program in PROGRAMS {
-        assert!(place.bin().join(program).is_file(), "{program}");
+        assert_eq!(mode(&place.bin().join(program)), 0o755, "{program}");
     }
 
     place.install(&["--uninstall"]).succeeds();
@@ -769,6 +774,10 @@ fn a_home_that_cannot_be_written_is_refused_before_anything_changes() {
 
     assert_eq!(place.snapshot(), before);
     assert!(!place.bin().exists());
+    for folder in ["dnsapi", "deploy", ""] {
+        // Lets the temporary folder be deleted.
+        fs::set_permissions(place.home.join(folder), fs::Permissions::from_mode(0o755)).unwrap();
+    }
 }
 
 #[test]
