@@ -214,11 +214,11 @@ if cmp -s "$work/first" "$work/second"; then die "the private space still serves
 step "That is all. For your own accounts:"
 cat <<'TEXT'
     scripts/install.sh                        # executables and shims, into your acme.sh
-    export CF_Token=…                         # Cloudflare API token: Zone:Read and DNS:Edit for your zone
+    export CF_Token=...                         # Cloudflare API token: Zone:Read and DNS:Edit for your zone
     acme.sh --issue --dns dns_cf -d '*.example.com' -d example.com
-    export CH2_CLIENT_ID=… CH2_CLIENT_SECRET=…  # connected app that may manage the private space's network
-    export ORGANIZATION_ID=… CH2_PRIVATE_SPACE_ID=…
-    export ANYPOINT_URL=…                     # only for another control plane than https://anypoint.mulesoft.com
+    export CH2_CLIENT_ID=... CH2_CLIENT_SECRET=...  # connected app that may manage the private space's network
+    export ORGANIZATION_ID=... CH2_PRIVATE_SPACE_ID=...
+    export ANYPOINT_URL=...                     # only for another control plane than https://anypoint.mulesoft.com
     acme.sh --deploy -d '*.example.com' --deploy-hook cloudhub_v2
 acme.sh's own cron job renews and deploys from then on: what worked is saved.
 TEXT

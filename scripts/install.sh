@@ -10,7 +10,7 @@ usage() {
   cat <<'TEXT'
 Installs dns_cf, cloudhub_v2, flex-renew and basic-auth-policy into an existing acme.sh installation.
 
-  scripts/install.sh [options] [PROGRAM…]      all four programs unless some are named
+  scripts/install.sh [options] [PROGRAM...]      all four programs unless some are named
 
   --home DIR      acme.sh's home (default: $LE_WORKING_DIR, else ~/.acme.sh)
   --bin-dir DIR   where the executables go (default: ~/.local/bin, for root /usr/local/bin)
@@ -273,7 +273,7 @@ fi
 if [ -z "$from" ]; then
   packages=
   for program in $programs; do packages="$packages -p $program"; done
-  say "Building$programs …"
+  say "Building$programs ..."
   # shellcheck disable=SC2086 # a list of options
   (cd "$here/.." && cargo build --release --locked $packages)
   from=${CARGO_TARGET_DIR:-$here/../target}/release
@@ -319,11 +319,11 @@ say "Next (each value is saved once it has worked, so that renewals need none of
 for program in $programs; do
   case $program in
   dns_cf)
-    say "  export CF_Token=…                                    # Zone:Read and DNS:Edit for your zone"
+    say "  export CF_Token=...                                    # Zone:Read and DNS:Edit for your zone"
     say "  $acme --issue --dns dns_cf -d '*.example.com' -d example.com"
     ;;
   cloudhub_v2)
-    say "  export CH2_CLIENT_ID=… CH2_CLIENT_SECRET=… ORGANIZATION_ID=… CH2_PRIVATE_SPACE_ID=…"
+    say "  export CH2_CLIENT_ID=... CH2_CLIENT_SECRET=... ORGANIZATION_ID=... CH2_PRIVATE_SPACE_ID=..."
     say "  $acme --deploy -d '*.example.com' --deploy-hook cloudhub_v2"
     ;;
   flex-renew) say "  $bin_dir/flex-renew --help" ;;

@@ -45,7 +45,7 @@ started=$(date +%s)
 heading() { printf '\n== %s (%s s)\n' "$*" "$(($(date +%s) - started))"; }
 not_run() { printf '%s\n' "$*" >>"$work/not-run"; }
 
-# check NAME COMMAND…: one check that passes or fails.
+# check NAME COMMAND...: one check that passes or fails.
 check() {
   heading "$1"
   _name=$1
@@ -129,7 +129,7 @@ export ACME_SH
 
 # --- The tests --------------------------------------------------------------------------------------------------
 
-# What the names of ignored tests say they need, as in needs_mksh::….
+# What the names of ignored tests say they need, as in needs_mksh::....
 needed() {
   cargo test --workspace --locked --all-targets -- --list --ignored 2>/dev/null |
     sed -n 's/: test$//p' | tr ':' '\n' | sed -n 's/^needs_//p' | sort -u

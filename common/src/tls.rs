@@ -1,5 +1,8 @@
 //! Whom the programs trust, and what a server really serves.
 
+mod judge;
+mod probe;
+
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -12,6 +15,9 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+pub use judge::{Distrust, Judge};
+pub use probe::{Limits, ProbeError, ProbeFault, Served, probe, probe_address};
 
 /// Which certificate authorities are trusted, by the network settings that all programs share.
 ///

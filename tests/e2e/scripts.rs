@@ -73,8 +73,13 @@ impl Place {
 
     /// `scripts/install.sh` for this home, with an environment of its own.
     fn install(&self, arguments: &[&str]) -> Ran {
-        let mut command = Command::new("sh");
+        self.install_under(&["sh"], arguments)
+    }
+
+    fn install_under(&self, shell: &[&str], arguments: &[&str]) -> Ran {
+        let mut command = Command::new(shell[0]);
         command
+            .args(&shell[1..])
             .arg(scripts().join("install.sh"))
             .args(["--home", text(&self.home)])
             .args(["--bin-dir", text(&self.bin())])
@@ -416,6 +421,21 @@ fn a_shim_leaves_nothing_in_acme_sh(shell: &[&'static str]) {
     }
 }
 
+fn the_installer_works(shell: &[&'static str]) {
+    let place = Place::with_home_named("it's acme");
+    let table = place.with_crontab("0 0 * * * true\n");
+    let before = place.snapshot();
+    place.install_under(shell, &["--cron"]).succeeds();
+    assert_ne!(place.snapshot(), before);
+    assert_eq!(lines(&table).len(), 2);
+    place.install_under(shell, &["--uninstall"]).succeeds();
+    assert_eq!(place.snapshot(), before);
+    assert_eq!(lines(&table), ["0 0 * * * true"]);
+    place
+        .install_under(shell, &["--frob"])
+        .is_refused_with("unknown option");
+}
+
 fn a_shim_fails_as_its_executable_does(shell: &[&'static str]) {
     let shims = Shims::under(shell);
     fs::write(shims.place.bin().join("code"), "3").unwrap();
@@ -461,6 +481,7 @@ macro_rules! under_shell {
                 a_shim_hands_over_arguments_as_they_are,
                 a_shim_hands_over_shell_variables_of_acme_sh,
                 a_shim_leaves_nothing_in_acme_sh,
+                the_installer_works,
                 a_shim_fails_as_its_executable_does,
                 a_shim_without_executable_says_what_to_do);
         }
@@ -552,7 +573,7 @@ fn the_shims_differ_in_names_and_variables_only() {
             let content = fs::read_to_string(scripts().join(shim)).unwrap();
             let (category, name) = shim.split_once('/').unwrap();
             let (_, body) = content.split_once("# A subshell").unwrap();
-            let (head, rest) = body.split_once("ANYPOINT_HOOKS_CONFIG").unwrap();
+            let (head, rest) = body.split_once("ANYPOINT_HOOKS_DEADLINE").unwrap();
             let (_, tail) = rest.split_once("; do\n").unwrap();
             format!("{head}{tail}")
                 .replace(program, "P")
@@ -561,6 +582,55 @@ fn the_shims_differ_in_names_and_variables_only() {
         })
         .collect();
     assert_eq!(bodies.len(), 1, "{bodies:#?}");
+}
+
+/// The README's table of settings: who uses them, and their names.
+fn documented_settings() -> Vec<(String, Vec<String>)> {
+    let readme = fs::read_to_string(scripts().parent().unwrap().join("README.md")).unwrap();
+    let (_, table) = readme.split_once("| used by | variables |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    table
+        .lines()
+        .skip(2)
+        .map(|row| {
+            let (user, variables) = row.trim_matches(['|', ' ']).split_once('|').unwrap();
+            let names = variables.split('`').skip(1).step_by(2);
+            let names = names
+                .filter(|name| !name.contains([':', '/']))
+                .map(String::from);
+            (user.trim().replace('`', ""), names.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn a_shim_hands_over_every_documented_setting() {
+    // Shared with other software, which sees them only if they are exported.
+    let exported_by_the_user = ["SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY"];
+    let secrets = ["Token", "Key", "SECRET", "PASSWORD", "PASSPHRASE", "BEARER"];
+    let settings = documented_settings();
+    assert_eq!(settings.len(), 6, "{settings:?}");
+    for (program, shim) in PROGRAMS.into_iter().zip(SHIMS) {
+        let content = fs::read_to_string(scripts().join(shim)).unwrap();
+        let handed_over: BTreeSet<&str> = content.split([' ', ';', '\n']).collect();
+        for (user, names) in &settings {
+            let used = match user.as_str() {
+                "all Anypoint programs" => program != "dns_cf",
+                "network, all" => true,
+                user => user == program,
+            };
+            for name in names
+                .iter()
+                .filter(|name| used && !exported_by_the_user.contains(&name.as_str()))
+            {
+                assert!(handed_over.contains(name.as_str()), "{shim}: {name}");
+                if secrets.iter().any(|kind| name.ends_with(kind)) {
+                    let file = format!("{name}_FILE");
+                    assert!(handed_over.contains(file.as_str()), "{shim}: {file}");
+                }
+            }
+        }
+    }
 }
 
 // --- The installer ------------------------------------------------------------------------------------------------
