@@ -12,6 +12,8 @@ pub mod exit;
 pub mod files;
 pub mod http;
 pub mod output;
+pub mod resolve;
 pub mod secret;
 pub mod settings;
+mod timed;
 pub mod tls;
