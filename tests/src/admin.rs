@@ -16,19 +16,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::faults::Fault;
 use crate::http::{Answer, Request};
 use crate::seed::Seed;
 use crate::world::{Latency, Shared};
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    Many(Vec<Fault>),
-    One(Fault),
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,12 +63,14 @@ pub(crate) fn answer(shared: &Shared, request: &Request) -> Answer {
                 .collect();
             Answer::json(200, &rules)
         }
-        ("POST", "/_sim/faults") => with_body(request, |body| {
-            let faults = match body {
-                OneOrMany::Many(faults) => faults,
-                OneOrMany::One(fault) => vec![fault],
+        ("POST", "/_sim/faults") => with_body(request, |body: Value| {
+            let rules = match body {
+                Value::Array(rules) => rules,
+                rule => vec![rule],
             };
-            for fault in faults {
+            let faults: Result<Vec<Fault>, _> =
+                rules.into_iter().map(serde_json::from_value).collect();
+            for fault in faults.map_err(|err| err.to_string())? {
                 shared.faults().add(fault);
             }
             Ok(())

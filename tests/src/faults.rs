@@ -6,7 +6,7 @@ use crate::http::Request;
 
 /// What happens to a request that a [`Fault`] applies to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Action {
     /// Answers this, without effect.
     Answer {
@@ -73,9 +73,19 @@ pub struct Fault {
     /// Requests that it applies to; 0 for all that follow.
     #[serde(default = "once")]
     pub times: u32,
-    /// What happens.
-    #[serde(flatten)]
+    /// What happens: in JSON `"reset"`, or `{"html": {"status": 502}}`.
     pub action: Action,
+}
+
+impl Action {
+    /// The name that JSON knows it by.
+    pub(crate) fn name(&self) -> String {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::String(name)) => name,
+            Ok(serde_json::Value::Object(map)) => map.keys().next().cloned().unwrap_or_default(),
+            _ => String::new(),
+        }
+    }
 }
 
 fn any() -> String {

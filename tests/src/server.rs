@@ -103,10 +103,9 @@ async fn respond(
     let fault = shared.faults().take(&request);
     let entry = shared.log().begin(&request);
     if let Some(fault) = &fault {
-        let name = serde_json::to_value(fault)
-            .ok()
-            .and_then(|value| Some(value.get("do")?.as_str()?.to_owned()));
-        shared.log().finish(entry, |entry| entry.fault = name);
+        shared
+            .log()
+            .finish(entry, |entry| entry.fault = Some(fault.name()));
     }
     pause(shared.latency().request).await;
 
