@@ -225,6 +225,7 @@ fn html(status: u16) -> Answer {
 }
 
 /// How the body reaches the client.
+#[derive(Clone, Copy)]
 pub(crate) enum Delivery {
     Whole,
     Truncated(usize),

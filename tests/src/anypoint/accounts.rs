@@ -443,7 +443,7 @@ fn environments(org: &Organization, request: &Request) -> Result<Answer, Answer>
                 }) == value
             }),
             "isProduction" => {
-                found.retain(|environment| environment.is_production.to_string() == *value)
+                found.retain(|environment| environment.is_production.to_string() == *value);
             }
             "offset" => offset = value.parse().map_err(bad)?,
             "limit" => limit = value.parse::<usize>().map_err(bad)?.min(500),

@@ -185,10 +185,10 @@ fn private_key(
         match kind {
             SectionKind::PrivateKey => keys.push(PrivateKeyDer::Pkcs8(der.into())),
             SectionKind::RsaPrivateKey if strict.traditional_keys => {
-                keys.push(PrivateKeyDer::Pkcs1(der.into()))
+                keys.push(PrivateKeyDer::Pkcs1(der.into()));
             }
             SectionKind::EcPrivateKey if strict.traditional_keys => {
-                keys.push(PrivateKeyDer::Sec1(der.into()))
+                keys.push(PrivateKeyDer::Sec1(der.into()));
             }
             SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey => {
                 return Err("key must be PKCS#8".to_owned());

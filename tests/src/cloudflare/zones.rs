@@ -65,6 +65,8 @@ pub enum ZoneStatus {
     Moved,
 }
 
+type Test = Box<dyn Fn(&Zone) -> bool>;
+
 /// A zone as answered. Clients written in shell take the first `id` and the first `name`.
 #[derive(Serialize)]
 struct ZoneView<'a> {
@@ -111,7 +113,7 @@ pub(super) fn list(
 ) -> Result<Answer, Refusal> {
     permit_listing(api, caller, request)?;
     let any = request.param("match") == Some("any");
-    let mut tests: Vec<Box<dyn Fn(&Zone) -> bool>> = Vec::new();
+    let mut tests: Vec<Test> = Vec::new();
     for (key, value) in &request.query {
         let value = value.clone();
         match key.as_str() {
