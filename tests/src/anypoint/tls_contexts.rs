@@ -231,6 +231,10 @@ impl TlsContext {
                 }
             }
         }
+        // The published description requires it of every answer, whether a name was sent or not.
+        if switches.file_names && self.file_names[0].is_none() {
+            store["fileName"] = json!("certificate.pem");
+        }
         let mut ciphers = self.ciphers.clone();
         if switches.dead_ciphers {
             let dead = [
