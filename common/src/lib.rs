@@ -1,5 +1,6 @@
 //! What the hooks share: wire formats and the operating system. Deciding what to do is theirs.
 
+mod timed;
 pub mod acmesh;
 pub mod anypoint;
 pub mod cert;
@@ -12,8 +13,8 @@ pub mod exit;
 pub mod files;
 pub mod http;
 pub mod output;
+pub mod process;
 pub mod resolve;
 pub mod secret;
 pub mod settings;
-mod timed;
 pub mod tls;
