@@ -2,6 +2,7 @@
 
 pub mod directory;
 pub mod login;
+pub mod standalone;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
