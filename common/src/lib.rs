@@ -1,6 +1,5 @@
 //! What the hooks share: wire formats and the operating system. Deciding what to do is theirs.
 
-mod timed;
 pub mod acmesh;
 pub mod anypoint;
 pub mod cert;
@@ -19,4 +18,5 @@ pub mod registration;
 pub mod resolve;
 pub mod secret;
 pub mod settings;
+mod timed;
 pub mod tls;

@@ -490,12 +490,10 @@ spec:
         );
         let other =
             "---\nkind: Configuration\nmetadata:\n  name: forward-proxy\nspec:\n  agentId: wrong\n";
-        let listed = HEAD
-            .replace(
-                "  platformConnection:\n    agentId",
-                "  platformConnection:\n  - agentId",
-            )
-            .replace("\n    ", "\n    ");
+        let listed = HEAD.replace(
+            "platformConnection:\n    agentId",
+            "platformConnection:\n  - agentId",
+        );
         for text in [
             format!("{HEAD}    keys: [{cert}, {key}]\n"),
             format!("{other}{HEAD}    certificate: {{cert: {cert}, key: {key}}}\n"),

@@ -4,8 +4,8 @@
 //! (<https://docs.mulesoft.com/mulesoft-terraform-provider/self-managed-gateway-resources>).
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::directory::{EnvironmentId, OrganizationId};
 use super::{Client, Permission, refusal};
@@ -62,7 +62,7 @@ pub struct Replica {
     #[serde(default)]
     pub gateway_version: Option<String>,
     /// End of the validity of the certificate that it connected with.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "moment")]
     pub certificate_expiration_date: Option<Timestamp>,
 }
 
@@ -162,6 +162,12 @@ impl Client {
         }
         Ok(all)
     }
+}
+
+/// A date as `2027-10-31T15:31:46.00Z`; one that is not understood is none.
+fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| text.parse().ok()))
 }
 
 fn base(organization: &OrganizationId, environment: &EnvironmentId) -> String {
