@@ -53,6 +53,12 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     masked
 }
 
+/// Whether `value` as a whole is a secret that this process has seen.
+pub fn is_known(value: &str) -> bool {
+    let seen = SEEN.read().unwrap_or_else(PoisonError::into_inner);
+    seen.iter().any(|secret| secret == value)
+}
+
 fn remember(value: &str) {
     let mut forms = vec![value.to_owned()];
     // A body is quoted in messages as JSON, where quotes and backslashes are escaped.

@@ -4,6 +4,7 @@ pub mod directory;
 pub mod login;
 pub mod private_spaces;
 pub mod tls_contexts;
+pub mod standalone;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use rustls::{ClientConnection, DigitallySignedStruct, ProtocolVersion, Signature
 
 use super::{Distrust, Judge, config_with, provider};
 use crate::cert::Certificate;
+use crate::timed::Timed;
 
 /// How long a probe may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -299,10 +300,7 @@ fn handshake(
     limit: Duration,
 ) -> Result<&'static str, (&'static str, ProbeFault)> {
     let mut connection = start(recorder, server_name).map_err(|fault| ("", fault))?;
-    let mut timed = Timed {
-        stream,
-        deadline: Instant::now() + limit,
-    };
+    let mut timed = Timed::new(stream, Instant::now() + limit);
     while connection.is_handshaking() {
         if let Err(error) = connection.complete_io(&mut timed) {
             return Err((version(&connection), handshake_fault(&error)));
@@ -344,48 +342,6 @@ fn version(connection: &ClientConnection) -> &'static str {
         Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
         _ => "TLS",
-    }
-}
-
-/// A stream on which everything together has to be done by a deadline.
-struct Timed<'a> {
-    stream: &'a TcpStream,
-    deadline: Instant,
-}
-
-impl Timed<'_> {
-    fn left(&self) -> io::Result<Option<Duration>> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        Ok(Some(left))
-    }
-}
-
-/// A socket's own time limit shows as `WouldBlock`, which rustls takes for "nothing more to read now".
-fn timed_out(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-        _ => error,
-    }
-}
-
-impl Read for Timed<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(self.left()?)?;
-        self.stream.read(buffer).map_err(timed_out)
-    }
-}
-
-impl Write for Timed<'_> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(self.left()?)?;
-        self.stream.write(buffer).map_err(timed_out)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
     }
 }
 
@@ -475,7 +431,7 @@ mod tests {
     use std::process::{Child, Command, Stdio};
     use std::thread;
 
-    use std::io::{BufRead as _, BufReader};
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
     use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};

@@ -1,0 +1,118 @@
+//! The private spaces' ingress: terminates TLS with the deployed certificates and answers for the applications.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Result;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::http::{Answer, Request};
+use crate::pki::Validity;
+use crate::server::{Delivery, read, response};
+use crate::world::{Shared, World};
+
+/// Answers a request that came through the ingress for `server_name`. Policies are enforced here.
+fn answer(_world: &mut World, server_name: &str, request: &Request) -> Answer {
+    let Request { method, path, .. } = request;
+    Answer::json(
+        200,
+        &json!({ "server_name": server_name, "method": method, "path": path }),
+    )
+}
+
+/// TLS with the certificates of all spaces, or of one.
+pub(crate) fn tls(shared: Arc<Shared>, space: Option<String>) -> Result<TlsAcceptor> {
+    let leaf = shared
+        .world()
+        .authority
+        .leaf(&["default.cloudhub.example"], Validity::days(90))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let chain = vec![CertificateDer::from_pem_slice(leaf.cert_pem.as_bytes())?];
+    let key = PrivateKeyDer::from_pem_slice(leaf.key_pem.as_bytes())?;
+    let fallback = Arc::new(CertifiedKey::from_der(chain, key, &provider)?);
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Resolver {
+            shared,
+            space,
+            fallback,
+        }));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // A resumed session would show the certificate of before.
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+#[derive(Debug)]
+struct Resolver {
+    shared: Arc<Shared>,
+    space: Option<String>,
+    fallback: Arc<CertifiedKey>,
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let world = self.shared.world();
+        let deployed = hello.server_name().and_then(|name| {
+            world
+                .anypoint
+                .certificate(name, self.space.as_deref(), world.clock.now())
+        });
+        Some(deployed.unwrap_or_else(|| Arc::clone(&self.fallback)))
+    }
+}
+
+pub(crate) async fn serve(listener: TcpListener, tls: TlsAcceptor, shared: Arc<Shared>) {
+    let mut number = 0;
+    loop {
+        let Ok((tcp, peer)) = listener.accept().await else {
+            continue;
+        };
+        number += 1;
+        let (tls, shared) = (tls.clone(), Arc::clone(&shared));
+        tokio::spawn(async move {
+            let _ = connection(tcp, peer, tls, shared, number).await;
+        });
+    }
+}
+
+async fn connection(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    tls: TlsAcceptor,
+    shared: Arc<Shared>,
+    number: u64,
+) -> io::Result<()> {
+    let stream = tls.accept(tcp).await?;
+    let server_name = stream
+        .get_ref()
+        .1
+        .server_name()
+        .unwrap_or_default()
+        .to_owned();
+    let service = service_fn(|request| {
+        let (shared, server_name) = (Arc::clone(&shared), server_name.clone());
+        async move {
+            let request = read(request, number, peer).await;
+            let answer = answer(&mut shared.world(), &server_name, &request);
+            Ok::<_, Infallible>(response(answer, Delivery::Whole))
+        }
+    });
+    hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+        .map_err(io::Error::other)
+}

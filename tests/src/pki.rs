@@ -1,0 +1,242 @@
+//! Certificates for tests: an authority, intermediates, leaves of any names, keys and dates.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// When a certificate holds, in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// First moment.
+    pub not_before: u64,
+    /// Last moment.
+    pub not_after: u64,
+}
+
+impl Validity {
+    /// From an hour ago until `days` from now.
+    pub fn days(days: u32) -> Self {
+        let now = now();
+        Self {
+            not_before: now - 3600,
+            not_after: now + u64::from(days) * DAY.as_secs(),
+        }
+    }
+
+    /// Over since an hour ago, after 90 days.
+    pub fn expired() -> Self {
+        let now = now();
+        Self {
+            not_before: now - 90 * DAY.as_secs(),
+            not_after: now - 3600,
+        }
+    }
+
+    /// Begins tomorrow.
+    pub fn not_yet() -> Self {
+        let now = now();
+        Self {
+            not_before: now + DAY.as_secs(),
+            not_after: now + 90 * DAY.as_secs(),
+        }
+    }
+}
+
+impl Default for Validity {
+    fn default() -> Self {
+        Self::days(90)
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
+/// A certificate authority: a root, or an intermediate under one.
+#[derive(Clone)]
+pub struct Authority {
+    pem: String,
+    /// Certificates that a server sends between its leaf and the root; empty for a root.
+    chain: String,
+    issuer: Arc<Issuer<'static, KeyPair>>,
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authority")
+            .field("pem", &self.pem)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Authority {
+    /// A new root.
+    pub fn root(name: &str) -> Result<Self> {
+        let key = KeyPair::generate()?;
+        let params = authority_params(name)?;
+        let pem = params.self_signed(&key)?.pem();
+        Ok(Self {
+            pem,
+            chain: String::new(),
+            issuer: Arc::new(Issuer::new(params, key)),
+        })
+    }
+
+    /// An intermediate under this authority.
+    pub fn intermediate(&self, name: &str) -> Result<Self> {
+        let key = KeyPair::generate()?;
+        let params = authority_params(name)?;
+        let pem = params.signed_by(&key, &self.issuer)?.pem();
+        let chain = format!("{pem}{}", self.chain);
+        Ok(Self {
+            pem,
+            chain,
+            issuer: Arc::new(Issuer::new(params, key)),
+        })
+    }
+
+    /// The authority's own certificate.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// A leaf with a new P-256 key.
+    pub fn leaf(&self, names: &[&str], validity: Validity) -> Result<Leaf> {
+        self.leaf_with_key(names, validity, &ec_key()?)
+    }
+
+    /// A leaf for a private key in PKCS#8 PEM.
+    pub fn leaf_with_key(&self, names: &[&str], validity: Validity, key_pem: &str) -> Result<Leaf> {
+        let key = KeyPair::from_pem(key_pem)?;
+        let mut params =
+            CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        if let Some(first) = names.first() {
+            params.distinguished_name.push(DnType::CommonName, *first);
+        }
+        params.not_before =
+            rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(validity.not_before);
+        params.not_after =
+            rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(validity.not_after);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        let cert_pem = params.signed_by(&key, &self.issuer)?.pem();
+        Ok(Leaf {
+            cert_pem,
+            key_pem: key_pem.to_owned(),
+            chain_pem: self.chain.clone(),
+        })
+    }
+}
+
+fn authority_params(name: &str) -> Result<CertificateParams> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let span = Validity::days(3650);
+    params.not_before = rcgen::date_time_ymd(1970, 1, 1)
+        + Duration::from_secs(span.not_before - 365 * DAY.as_secs());
+    params.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(span.not_after);
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+/// A certificate with its key.
+#[derive(Debug, Clone)]
+pub struct Leaf {
+    /// The leaf alone, as acme.sh's `DOMAIN.cer`.
+    pub cert_pem: String,
+    /// Private key, PKCS#8, as acme.sh's `DOMAIN.key` but for its form.
+    pub key_pem: String,
+    /// The intermediates without the root, as acme.sh's `ca.cer`; empty if the root signed the leaf.
+    pub chain_pem: String,
+}
+
+impl Leaf {
+    /// Leaf and intermediates, as acme.sh's `fullchain.cer`.
+    pub fn fullchain_pem(&self) -> String {
+        format!("{}{}", self.cert_pem, self.chain_pem)
+    }
+}
+
+/// A new P-256 key, PKCS#8 PEM.
+pub fn ec_key() -> Result<String> {
+    Ok(KeyPair::generate()?.serialize_pem())
+}
+
+/// A new P-384 key, PKCS#8 PEM.
+pub fn p384_key() -> Result<String> {
+    Ok(KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384)?.serialize_pem())
+}
+
+/// A new RSA key, PKCS#8 PEM, made by `openssl`: *ring* cannot make one.
+pub fn rsa_key(bits: u32) -> Result<String> {
+    openssl(
+        &[
+            "genpkey",
+            "-algorithm",
+            "RSA",
+            "-pkeyopt",
+            &format!("rsa_keygen_bits:{bits}"),
+        ],
+        "",
+    )
+}
+
+/// The key in the older form of its kind: `BEGIN RSA PRIVATE KEY` (PKCS#1) or `BEGIN EC PRIVATE KEY` (SEC 1).
+pub fn traditional(key_pem: &str) -> Result<String> {
+    openssl(&["pkey", "-traditional"], key_pem)
+}
+
+/// The key as `BEGIN ENCRYPTED PRIVATE KEY` (PKCS#8, PBES2).
+pub fn encrypted(key_pem: &str, passphrase: &str) -> Result<String> {
+    openssl(
+        &[
+            "pkcs8",
+            "-topk8",
+            "-v2",
+            "aes-256-cbc",
+            "-passout",
+            &format!("pass:{passphrase}"),
+        ],
+        key_pem,
+    )
+}
+
+fn openssl(args: &[&str], input: &str) -> Result<String> {
+    let mut child = Command::new("openssl")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("starting openssl")?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin
+            .write_all(input.as_bytes())
+            .context("writing to openssl")?;
+    }
+    let output = child.wait_with_output()?;
+    ensure!(
+        output.status.success(),
+        "openssl {}: {}",
+        args[0],
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
