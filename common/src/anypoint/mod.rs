@@ -3,8 +3,8 @@
 pub mod directory;
 pub mod login;
 pub mod private_spaces;
-pub mod tls_contexts;
 pub mod standalone;
+pub mod tls_contexts;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

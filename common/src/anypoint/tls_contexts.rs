@@ -68,6 +68,7 @@ pub struct TlsContext {
     #[serde(default)]
     pub key_store: KeyStore,
     /// Present where clients are authenticated.
+    #[serde(default, deserialize_with = "trust_store")]
     pub trust_store: Option<TrustStore>,
     /// The ciphers. Keys that are not known are left out.
     pub ciphers: Option<Ciphers>,
@@ -100,6 +101,23 @@ pub struct TrustStore {
     pub file_name: Option<String>,
     /// Last day of validity of its first certificate to expire.
     pub expiration_date: Option<String>,
+}
+
+/// Whatever stands there says that clients are authenticated; sources differ on whether it is one object or a list.
+fn trust_store<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<TrustStore>, D::Error> {
+    use serde_json::Value;
+    let one = match Value::deserialize(deserializer)? {
+        Value::Array(list) => list.into_iter().next().unwrap_or_default(),
+        other => other,
+    };
+    Ok(match one {
+        Value::Object(fields) if !fields.is_empty() => {
+            Some(serde_json::from_value(Value::Object(fields)).unwrap_or_default())
+        }
+        _ => None,
+    })
 }
 
 impl TlsContext {
@@ -294,6 +312,15 @@ fn exposed_option<S: Serializer>(
     }
 }
 
+/// How to update: the two sources that describe an update name different calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdateBy {
+    /// `PATCH …/tlsContexts/ID`: the published description. Keeps a trust store that is not mentioned.
+    Patch,
+    /// `PUT …/tlsContexts/ID`: the official Terraform provider. Replaces everything.
+    Put,
+}
+
 /// How an update ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Updated {
@@ -346,7 +373,7 @@ impl Client {
         }
     }
 
-    /// Replaces what `context` holds in the TLS context `id`, by `PATCH` or `PUT`.
+    /// Replaces what `context` holds in the TLS context `id`.
     ///
     /// # Errors
     ///
@@ -357,8 +384,12 @@ impl Client {
         space: &SpaceId,
         id: &ContextId,
         context: &NewTlsContext<'_>,
-        method: &Method,
+        by: UpdateBy,
     ) -> Result<Updated> {
+        let method = match by {
+            UpdateBy::Patch => Method::PATCH,
+            UpdateBy::Put => Method::PUT,
+        };
         let path = context_path(organization, space, id);
         let reply = self.send(|http| http.request(method.clone(), &path).json(context))?;
         match reply.status() {
@@ -493,6 +524,15 @@ mod tests {
         let context: TlsContext = serde_json::from_str(r#"{"id":"1"}"#).unwrap();
         assert!(!context.is_default());
         assert!(context.domains().is_empty());
+        for (text, there) in [
+            (r#"{"id":"1","trustStore":{"fileName":"ca.pem"}}"#, true),
+            (r#"{"id":"1","trustStore":[{"source":"PEM"}]}"#, true),
+            (r#"{"id":"1","trustStore":null}"#, false),
+            (r#"{"id":"1","trustStore":{}}"#, false),
+        ] {
+            let context: TlsContext = serde_json::from_str(text).unwrap();
+            assert_eq!(context.trust_store.is_some(), there, "{text}");
+        }
         let context: TlsContext = serde_json::from_str(
             r#"{"id":"1","name":"n","type":"Default","keyStore":{"cn":"A.example","san":["a.example","b.example"]}}"#,
         )

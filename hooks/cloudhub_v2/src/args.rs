@@ -67,6 +67,9 @@ pub(crate) enum Command {
     /// The arguments are those that acme.sh gives to a deploy hook. Nothing is sent that is deployed already.
     Deploy(DeployArgs),
 
+    /// Show the private spaces of the organization
+    Spaces,
+
     /// Show the TLS contexts of the targets
     List,
 

@@ -29,7 +29,9 @@ impl Certainty {
     pub(crate) fn how_known(self) -> &'static str {
         match self {
             Self::Fingerprint => "known by its fingerprint",
-            Self::NamesAndDate => "known by names and expiry date only, which is less certain (--force writes it)",
+            Self::NamesAndDate => {
+                "known by names and expiry date only, which is less certain (--force writes it)"
+            }
         }
     }
 }
@@ -43,7 +45,10 @@ impl Comparison {
 /// Compares everything that the platform tells of a certificate.
 pub(crate) fn compare(context: &TlsContext, material: &Material) -> Comparison {
     let store = &context.key_store;
-    let known = store.file_name.as_deref().filter(|name| is_our_file_name(name));
+    let known = store
+        .file_name
+        .as_deref()
+        .filter(|name| is_our_file_name(name));
     if known.is_some_and(|name| name != material.names.certificate) {
         return Comparison::Different("it holds another certificate".to_owned());
     }
@@ -92,7 +97,11 @@ fn is_expiry(there: &str, material: &Material, certainty: Certainty) -> bool {
     }
     certainty == Certainty::Fingerprint
         && there.parse::<jiff::civil::Date>().is_ok_and(|there| {
-            let wanted = material.leaf.not_after.to_zoned(jiff::tz::TimeZone::UTC).date();
+            let wanted = material
+                .leaf
+                .not_after
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .date();
             [wanted.tomorrow(), wanted.yesterday()]
                 .into_iter()
                 .flatten()
@@ -112,14 +121,20 @@ fn same_names(there: &[String], wanted: &[String]) -> bool {
 
 /// Whether a context says that it is for `domain`.
 pub(crate) fn names_domain(context: &TlsContext, domain: &str) -> bool {
-    context.domains().iter().any(|name| canonical(name) == canonical(domain))
+    context
+        .domains()
+        .iter()
+        .any(|name| canonical(name) == canonical(domain))
 }
 
 /// Whether a context that tells no domain at all was written by this program for `domain`.
 pub(crate) fn carries_our_mark(context: &TlsContext, domain: &str) -> bool {
     let store = &context.key_store;
     store.file_name.as_deref().is_some_and(is_our_file_name)
-        && store.key_file_name.as_deref().is_none_or(|name| name == key_file_name(domain))
+        && store
+            .key_file_name
+            .as_deref()
+            .is_none_or(|name| name == key_file_name(domain))
 }
 
 /// Refuses a context that is somebody else's: two domains can lead to one name, as `a.b.com` and `a-b.com`.

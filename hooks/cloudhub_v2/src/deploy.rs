@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use common::anypoint::tls_contexts::{
-    Ciphers, ContextId, NewTrustStore, PemTrustStore, TlsContext, Updated, full, limits,
+    Ciphers, ContextId, NewTrustStore, PemTrustStore, TlsContext, UpdateBy, Updated, full, limits,
 };
 use common::clock;
 use common::env::Env;
@@ -12,7 +12,6 @@ use common::error::{Error, Kind, Result};
 use common::exit::{self, Outcome};
 use common::output::{Output, Report};
 use common::settings::Settings;
-use reqwest::Method;
 use serde::Serialize;
 
 use crate::args::{Args, DeployArgs};
@@ -78,7 +77,11 @@ fn save_once_accepted(settings: &Settings, args: &Args, targets: &[Target]) -> R
         .map(|target| &target.account)
         .find(|account| account.is_shared())
         .is_some_and(|account| account.log_in().is_ok());
-    if accepted { saved::save(settings, &args.target) } else { Ok(()) }
+    if accepted {
+        saved::save(settings, &args.target)
+    } else {
+        Ok(())
+    }
 }
 
 /// What became of one target.
@@ -121,8 +124,10 @@ fn to_all(
 fn conclude(material: &Material, attempts: Vec<Attempt>, out: &Output) -> anyhow::Result<Outcome> {
     out.result(&Summary::new(material, &attempts))?;
     let all = attempts.len();
-    let mut failures: Vec<anyhow::Error> =
-        attempts.into_iter().filter_map(|attempt| attempt.outcome.err()).collect();
+    let mut failures: Vec<anyhow::Error> = attempts
+        .into_iter()
+        .filter_map(|attempt| attempt.outcome.err())
+        .collect();
     match failures.len() {
         0 => Ok(Outcome::Done),
         1 if all == 1 => Err(failures.remove(0)),
@@ -271,7 +276,11 @@ impl Job<'_> {
     }
 
     fn deployed(&self, action: Action, certainty: Certainty) -> Deployed {
-        Deployed { context: self.name.clone(), action, certainty }
+        Deployed {
+            context: self.name.clone(),
+            action,
+            certainty,
+        }
     }
 
     /// The context of this name, if there is one and it may be written to.
@@ -304,13 +313,19 @@ impl Job<'_> {
     }
 
     fn check_room(&self, contexts: &[TlsContext]) -> Result<()> {
-        let own = contexts.iter().filter(|context| !context.is_default()).count();
+        let own = contexts
+            .iter()
+            .filter(|context| !context.is_default())
+            .count();
         if own < limits::CONTEXTS {
             return Ok(());
         }
         Err(Error::new(
             Kind::Refused,
-            format!("there is no room for TLS context {}: {own} are there already", self.name),
+            format!(
+                "there is no room for TLS context {}: {own} are there already",
+                self.name
+            ),
         )
         .advise(full()))
     }
@@ -331,13 +346,18 @@ impl Job<'_> {
 
     fn create(&self) -> Result<Deployed> {
         let ciphers = self.target.ciphers.clone().unwrap_or_default();
-        self.out.debug(format!("{}: creating TLS context {}", self.target.name, self.name));
+        self.out.debug(format!(
+            "{}: creating TLS context {}",
+            self.target.name, self.name
+        ));
         // A second attempt only after a look has shown that the first one had no effect.
         for last in [false, true] {
             let created = self.with_trust_store(self.target.trust_store.as_ref(), |store| {
                 let body = self.material.body(&self.name, &ciphers, store);
                 let place = self.place;
-                place.client.create_tls_context(&place.organization, &place.space, &body)
+                place
+                    .client
+                    .create_tls_context(&place.organization, &place.space, &body)
             });
             let err = match created {
                 Ok(()) => break,
@@ -364,10 +384,17 @@ impl Job<'_> {
             .or_else(|| existing.ciphers.clone())
             .unwrap_or_default();
         let id = ContextId::new(&existing.id);
-        self.out.debug(format!("{}: updating TLS context {}", self.target.name, self.name));
+        self.out.debug(format!(
+            "{}: updating TLS context {}",
+            self.target.name, self.name
+        ));
         // A trust store that is there stays only if nothing is said about it.
-        let missing = self.target.trust_store.as_ref().filter(|_| existing.trust_store.is_none());
-        if self.write(&id, &ciphers, missing, &Method::PATCH)? == Updated::NoRoute {
+        let missing = self
+            .target
+            .trust_store
+            .as_ref()
+            .filter(|_| existing.trust_store.is_none());
+        if self.write(&id, &ciphers, missing, UpdateBy::Patch)? == Updated::NoRoute {
             self.put(existing, &id, &ciphers)?;
         }
         let (after, certainty) = self.read_back()?;
@@ -391,7 +418,7 @@ impl Job<'_> {
                  certificates, and run it again.",
             ));
         }
-        match self.write(id, ciphers, store, &Method::PUT)? {
+        match self.write(id, ciphers, store, UpdateBy::Put)? {
             Updated::Accepted => Ok(()),
             Updated::NoRoute => Err(Error::new(
                 Kind::Refused,
@@ -412,12 +439,16 @@ impl Job<'_> {
         id: &ContextId,
         ciphers: &Ciphers,
         store: Option<&TrustStoreFile>,
-        method: &Method,
+        by: UpdateBy,
     ) -> Result<Updated> {
         let written = self.with_trust_store(store, |store| {
             let body = self.material.body(&self.name, ciphers, store);
-            let Place { client, organization, space } = self.place;
-            client.update_tls_context(organization, space, id, &body, method)
+            let Place {
+                client,
+                organization,
+                space,
+            } = self.place;
+            client.update_tls_context(organization, space, id, &body, by)
         });
         match written {
             Err(err) if err.effect_unknown() => {
@@ -456,13 +487,20 @@ impl Job<'_> {
             "{}: the update of TLS context {} dropped the trust store: sending it again from CH2_TRUSTSTORE",
             self.target.name, self.name
         ));
-        if self.write(id, ciphers, Some(store), &Method::PATCH).map_err(|err| lost(Some(err)))?
+        if self
+            .write(id, ciphers, Some(store), UpdateBy::Patch)
+            .map_err(|err| lost(Some(err)))?
             == Updated::NoRoute
         {
-            self.write(id, ciphers, Some(store), &Method::PUT).map_err(|err| lost(Some(err)))?;
+            self.write(id, ciphers, Some(store), UpdateBy::Put)
+                .map_err(|err| lost(Some(err)))?;
         }
         let (after, _) = self.read_back()?;
-        if after.trust_store.is_some() { Ok(()) } else { Err(lost(None)) }
+        if after.trust_store.is_some() {
+            Ok(())
+        } else {
+            Err(lost(None))
+        }
     }
 
     /// Sends with a trust store in the one published form, and if that is refused in the other.
@@ -474,7 +512,11 @@ impl Job<'_> {
         let Some(store) = store else {
             return send(None);
         };
-        let pem = PemTrustStore { source: "PEM", pem: &store.pem, file_name: &store.file_name };
+        let pem = PemTrustStore {
+            source: "PEM",
+            pem: &store.pem,
+            file_name: &store.file_name,
+        };
         match send(Some(NewTrustStore::List([pem]))) {
             Err(err) if matches!(err.status(), Some(400 | 422)) && !err.effect_unknown() => {
                 // The first refusal is the one to tell: it is about whatever is wrong in both.
@@ -486,11 +528,17 @@ impl Job<'_> {
 
     /// Looks what became of a write that was not answered.
     fn look_after(&self, err: &Error) -> Result<Vec<TlsContext>> {
-        self.out.debug(format!("{}: {err}: looking whether it took effect", self.target.name));
+        self.out.debug(format!(
+            "{}: {err}: looking whether it took effect",
+            self.target.name
+        ));
         self.target.contexts(self.place).map_err(|look| {
             Error::new(
                 Kind::Unproved,
-                format!("whether TLS context {} was written is not known: {err}", self.name),
+                format!(
+                    "whether TLS context {} was written is not known: {err}",
+                    self.name
+                ),
             )
             .advise("Run it again: it looks first, and does what is missing.")
             .caused_by(look)
@@ -500,7 +548,9 @@ impl Job<'_> {
     /// Waits until the platform shows what was written.
     fn read_back(&self) -> Result<(TlsContext, Certainty)> {
         let clock = self.place.client.http().clock().clone();
-        let progress = self.out.progress(format!("{}: reading back {}", self.target.name, self.name));
+        let progress = self
+            .out
+            .progress(format!("{}: reading back {}", self.target.name, self.name));
         let start = clock.elapsed();
         let mut pauses = PAUSES.iter();
         let mut pause = PAUSES[0];
@@ -508,12 +558,18 @@ impl Job<'_> {
             let contexts = self.target.contexts(self.place).map_err(|err| {
                 Error::new(
                     Kind::Unproved,
-                    format!("TLS context {} was written, but could not be read back", self.name),
+                    format!(
+                        "TLS context {} was written, but could not be read back",
+                        self.name
+                    ),
                 )
                 .advise("Run it again: it looks first, and does what is missing.")
                 .caused_by(err)
             })?;
-            let seen = match contexts.into_iter().find(|context| context.name == self.name) {
+            let seen = match contexts
+                .into_iter()
+                .find(|context| context.name == self.name)
+            {
                 None => "it is not in the list".to_owned(),
                 Some(context) => match compare::compare(&context, self.material) {
                     Comparison::Same(certainty) => return Ok((context, certainty)),

@@ -35,7 +35,11 @@ struct Row {
 
 impl Row {
     fn new(target: &Target, context: &TlsContext, today: jiff::civil::Date) -> Self {
-        let expires = context.key_store.expiration_date.as_deref().map(|text| compare::date(text).to_owned());
+        let expires = context
+            .key_store
+            .expiration_date
+            .as_deref()
+            .map(|text| compare::date(text).to_owned());
         let days_left = expires
             .as_deref()
             .and_then(|text| text.parse::<jiff::civil::Date>().ok())
@@ -54,7 +58,8 @@ impl Row {
 
 impl Report for Inventory {
     fn text(&self) -> String {
-        let mut rows = vec![["TARGET", "CONTEXT", "TYPE", "EXPIRES", "DAYS", "DOMAINS"].map(str::to_owned)];
+        let mut rows =
+            vec![["TARGET", "CONTEXT", "TYPE", "EXPIRES", "DAYS", "DOMAINS"].map(str::to_owned)];
         let dash = || "-".to_owned();
         rows.extend(self.contexts.iter().map(|row| {
             [
@@ -72,7 +77,12 @@ impl Report for Inventory {
 
 /// Columns as wide as their widest entry; the last one is not padded.
 pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..N).map(width).collect();
     let lines = rows.iter().map(|row| {
         let cells: Vec<String> = row
@@ -89,7 +99,12 @@ pub(crate) fn list(args: &Args, env: &Env, out: &Output) -> anyhow::Result<Outco
     show(args, None, env, out)
 }
 
-pub(crate) fn status(args: &Args, domain: &str, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
+pub(crate) fn status(
+    args: &Args,
+    domain: &str,
+    env: &Env,
+    out: &Output,
+) -> anyhow::Result<Outcome> {
     show(args, Some(domain), env, out)
 }
 
@@ -97,15 +112,21 @@ fn show(args: &Args, domain: Option<&str>, env: &Env, out: &Output) -> anyhow::R
     let settings = Settings::load(env, &args.settings, domain)?;
     let targets = targets::load(&settings, &args.target, domain, out)?;
     let today = jiff::Zoned::now().date();
-    let mut inventory = Inventory { contexts: Vec::new() };
+    let mut inventory = Inventory {
+        contexts: Vec::new(),
+    };
     for target in &targets {
-        let contexts = contexts(target).with_context(|| format!("private space {}", target.name))?;
+        let contexts =
+            contexts(target).with_context(|| format!("private space {}", target.name))?;
         let wanted = contexts.iter().filter(|context| {
             domain.is_none_or(|domain| {
-                context.name == context_name(target, domain) || compare::names_domain(context, domain)
+                context.name == context_name(target, domain)
+                    || compare::names_domain(context, domain)
             })
         });
-        inventory.contexts.extend(wanted.map(|context| Row::new(target, context, today)));
+        inventory
+            .contexts
+            .extend(wanted.map(|context| Row::new(target, context, today)));
     }
     out.result(&inventory)?;
     Ok(Outcome::Done)
@@ -114,4 +135,62 @@ fn show(args: &Args, domain: Option<&str>, env: &Env, out: &Output) -> anyhow::R
 fn contexts(target: &Target) -> Result<Vec<TlsContext>> {
     let place = target.place()?;
     target.contexts(&place)
+}
+
+#[derive(Debug, Serialize)]
+struct Spaces {
+    organization: String,
+    private_spaces: Vec<Space>,
+}
+
+#[derive(Debug, Serialize)]
+struct Space {
+    id: String,
+    name: String,
+    status: Option<String>,
+    region: Option<String>,
+    dns_target: Option<String>,
+}
+
+impl Report for Spaces {
+    fn text(&self) -> String {
+        let mut rows = vec![["NAME", "ID", "STATUS", "REGION", "DNS TARGET"].map(str::to_owned)];
+        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        rows.extend(self.private_spaces.iter().map(|space| {
+            [
+                space.name.clone(),
+                space.id.clone(),
+                or_dash(&space.status),
+                or_dash(&space.region),
+                or_dash(&space.dns_target),
+            ]
+        }));
+        table(&rows)
+    }
+}
+
+/// Shows every private space of the organization.
+pub(crate) fn spaces(args: &Args, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
+    let settings = Settings::load(env, &args.settings, None)?;
+    let account = targets::account(&settings, &args.target, out)?;
+    let organization = account.organization()?;
+    let known = account.spaces()?;
+    let private_spaces = known.iter().map(|space| Space {
+        id: space.id.clone(),
+        name: space.name.clone(),
+        status: space.status.clone(),
+        region: space.region().map(str::to_owned),
+        dns_target: space.network.dns_target.clone(),
+    });
+    out.result(&Spaces {
+        organization: organization.to_string(),
+        private_spaces: private_spaces.collect(),
+    })?;
+    if known.is_empty() {
+        out.info(format!(
+            "organization {organization} on {} has no private space that the credentials can see",
+            account.client().host()
+        ));
+    }
+    Ok(Outcome::Done)
 }

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
 fn run(args: &Args, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
     match &args.command {
         Command::Deploy(deploy) => deploy::run(args, deploy, env, out),
+        Command::Spaces => inventory::spaces(args, env, out),
         Command::List => inventory::list(args, env, out),
         Command::Status { domain } => inventory::status(args, domain, env, out),
     }

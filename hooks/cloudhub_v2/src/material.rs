@@ -37,8 +37,6 @@ pub(crate) struct Material {
     /// The main name as acme.sh gave it.
     pub(crate) domain: String,
     pub(crate) leaf: Certificate,
-    /// The issuers that go along, without the root.
-    pub(crate) intermediates: Vec<Certificate>,
     certificate: String,
     ca_path: Option<String>,
     key: Secret,
@@ -63,7 +61,8 @@ impl Material {
         passphrase: Option<&Found<Secret>>,
         now: Timestamp,
     ) -> anyhow::Result<Self> {
-        let chain = chain(files).with_context(|| format!("checking the certificate of {domain}"))?;
+        let chain =
+            chain(files).with_context(|| format!("checking the certificate of {domain}"))?;
         let checked = || -> Result<Self> {
             check_leaf(&chain.leaf, domain, &files.certificate, now)?;
             let (key, passphrase) = key(files, &chain.leaf, passphrase)?;
@@ -72,12 +71,7 @@ impl Material {
         checked().with_context(|| format!("checking the certificate of {domain}"))
     }
 
-    fn fit(
-        domain: &str,
-        chain: Chain,
-        key: Secret,
-        passphrase: Option<Secret>,
-    ) -> Result<Self> {
+    fn fit(domain: &str, chain: Chain, key: Secret, passphrase: Option<Secret>) -> Result<Self> {
         let certificate = chain.leaf.to_pem();
         within(
             "the certificate",
@@ -91,7 +85,11 @@ impl Material {
             limits::KEY,
             "Use a smaller key: --keylength ec-256, 2048 or 4096; RSA 8192 does not fit.",
         )?;
-        let ca_path: String = chain.intermediates.iter().map(Certificate::to_pem).collect();
+        let ca_path: String = chain
+            .intermediates
+            .iter()
+            .map(Certificate::to_pem)
+            .collect();
         within(
             "the rest of the chain",
             &ca_path,
@@ -115,7 +113,6 @@ impl Material {
             key,
             passphrase,
             leaf: chain.leaf,
-            intermediates: chain.intermediates,
         })
     }
 
@@ -175,7 +172,10 @@ pub(crate) fn certificate_file_name(fingerprint: &str) -> String {
 /// Whether a certificate's file name is one that [`certificate_file_name`] makes.
 pub(crate) fn is_our_file_name(name: &str) -> bool {
     name.strip_suffix(".cer").is_some_and(|stem| {
-        stem.len() == DIGITS && stem.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        stem.len() == DIGITS
+            && stem
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })
 }
 
@@ -186,7 +186,13 @@ pub(crate) fn key_file_name(domain: &str) -> String {
     let mut stem: String = canonical(domain)
         .replacen('*', "_wildcard", 1)
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
     if stem.len() > ROOM {
         let digest = common::cert::sha256_hex(canonical(domain).as_bytes());
@@ -287,9 +293,15 @@ fn check_leaf(leaf: &Certificate, domain: &str, path: &Path, now: Timestamp) -> 
         let names: Vec<&str> = leaf.names().collect();
         return Err(Error::config(format!(
             "the certificate {shown} is not for {domain}, but for {}",
-            if names.is_empty() { "no domain".to_owned() } else { names.join(", ") }
+            if names.is_empty() {
+                "no domain".to_owned()
+            } else {
+                names.join(", ")
+            }
         ))
-        .advise("Give the files that belong to the domain, or issue the certificate with -d for it."));
+        .advise(
+            "Give the files that belong to the domain, or issue the certificate with -d for it.",
+        ));
     }
     Ok(())
 }
@@ -318,9 +330,7 @@ fn key(
     }
     // Encrypted, it goes out as the owner encrypted it; else as PKCS#8, the only plain form that is documented.
     match (encrypted_block(text.expose()), passphrase) {
-        (Some(block), Some(passphrase)) => {
-            Ok((Secret::new(block), Some(passphrase.value.clone())))
-        }
+        (Some(block), Some(passphrase)) => Ok((Secret::new(block), Some(passphrase.value.clone()))),
         _ => Ok((Secret::new(key.to_pkcs8_pem().as_str()), None)),
     }
 }
@@ -357,7 +367,11 @@ fn encrypted_block(text: &str) -> Option<String> {
     const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
     const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
     let body = text.split_once(BEGIN)?.1.split_once(END)?.0;
-    let lines: Vec<&str> = body.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = body
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     Some(format!("{BEGIN}\n{}\n{END}\n", lines.join("\n")))
 }
 
@@ -380,19 +394,39 @@ mod tests {
     fn file_names_stay_within_the_limit_and_tell_domains_apart() {
         let long = format!("{}.example.com", "a".repeat(60));
         let longer = format!("b{long}");
-        for domain in ["*.acme.example", "x.acme.example", &long, &longer, "2001:db8::1"] {
+        for domain in [
+            "*.acme.example",
+            "x.acme.example",
+            &long,
+            &longer,
+            "2001:db8::1",
+        ] {
             assert!(key_file_name(domain).len() <= limits::FILE_NAME, "{domain}");
         }
-        assert_eq!(key_file_name("*.Acme.example"), "_wildcard.acme.example.key");
-        assert_ne!(key_file_name("*.acme.example"), key_file_name("x.acme.example"));
+        assert_eq!(
+            key_file_name("*.Acme.example"),
+            "_wildcard.acme.example.key"
+        );
+        assert_ne!(
+            key_file_name("*.acme.example"),
+            key_file_name("x.acme.example")
+        );
         assert_ne!(key_file_name(&long), key_file_name(&longer));
-        assert_eq!(certificate_file_name(&"ab".repeat(32)).len(), limits::FILE_NAME);
+        assert_eq!(
+            certificate_file_name(&"ab".repeat(32)).len(),
+            limits::FILE_NAME
+        );
     }
 
     #[test]
     fn our_file_names_are_recognised_and_others_are_not() {
         assert!(is_our_file_name(&certificate_file_name(&"0f".repeat(32))));
-        for name in ["cert.pem", "acme.example.cer", "0f0f.cer", &format!("{}.cer", "x".repeat(60))] {
+        for name in [
+            "cert.pem",
+            "acme.example.cer",
+            "0f0f.cer",
+            &format!("{}.cer", "x".repeat(60)),
+        ] {
             assert!(!is_our_file_name(name), "{name}");
         }
     }
@@ -402,7 +436,9 @@ mod tests {
         let text = "Bag\n-----BEGIN ENCRYPTED PRIVATE KEY-----\r\nMII\r\n-----END ENCRYPTED PRIVATE KEY-----\r\nx";
         assert_eq!(
             encrypted_block(text).as_deref(),
-            Some("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMII\n-----END ENCRYPTED PRIVATE KEY-----\n")
+            Some(
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMII\n-----END ENCRYPTED PRIVATE KEY-----\n"
+            )
         );
         assert_eq!(encrypted_block("-----BEGIN PRIVATE KEY-----"), None);
     }

@@ -15,7 +15,9 @@ use crate::targets::{
 
 /// Finds out whether [`save`] would work.
 pub(crate) fn check(settings: &Settings) -> Result<()> {
-    settings.domain_conf_to_save().map_or(Ok(()), acmesh::check_writable)
+    settings
+        .domain_conf_to_save()
+        .map_or(Ok(()), acmesh::check_writable)
 }
 
 /// Saves what flags and environment say. What came from elsewhere stays where it is.
@@ -46,7 +48,12 @@ fn chosen(settings: &Settings, flags: &TargetArgs) -> Result<Vec<(String, String
     {
         all.push((own_name(&CLIENT_ID), id.value));
         let secret_origin = secret.origin.clone();
-        all.extend(secret_to_save(settings, &CLIENT_SECRET, &secret_origin, secret.value.expose()));
+        all.extend(secret_to_save(
+            settings,
+            &CLIENT_SECRET,
+            &secret_origin,
+            secret.value.expose(),
+        ));
     }
     for (key, flag) in [
         (&anypoint::ORGANIZATION, flags.organization.as_deref()),
@@ -73,7 +80,12 @@ fn chosen(settings: &Settings, flags: &TargetArgs) -> Result<Vec<(String, String
     }
     if let Some(found) = settings.secret(&KEY_PASSPHRASE)? {
         let origin = found.origin.clone();
-        all.extend(secret_to_save(settings, &KEY_PASSPHRASE, &origin, found.value.expose()));
+        all.extend(secret_to_save(
+            settings,
+            &KEY_PASSPHRASE,
+            &origin,
+            found.value.expose(),
+        ));
     }
     Ok(all)
 }
@@ -107,7 +119,9 @@ fn is_chosen(settings: &Settings, key: &Key, origin: &Origin) -> bool {
         // A variable that only the TOML file names is not one of the key's own.
         Origin::Environment(name) => key.names.contains(&name.as_str()),
         Origin::File { named_by, .. } => {
-            named_by.strip_suffix("_FILE").is_some_and(|name| key.names.contains(&name))
+            named_by
+                .strip_suffix("_FILE")
+                .is_some_and(|name| key.names.contains(&name))
                 && settings.env().get(named_by).is_some()
         }
         Origin::Saved { .. } | Origin::Toml { .. } => false,

@@ -1,7 +1,6 @@
 //! Where to deploy: private spaces from flag, environment, saved values or the TOML file, and who logs in there.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -104,9 +103,9 @@ impl Account {
                 advice: err.advice().unwrap_or_default().to_owned(),
             })
         });
-        outcome.clone().map_err(|refusal| {
-            Error::new(refusal.kind, refusal.what).advise(refusal.advice)
-        })
+        outcome
+            .clone()
+            .map_err(|refusal| Error::new(refusal.kind, refusal.what).advise(refusal.advice))
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -161,20 +160,13 @@ impl Target {
         })
     }
 
-    /// The private space with everything that is known of it.
-    pub(crate) fn private_space(&self) -> Result<PrivateSpace> {
-        let place = self.place()?;
-        match place.client.private_space(&place.organization, &place.space)? {
-            Some(space) => Ok(space),
-            None => Err(self.no_such_space(&place.organization)),
-        }
-    }
-
     /// The TLS contexts that are there.
     pub(crate) fn contexts(&self, place: &Place) -> Result<Vec<TlsContext>> {
         match place.client.tls_contexts(&place.organization, &place.space) {
             // The answer does not say which part of the address is wrong; the list of private spaces does.
-            Err(err) if err.kind() == Kind::NotFound => Err(self.no_such_space(&place.organization)),
+            Err(err) if err.kind() == Kind::NotFound => {
+                Err(self.no_such_space(&place.organization))
+            }
             answer => answer,
         }
     }
@@ -199,9 +191,9 @@ pub(crate) fn load(
 ) -> Result<Vec<Target>> {
     let mut accounts = Accounts::new(settings, flags, out);
     let given = settings.text(&PRIVATE_SPACE, flags.private_space.as_deref())?;
-    let near = given.as_ref().is_some_and(|found| {
-        matches!(found.origin, Origin::Flag(_) | Origin::Environment(_))
-    });
+    let near = given
+        .as_ref()
+        .is_some_and(|found| matches!(found.origin, Origin::Flag(_) | Origin::Environment(_)));
     let targets = match settings.file() {
         Some(file) if !near && !file.config.cloudhub_v2.target.is_empty() => {
             from_file(&mut accounts, file, domain)?
@@ -212,7 +204,11 @@ pub(crate) fn load(
 }
 
 /// The one account that flags, environment and saved values describe.
-pub(crate) fn account(settings: &Settings, flags: &TargetArgs, out: &Output) -> Result<Arc<Account>> {
+pub(crate) fn account(
+    settings: &Settings,
+    flags: &TargetArgs,
+    out: &Output,
+) -> Result<Arc<Account>> {
     Accounts::new(settings, flags, out).get(None)
 }
 
@@ -229,14 +225,20 @@ fn from_settings(accounts: &mut Accounts<'_>, given: Option<Found>) -> Result<Ve
     })?;
     let spaces = entries(&given.value);
     if spaces.is_empty() {
-        return Err(Error::config(format!("{}: no private space in it", given.origin)));
+        return Err(Error::config(format!(
+            "{}: no private space in it",
+            given.origin
+        )));
     }
     let context_name = context_name(settings.text(&CONTEXT_NAME, flags.context_name.as_deref())?)?;
     let trust_store = settings
         .text(&TRUSTSTORE, None)?
-        .map(|found| trust_store(settings.path(&found), &found.origin))
+        .map(|found| trust_store(settings, &found))
         .transpose()?;
-    let ciphers = settings.text(&CIPHER_LIST, None)?.map(|found| ciphers(&found)).transpose()?;
+    let ciphers = settings
+        .text(&CIPHER_LIST, None)?
+        .map(|found| ciphers(&found))
+        .transpose()?;
     Ok(spaces
         .into_iter()
         .map(|space| Target {
@@ -257,35 +259,38 @@ fn from_file(
 ) -> Result<Vec<Target>> {
     let (settings, flags) = (accounts.settings, accounts.flags);
     let mut targets = Vec::new();
-    for (index, entry) in file.config.cloudhub_v2.target.iter().enumerate() {
-        if domain.is_some_and(|domain| !takes(entry, domain)) {
+    for (index, target) in file.config.cloudhub_v2.target.iter().enumerate() {
+        if domain.is_some_and(|domain| !takes(target, domain)) {
             continue;
         }
-        let at = |key: &str| Origin::Toml {
-            key: format!("cloudhub_v2.target[{}].{key}", index + 1),
-            path: file.path.clone(),
+        let entry = Entry {
+            target,
+            file,
+            number: index + 1,
         };
-        let found = |key: &str, value: &Option<String>| {
-            value.clone().map(|value| Found { value, origin: at(key) })
-        };
-        let account = accounts.get(Some((entry, &at)))?;
-        let spaces = entry.private_space.as_ref().map(|spaces| spaces.entries()).unwrap_or_default();
+        let account = accounts.get(Some(entry))?;
+        let spaces = target
+            .private_space
+            .as_ref()
+            .map(|spaces| spaces.entries())
+            .unwrap_or_default();
         if spaces.is_empty() {
-            return Err(Error::config(format!("{} is missing", at("private_space"))));
+            return Err(Error::config(format!(
+                "{} is missing",
+                entry.at("private_space")
+            )));
         }
-        let name = match found("tls_context_name", &entry.tls_context_name) {
+        let name = match entry.found("tls_context_name", target.tls_context_name.as_ref()) {
             Some(own) => Some(own),
             None => settings.text(&CONTEXT_NAME, flags.context_name.as_deref())?,
         };
         let context_name = context_name(name)?;
-        let pem = match &entry.truststore {
-            Some(path) => Some((file.path_of(path), at("truststore"))),
-            None => settings
-                .text(&TRUSTSTORE, None)?
-                .map(|found| (settings.path(&found), found.origin)),
+        let pem = match entry.found("truststore", target.truststore.as_ref()) {
+            Some(own) => Some(own),
+            None => settings.text(&TRUSTSTORE, None)?,
         };
-        let trust_store = pem.map(|(path, origin)| trust_store(path, &origin)).transpose()?;
-        let list = match found("ciphers", &entry.ciphers) {
+        let trust_store = pem.map(|found| trust_store(settings, &found)).transpose()?;
+        let list = match entry.found("ciphers", target.ciphers.as_ref()) {
             Some(own) => Some(own),
             None => settings.text(&CIPHER_LIST, None)?,
         };
@@ -293,7 +298,7 @@ fn from_file(
         let several = spaces.len() > 1;
         for space in spaces {
             targets.push(Target {
-                name: match &entry.name {
+                name: match &target.name {
                     Some(name) if several => format!("{name}/{space}"),
                     Some(name) => name.clone(),
                     None => space.clone(),
@@ -324,15 +329,21 @@ fn takes(target: &CloudhubTarget, domain: &str) -> bool {
             let pattern = canonical(pattern);
             pattern == "*"
                 || pattern == domain
-                || pattern
-                    .strip_prefix("*.")
-                    .is_some_and(|parent| domain.split_once('.').is_some_and(|(_, rest)| rest == parent))
+                || pattern.strip_prefix("*.").is_some_and(|parent| {
+                    domain
+                        .split_once('.')
+                        .is_some_and(|(_, rest)| rest == parent)
+                })
         })
 }
 
 fn entries(list: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    for entry in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+    for entry in list
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+    {
         if !all.iter().any(|known| known == entry) {
             all.push(entry.to_owned());
         }
@@ -356,12 +367,16 @@ fn ciphers(found: &Found) -> Result<Ciphers> {
         return Err(Error::config(format!("{}: no cipher in it", found.origin)));
     }
     Ciphers::only(names).map_err(|unknown| {
-        Error::config(format!("{}: {unknown:?} is no cipher of the platform", found.origin))
-            .advise(format!("Those that it knows are {}.", CIPHERS.join(", ")))
+        Error::config(format!(
+            "{}: {unknown:?} is no cipher of the platform",
+            found.origin
+        ))
+        .advise(format!("Those that it knows are {}.", CIPHERS.join(", ")))
     })
 }
 
-fn trust_store(path: PathBuf, origin: &Origin) -> Result<TrustStoreFile> {
+fn trust_store(settings: &Settings, found: &Found) -> Result<TrustStoreFile> {
+    let (path, origin) = (settings.path(found), &found.origin);
     let pem = files::read_text("the trust store", &path, 4 * limits::TRUST_STORE as u64)?;
     let authorities = Certificate::parse_all(&pem).map_err(|err| {
         Error::config(format!("{origin}: {}: {err}", path.display()))
@@ -385,6 +400,71 @@ fn trust_store(path: PathBuf, origin: &Origin) -> Result<TrustStoreFile> {
     Ok(TrustStoreFile { pem, file_name })
 }
 
+/// One `[[cloudhub_v2.target]]` and where it stands.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    target: &'a CloudhubTarget,
+    file: &'a ConfigFile,
+    /// Its place among the others, from 1.
+    number: usize,
+}
+
+impl Entry<'_> {
+    fn at(&self, key: &str) -> Origin {
+        Origin::Toml {
+            key: format!("cloudhub_v2.target[{}].{key}", self.number),
+            path: self.file.path.clone(),
+        }
+    }
+
+    fn found(&self, key: &str, value: Option<&String>) -> Option<Found> {
+        value.map(|value| Found {
+            value: value.clone(),
+            origin: self.at(key),
+        })
+    }
+
+    /// The credentials that it has of its own.
+    fn credentials(&self, settings: &Settings) -> Result<Option<Credentials>> {
+        let target = self.target;
+        let secret = match (&target.client_secret_env, &target.client_secret_file) {
+            (Some(variable), _) => {
+                let value = settings.env().get(variable).ok_or_else(|| {
+                    Error::config(format!(
+                        "{} names the variable {variable}, which is not set",
+                        self.at("client_secret_env")
+                    ))
+                })?;
+                Some(Found {
+                    value: Secret::new(value),
+                    origin: Origin::Environment(variable.clone()),
+                })
+            }
+            (None, Some(path)) => {
+                let path = self.file.path_of(path);
+                let named_by = self.at("client_secret_file").to_string();
+                Some(Found {
+                    value: common::settings::secret_in(&named_by, &path)?,
+                    origin: Origin::File { named_by, path },
+                })
+            }
+            (None, None) => None,
+        };
+        match (self.found("client_id", target.client_id.as_ref()), secret) {
+            (Some(id), Some(secret)) => Ok(Some(Credentials::App { id, secret })),
+            (None, None) => Ok(None),
+            (Some(id), None) => Err(Error::config(format!(
+                "{} is given without client_secret_file or client_secret_env",
+                id.origin
+            ))),
+            (None, Some(_)) => Err(Error::config(format!(
+                "{} is missing, while its secret is given",
+                self.at("client_id")
+            ))),
+        }
+    }
+}
+
 /// Makes accounts, one login for each control plane and credential.
 struct Accounts<'a> {
     settings: &'a Settings,
@@ -396,19 +476,22 @@ struct Accounts<'a> {
 
 impl<'a> Accounts<'a> {
     fn new(settings: &'a Settings, flags: &'a TargetArgs, out: &'a Output) -> Self {
-        Self { settings, flags, out, clients: HashMap::new(), made: HashMap::new() }
+        Self {
+            settings,
+            flags,
+            out,
+            clients: HashMap::new(),
+            made: HashMap::new(),
+        }
     }
 
-    fn get(
-        &mut self,
-        own: Option<(&CloudhubTarget, &dyn Fn(&str) -> Origin)>,
-    ) -> Result<Arc<Account>> {
-        let url = match own.and_then(|(entry, _)| entry.url.clone()) {
+    fn get(&mut self, own: Option<Entry<'_>>) -> Result<Arc<Account>> {
+        let url = match own.and_then(|entry| entry.target.url.clone()) {
             Some(url) => url,
             None => anypoint::url(self.settings, self.flags.url.as_deref())?,
         };
         let own_credentials = match own {
-            Some((entry, at)) => self.own_credentials(entry, at)?,
+            Some(entry) => entry.credentials(self.settings)?,
             None => None,
         };
         let shared = own_credentials.is_none();
@@ -416,8 +499,10 @@ impl<'a> Accounts<'a> {
             Some(own) => own,
             None => Credentials::from_settings(self.settings, &CLIENT_ID, &CLIENT_SECRET)?,
         };
-        let organization = match own.and_then(|(entry, at)| Some((entry.organization.clone()?, at))) {
-            Some((value, at)) => Found { value, origin: at("organization") },
+        let own_organization =
+            own.and_then(|entry| entry.found("organization", entry.target.organization.as_ref()));
+        let organization = match own_organization {
+            Some(own) => own,
             None => anypoint::organization(self.settings, self.flags.organization.as_deref())?,
         };
         let who = match &credentials {
@@ -448,53 +533,6 @@ impl<'a> Accounts<'a> {
         });
         self.made.insert(key, Arc::clone(&account));
         Ok(account)
-    }
-
-    /// The credentials that a target has of its own.
-    fn own_credentials(
-        &self,
-        entry: &CloudhubTarget,
-        at: &dyn Fn(&str) -> Origin,
-    ) -> Result<Option<Credentials>> {
-        let file = self.settings.file();
-        let secret = match (&entry.client_secret_env, &entry.client_secret_file, file) {
-            (Some(variable), ..) => {
-                let value = self.settings.env().get(variable).ok_or_else(|| {
-                    Error::config(format!(
-                        "{} names the variable {variable}, which is not set",
-                        at("client_secret_env")
-                    ))
-                })?;
-                Some(Found {
-                    value: Secret::new(value),
-                    origin: Origin::Environment(variable.clone()),
-                })
-            }
-            (None, Some(path), Some(file)) => {
-                let path = file.path_of(path);
-                let named_by = at("client_secret_file").to_string();
-                Some(Found {
-                    value: common::settings::secret_in(&named_by, &path)?,
-                    origin: Origin::File { named_by, path },
-                })
-            }
-            _ => None,
-        };
-        match (&entry.client_id, secret) {
-            (Some(id), Some(secret)) => Ok(Some(Credentials::App {
-                id: Found { value: id.clone(), origin: at("client_id") },
-                secret,
-            })),
-            (None, None) => Ok(None),
-            (Some(_), None) => Err(Error::config(format!(
-                "{} is given without client_secret_file or client_secret_env",
-                at("client_id")
-            ))),
-            (None, Some(_)) => Err(Error::config(format!(
-                "{} is missing, while its secret is given",
-                at("client_id")
-            ))),
-        }
     }
 }
 
@@ -531,7 +569,9 @@ pub(crate) fn side_by_side<T: Sync, R: Send>(
                     let job = next.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((index, item)) = job else { return };
                     let answer = work(item);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, answer));
+                    done.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push((index, answer));
                 }
             });
         }
@@ -567,6 +607,9 @@ mod tests {
     #[test]
     fn answers_come_in_the_order_of_the_items() {
         let items: Vec<u64> = (0..20).collect();
-        assert_eq!(side_by_side(&items, 8, |n| n * 2), (0..20).map(|n| n * 2).collect::<Vec<_>>());
+        assert_eq!(
+            side_by_side(&items, 8, |n| n * 2),
+            (0..20).map(|n| n * 2).collect::<Vec<_>>()
+        );
     }
 }
