@@ -61,6 +61,8 @@ pub enum Repeat {
     Freely,
     /// Only when it surely was not executed.
     IfNotExecuted,
+    /// Not at all: what the first attempt brings is the answer.
+    Never,
 }
 
 impl Http {
@@ -284,6 +286,9 @@ impl Request<'_> {
                 Err(broken) => http
                     .out
                     .trace(format!("{method} {path} → {broken} ({took} ms)")),
+            }
+            if repeat == Repeat::Never {
+                return outcome.map_err(|broken| broken.into_error(http, &method, &path));
             }
             let (pause, failure) = match outcome {
                 Ok(reply) if !reply.is_temporary() => return Ok(reply.marked(effect_unknown)),

@@ -10,6 +10,7 @@ pub mod env;
 pub mod error;
 pub mod exit;
 pub mod files;
+pub mod fingerprints;
 pub mod flexctl;
 pub mod http;
 pub mod output;

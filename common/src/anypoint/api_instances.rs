@@ -190,12 +190,22 @@ impl Wire {
             Some("mule4") => Technology::Mule4,
             Some("flexGateway") => Technology::FlexGateway,
             // Old instances do not say; their endpoint does.
-            None if self.endpoint.as_ref().and_then(|e| e.mule_version4_or_above) == Some(true) => {
+            None if self
+                .endpoint
+                .as_ref()
+                .and_then(|e| e.mule_version4_or_above)
+                == Some(true) =>
+            {
                 Technology::Mule4
             }
             _ => Technology::Other,
         };
-        let activity = match self.status.as_deref().map(str::to_ascii_lowercase).as_deref() {
+        let activity = match self
+            .status
+            .as_deref()
+            .map(str::to_ascii_lowercase)
+            .as_deref()
+        {
             Some("active") => Activity::Active,
             Some("inactive") => Activity::Inactive,
             Some("unregistered") => Activity::Unregistered,
@@ -354,11 +364,7 @@ impl Client {
             body["technology"] = "flexGateway".into();
         }
         let path = at.apis();
-        let reply = self.send(|http| {
-            http.post(&path)
-                .json(&body)
-                .repeat(Repeat::IfNotExecuted)
-        })?;
+        let reply = self.send(|http| http.post(&path).json(&body).repeat(Repeat::IfNotExecuted))?;
         if !reply.is_success() {
             return Err(refusal(&reply, &MANAGE_APIS));
         }

@@ -279,7 +279,9 @@ impl Client {
             404 => Err(no_such_application(at, &deployment.name)),
             409 => Err(refusal(&reply, &MANAGE_SETTINGS)
                 .as_kind(Kind::Refused)
-                .advise("Another change of this application is under way: try again when it is done.")),
+                .advise(
+                    "Another change of this application is under way: try again when it is done.",
+                )),
             _ if reply.is_success() => Ok(()),
             _ => Err(refusal(&reply, &MANAGE_SETTINGS)),
         }
@@ -320,8 +322,10 @@ mod tests {
     #[test]
     fn a_redeployment_is_over_when_the_wanted_configuration_runs() {
         let state = |status: &str, running: &str| {
-            deployment(json!({ "status": status, "desiredVersion": "2", "lastSuccessfulVersion": running,
-                "application": { "status": "RUNNING" } }))
+            deployment(
+                json!({ "status": status, "desiredVersion": "2", "lastSuccessfulVersion": running,
+                "application": { "status": "RUNNING" } }),
+            )
             .progress()
         };
         assert_eq!(state("APPLIED", "2"), Progress::Running);

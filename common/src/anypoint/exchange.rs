@@ -101,7 +101,12 @@ impl Client {
     /// # Errors
     ///
     /// Refused, or no usable answer.
-    pub fn create_http_api(&self, name: &AssetName, title: &str, api_version: &str) -> Result<Created> {
+    pub fn create_http_api(
+        &self,
+        name: &AssetName,
+        title: &str,
+        api_version: &str,
+    ) -> Result<Created> {
         let organization = name.organization.segment();
         let path = format!(
             "/exchange/api/v2/organizations/{organization}/assets/{organization}/{}/{}",

@@ -158,7 +158,11 @@ impl Wire {
             version: None,
         };
         let implementation = self.implementation_asset.map(|mut asset| {
-            asset.asset_id = asset.asset_id.as_deref().map(interface_of).map(str::to_owned);
+            asset.asset_id = asset
+                .asset_id
+                .as_deref()
+                .map(interface_of)
+                .map(str::to_owned);
             asset
         });
         let asset = [Some(whole), self.template, implementation]
@@ -506,7 +510,10 @@ mod tests {
 
     #[test]
     fn a_suffix_that_belongs_to_the_name_stays() {
-        assert_eq!(interface_of("http-basic-authentication-flex"), BASIC_AUTHENTICATION);
+        assert_eq!(
+            interface_of("http-basic-authentication-flex"),
+            BASIC_AUTHENTICATION
+        );
         assert_eq!(interface_of("mule"), "mule");
     }
 }

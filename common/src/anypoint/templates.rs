@@ -44,7 +44,9 @@ impl Template {
         let others = self
             .all_versions
             .iter()
-            .filter(|edition| self.applicable != Some(false) && is_published(edition.status.as_deref()))
+            .filter(|edition| {
+                self.applicable != Some(false) && is_published(edition.status.as_deref())
+            })
             .filter_map(|edition| edition.version.as_deref());
         own.into_iter()
             .chain(others)
