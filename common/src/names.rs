@@ -51,7 +51,7 @@ impl DnsName {
                 return Err(refuse("one label is longer than 63 octets"));
             }
             let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
-            if !label.bytes().all(plain) && !(index == 0 && *label == "*") {
+            if !(label.bytes().all(plain) || index == 0 && *label == "*") {
                 return Err(refuse("it holds characters that no domain name has"));
             }
         }

@@ -288,8 +288,8 @@ impl Settings {
                 })
             };
             match source {
-                Source::Toml => key.toml.iter().any(|dotted| by_dotted(dotted)),
-                _ => key.names.iter().any(|name| by_name(name)),
+                Source::Toml => key.toml.iter().any(by_dotted),
+                _ => key.names.iter().any(by_name),
             }
         };
         Source::ALL
