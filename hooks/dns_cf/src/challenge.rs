@@ -173,7 +173,7 @@ fn put(
         match create(finder, challenge, &place, &name, ttl, out) {
             Ok(put) => return Ok((place, name, put)),
             Err(err) if cloudflare::is_beside_cname(&err) => {
-                name = follow(finder, &place, &name, err, out)?
+                name = follow(finder, &place, &name, err, out)?;
             }
             Err(err) => return Err(err),
         }
