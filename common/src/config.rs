@@ -168,8 +168,18 @@ pub struct Flex {
     pub password_env: Option<String>,
     /// The `flexctl` program.
     pub flexctl: Option<String>,
+    /// `5m`: limit on one call of `flexctl`.
+    pub flexctl_timeout: Option<String>,
     /// Container image that holds `flexctl`.
     pub image: Option<String>,
+    /// `linux`, `docker`, `podman` or `kubernetes`.
+    pub runtime: Option<String>,
+    /// Command that restarts the gateway.
+    pub restart_cmd: Option<String>,
+    /// Folder for backups and work in progress.
+    pub state_dir: Option<String>,
+    /// How many old registrations are kept.
+    pub keep: Option<usize>,
     /// How long before the expiry a registration is due.
     pub within: Option<String>,
     /// How many gateways are worked on side by side.
@@ -188,20 +198,30 @@ pub struct FlexGateway {
     pub file: Option<String>,
     /// `linux`, `docker`, `podman` or `kubernetes`.
     pub runtime: Option<String>,
+    /// The `flexctl` program.
+    pub flexctl: Option<String>,
     /// Container image that holds `flexctl`.
     pub image: Option<String>,
-    /// Container, or systemd unit, to restart.
-    pub restart: Option<String>,
+    /// Container, or systemd unit, to restart; one or several.
+    pub restart: Option<OneOrMany>,
     /// Command that restarts the gateway instead.
     pub restart_cmd: Option<String>,
+    /// Leave the restart to somebody else.
+    pub no_restart: Option<bool>,
     /// Kubernetes namespace.
     pub namespace: Option<String>,
     /// Kubernetes deployment.
     pub deployment: Option<String>,
+    /// Kubernetes Secret that holds the registration; the one that the deployment mounts unless given.
+    pub secret: Option<String>,
     /// Helm release.
     pub release: Option<String>,
+    /// Helm chart of the release.
+    pub chart: Option<String>,
     /// Context of the Kubernetes configuration.
     pub context: Option<String>,
+    /// Where `flexctl` runs for a gateway in Kubernetes: `linux`, `docker` or `podman`.
+    pub via: Option<String>,
     /// How long before the expiry the registration is due.
     pub within: Option<String>,
     /// Also update the environment URLs in the registration.
@@ -212,6 +232,12 @@ pub struct FlexGateway {
     pub client_secret_file: Option<String>,
     /// Environment variable that holds its secret.
     pub client_secret_env: Option<String>,
+    /// User that `flexctl` uses instead of a connected app.
+    pub username: Option<String>,
+    /// File that holds the user's password.
+    pub password_file: Option<String>,
+    /// Environment variable that holds the user's password.
+    pub password_env: Option<String>,
 }
 
 /// `[basic_auth_policy]`

@@ -58,7 +58,10 @@ pub trait Report: Serialize {
 
 /// Where everything goes that a program has to say. Cheap to clone; lines of several threads never mix.
 #[derive(Debug, Clone)]
-pub struct Output(Arc<Inner>);
+pub struct Output {
+    inner: Arc<Inner>,
+    about: Option<Arc<str>>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -130,11 +133,23 @@ impl Output {
                 progress: terminal && !verbosity.quiet,
             }
         };
-        Self(Arc::new(Inner {
-            program,
-            format,
-            voice,
-        }))
+        Self {
+            inner: Arc::new(Inner {
+                program,
+                format,
+                voice,
+            }),
+            about: None,
+        }
+    }
+
+    /// The same output, where each message begins with `target`: for work on several side by side.
+    #[must_use]
+    pub fn about(&self, target: &str) -> Self {
+        Self {
+            about: Some(Arc::from(target)),
+            ..self.clone()
+        }
     }
 
     /// An output that shows nothing but warnings and errors, for tests.
@@ -185,7 +200,7 @@ impl Output {
     ///
     /// Standard output cannot be written. A reader that has gone away is no error.
     pub fn result(&self, report: &impl Report) -> Result<()> {
-        match (&self.0.voice, self.0.format) {
+        match (&self.inner.voice, self.inner.format) {
             (Voice::Acme(log), _) => {
                 for line in report.text().lines() {
                     log.write(Level::Info, line);
@@ -223,12 +238,12 @@ impl Output {
 
     /// The form that the user asked for.
     pub fn format(&self) -> Format {
-        self.0.format
+        self.inner.format
     }
 
     /// Shows on a terminal that something is being waited for, until the value is dropped.
     pub fn progress(&self, what: impl Into<String>) -> Progress {
-        let shown = matches!(self.0.voice, Voice::Cli { progress: true, .. });
+        let shown = matches!(self.inner.voice, Voice::Cli { progress: true, .. });
         Progress {
             what: what.into(),
             since: Instant::now(),
@@ -277,8 +292,11 @@ impl Output {
     }
 
     fn say(&self, level: Level, message: &str) {
-        let message = secret::mask(message);
-        match &self.0.voice {
+        let message = match &self.about {
+            Some(target) => secret::mask(&format!("{target}: {message}")).into_owned(),
+            None => secret::mask(message).into_owned(),
+        };
+        match &self.inner.voice {
             Voice::Acme(log) => log.write(level, &message),
             Voice::Cli {
                 level: shown,
@@ -297,7 +315,7 @@ impl Output {
                     } else {
                         label.to_owned()
                     };
-                    eprint_raw(&format!("{}: {label}{message}\n", self.0.program));
+                    eprint_raw(&format!("{}: {label}{message}\n", self.inner.program));
                 }
             }
         }

@@ -1,7 +1,13 @@
 //! The Anypoint Platform: one client, a file for each family of endpoints.
 
+pub mod api_instances;
+pub mod deployments;
 pub mod directory;
+pub mod exchange;
 pub mod login;
+pub mod policies;
+pub mod standalone;
+pub mod templates;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
