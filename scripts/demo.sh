@@ -95,6 +95,19 @@ served() {
     openssl x509 -noout -serial -subject -dates
 }
 
+# The TLS contexts of the private space, asked from the simulator itself.
+contexts() {
+  curl -sS --fail --cacert "$(value CA_BUNDLE)" "$(value SIM_URL)/_sim/state" | sed 's/[{}]/\
+/g' |
+    sed -n 's/.*"name":"\([^"]*\)".*"trustStore".*/TLS context \1/p'
+}
+
+show_served() {
+  step "The private space's TLS contexts, and what https://shop.acme.example shows $1"
+  if command -v curl >/dev/null; then show contexts; fi
+  show served
+}
+
 # --- acme.sh and pebble, where they can be had --------------------------------------------------------------------
 
 acme_sh=
@@ -140,7 +153,9 @@ with_acme_sh() {
   home=$work/acme
   (cd "$(dirname "$acme_sh")" && bare sh ./acme.sh --install --home "$home" --nocron --noprofile) >"$work/install.log" 2>&1 ||
     die "acme.sh --install failed: $(cat "$work/install.log")"
-  show bare sh "$here/install.sh" --home "$home" --bin-dir "$home/bin" --from "$built"
+  bare sh "$here/install.sh" --home "$home" --bin-dir "$home/bin" --from "$built" >"$work/hooks.log" ||
+    die "installing the hooks failed"
+  show grep '^installed' "$work/hooks.log"
   acme="$home/acme.sh"
 
   step "acme.sh --issue: a certificate for $names through dns_cf"
@@ -154,8 +169,7 @@ with_acme_sh() {
     ANYPOINT_URL="$(value ANYPOINT_URL)" \
     "$acme" --home "$home" --deploy -d '*.acme.example' --deploy-hook cloudhub_v2
 
-  step "https://shop.acme.example in the private space now shows"
-  show served
+  show_served "now"
   served >"$work/first"
 
   step "acme.sh --cron --force: a renewal as cron runs it, with nothing in the environment but HOME and PATH"
@@ -190,8 +204,7 @@ without_acme_sh() {
   step "cloudhub_v2 deploys a certificate for $names, made by openssl"
   certificate
   deploy_directly
-  step "https://shop.acme.example in the private space now shows"
-  show served
+  show_served "now"
   served >"$work/first"
 
   step "cloudhub_v2 deploys the next certificate"
@@ -206,19 +219,18 @@ else
   with_acme_sh
 fi
 
-step "https://shop.acme.example now shows the new certificate"
-show served
+show_served "after that: the new certificate"
 served >"$work/second"
 if cmp -s "$work/first" "$work/second"; then die "the private space still serves the first certificate"; fi
 
 step "That is all. For your own accounts:"
 cat <<'TEXT'
     scripts/install.sh                        # executables and shims, into your acme.sh
-    export CF_Token=...                         # Cloudflare API token: Zone:Read and DNS:Edit for your zone
+    export CF_Token=...                       # Cloudflare API token: Zone:Read and DNS:Edit for your zone
     acme.sh --issue --dns dns_cf -d '*.example.com' -d example.com
     export CH2_CLIENT_ID=... CH2_CLIENT_SECRET=...  # connected app that may manage the private space's network
     export ORGANIZATION_ID=... CH2_PRIVATE_SPACE_ID=...
-    export ANYPOINT_URL=...                     # only for another control plane than https://anypoint.mulesoft.com
+    export ANYPOINT_URL=...                   # only for another control plane than https://anypoint.mulesoft.com
     acme.sh --deploy -d '*.example.com' --deploy-hook cloudhub_v2
 acme.sh's own cron job renews and deploys from then on: what worked is saved.
 TEXT

@@ -61,6 +61,8 @@ pub enum Repeat {
     Freely,
     /// Only when it surely was not executed.
     IfNotExecuted,
+    /// Not at all: what the first attempt brings is the answer.
+    Never,
 }
 
 impl Http {
@@ -284,6 +286,9 @@ impl Request<'_> {
                 Err(broken) => http
                     .out
                     .trace(format!("{method} {path} → {broken} ({took} ms)")),
+            }
+            if repeat == Repeat::Never {
+                return outcome.map_err(|broken| broken.into_error(http, &method, &path));
             }
             let (pause, failure) = match outcome {
                 Ok(reply) if !reply.is_temporary() => return Ok(reply.marked(effect_unknown)),
@@ -588,9 +593,12 @@ impl Reply {
         )
     }
 
-    /// What `Retry-After` (seconds or a date) asks for.
+    /// What `Retry-After` (seconds or a date), else `Ratelimit`, asks for.
     fn retry_after(&self, now: jiff::Timestamp) -> Option<Duration> {
-        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        let Some(text) = self.headers.get(RETRY_AFTER) else {
+            return self.header("ratelimit").and_then(exhausted);
+        };
+        let text = text.to_str().ok()?.trim();
         if let Ok(seconds) = text.parse::<f64>() {
             return Duration::try_from_secs_f64(seconds).ok();
         }
@@ -598,6 +606,24 @@ impl Reply {
         let now: std::time::SystemTime = now.into();
         Some(date.duration_since(now).unwrap_or(Duration::ZERO))
     }
+}
+
+/// How long until requests are allowed again, where a `Ratelimit` header says that none are left.
+///
+/// The form is that of Cloudflare: items such as `"default";r=0;t=120`, separated by commas; `r` requests are left, and
+/// the count starts anew in `t` seconds.
+pub fn exhausted(header: &str) -> Option<Duration> {
+    header
+        .split(',')
+        .filter_map(|item| {
+            let number = |name: &str| -> Option<u64> {
+                item.split(';')
+                    .find_map(|part| part.trim().strip_prefix(name)?.parse().ok())
+            };
+            (number("r=")? == 0).then(|| number("t="))?
+        })
+        .max()
+        .map(Duration::from_secs)
 }
 
 /// A text cut to a length, on one line, secrets masked.
@@ -676,6 +702,20 @@ mod tests {
     #[test]
     fn a_segment_cannot_leave_its_path() {
         assert_eq!(segment("../a b?c#d/é"), "..%2Fa%20b%3Fc%23d%2F%C3%A9");
+    }
+
+    #[test]
+    fn a_rate_limit_without_requests_left_tells_how_long_to_wait() {
+        assert_eq!(exhausted("\"default\";r=1100;t=120"), None);
+        assert_eq!(
+            exhausted("\"default\";r=0;t=120"),
+            Some(Duration::from_secs(120))
+        );
+        assert_eq!(
+            exhausted("\"a\";r=3;t=9, \"b\"; r=0; t=7"),
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(exhausted("nonsense"), None);
     }
 
     #[test]

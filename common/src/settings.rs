@@ -273,6 +273,30 @@ impl Settings {
         Ok(self.ranked_secret(key, None)?.map(|(_, found)| found))
     }
 
+    /// Which of `keys` the nearest source holds, as an index; the first of them where one source holds several.
+    pub fn nearest(&self, keys: &[&Key]) -> Option<usize> {
+        let holds = |source, key: &Key| {
+            let by_name = |name: &&str| {
+                self.named(source, name).is_some()
+                    || self.named(source, &format!("{name}_FILE")).is_some()
+            };
+            let by_dotted = |dotted: &&str| {
+                ["", "_file", "_env"].iter().any(|suffix| {
+                    self.file
+                        .as_ref()
+                        .is_some_and(|file| file.value(&format!("{dotted}{suffix}")).is_some())
+                })
+            };
+            match source {
+                Source::Toml => key.toml.iter().any(by_dotted),
+                _ => key.names.iter().any(by_name),
+            }
+        };
+        Source::ALL
+            .into_iter()
+            .find_map(|source| keys.iter().position(|key| holds(source, key)))
+    }
+
     /// A name and the secret that belongs to it, as a client id and its secret. Both come from variables of one
     /// family: the own ones before the general ones, but the nearer source first.
     ///
@@ -509,14 +533,30 @@ impl Settings {
         }
     }
 
+    /// Where a variable really came from: acme.sh sources its conf files, plain assignments there become variables.
+    fn sourced_from(&self, name: &str, value: &str) -> Origin {
+        [&self.domain_conf, &self.account_conf]
+            .into_iter()
+            .flatten()
+            .find(|(_, conf)| {
+                self.env.acme_is_calling() && conf.value(name).as_deref() == Some(value)
+            })
+            .map_or_else(
+                || Origin::Environment(name.to_owned()),
+                |(path, _)| Origin::Saved {
+                    name: name.to_owned(),
+                    path: path.clone(),
+                },
+            )
+    }
+
     fn named(&self, source: Source, name: &str) -> Option<Found> {
         let conf = match source {
             Source::Environment => {
-                return Some(Found {
-                    // A base64 value that a shell took from a conf file has not been decoded.
-                    value: acmesh::decode(self.env.get(name)?),
-                    origin: Origin::Environment(name.to_owned()),
-                });
+                // A base64 value that a shell took from a conf file has not been decoded.
+                let value = acmesh::decode(self.env.get(name)?);
+                let origin = self.sourced_from(name, &value);
+                return Some(Found { value, origin });
             }
             Source::DomainConf => self.domain_conf.as_ref(),
             Source::AccountConf => self.account_conf.as_ref(),

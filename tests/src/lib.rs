@@ -26,6 +26,7 @@ pub mod clock;
 pub mod cloudflare;
 pub mod dns;
 pub mod faults;
+pub mod harness;
 pub mod http;
 pub mod ingress;
 pub mod log;

@@ -4,12 +4,20 @@ use serde::Deserialize;
 
 use super::{Client, Permission, refusal};
 use crate::error::{Error, Kind, Result};
+use crate::http::segment;
+use crate::secret::Secret;
 use crate::settings::Found;
 
 /// Reading environments.
 pub const VIEW_ENVIRONMENTS: Permission = Permission {
     purpose: "to find environments by name",
     scopes: &[("View Environment", "view:environment")],
+};
+
+/// Reading the credentials of an environment.
+const VIEW_CLIENTS: Permission = Permission {
+    purpose: "to read the client secret of the environment",
+    scopes: &[("View Organization", "read:organization")],
 };
 
 /// Reading the own user. Every connected app may.
@@ -203,6 +211,64 @@ impl Client {
     }
 }
 
+impl Client {
+    /// One environment.
+    ///
+    /// `GET /accounts/api/organizations/ORG/environments/ENV`
+    ///
+    /// # Errors
+    ///
+    /// Refused, not found, or no usable answer.
+    pub fn environment_details(
+        &self,
+        organization: &OrganizationId,
+        environment: &EnvironmentId,
+    ) -> Result<Environment> {
+        let path = format!(
+            "/accounts/api/organizations/{}/environments/{}",
+            organization.segment(),
+            environment.segment()
+        );
+        let reply = self.send(|http| http.get(&path))?;
+        match reply.status() {
+            404 => Err(Error::not_found(format!(
+                "organization {organization} has no environment {environment}"
+            ))
+            .advise("Check ENVIRONMENT_ID and ORGANIZATION_ID.")),
+            _ if reply.is_success() => reply.json(),
+            _ => Err(refusal(&reply, &VIEW_ENVIRONMENTS)),
+        }
+    }
+
+    /// The secret that belongs to the client id of an environment or business group.
+    ///
+    /// `GET /accounts/api/organizations/ORG/clients/CLIENT`
+    ///
+    /// # Errors
+    ///
+    /// Not permitted, not found, or no usable answer.
+    pub fn platform_secret(
+        &self,
+        organization: &OrganizationId,
+        client_id: &str,
+    ) -> Result<Secret> {
+        #[derive(Deserialize)]
+        struct Answer {
+            client_secret: String,
+        }
+        let path = format!(
+            "/accounts/api/organizations/{}/clients/{}",
+            organization.segment(),
+            segment(client_id)
+        );
+        let reply = self.send(|http| http.get(&path))?;
+        if !reply.is_success() {
+            return Err(refusal(&reply, &VIEW_CLIENTS));
+        }
+        Ok(Secret::new(reply.json::<Answer>()?.client_secret))
+    }
+}
+
 /// The error for an organization that the control plane does not know.
 pub fn no_such_organization(organization: &OrganizationId, host: &str) -> Error {
     Error::new(
@@ -232,6 +298,9 @@ pub struct Environment {
     /// Its name, unique in its organization.
     #[serde(default)]
     pub name: String,
+    /// The client id that its applications name themselves with.
+    #[serde(default, rename = "clientId")]
+    pub client_id: Option<String>,
 }
 
 /// Names for an advice, at most ten.

@@ -1,9 +1,14 @@
 //! The Anypoint Platform: one client, a file for each family of endpoints.
 
+pub mod api_instances;
+pub mod deployments;
 pub mod directory;
+pub mod exchange;
 pub mod login;
+pub mod policies;
 pub mod private_spaces;
 pub mod standalone;
+pub mod templates;
 pub mod tls_contexts;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,0 +1,336 @@
+//! Application Manager: applications on CloudHub 2.0 and their properties.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::api_instances::Location;
+use super::{Client, Permission, refusal};
+use crate::error::{Error, Kind, Result};
+use crate::http::segment;
+use crate::secret::Secret;
+
+/// Reading applications.
+pub const READ_APPLICATIONS: Permission = Permission {
+    purpose: "to read applications",
+    scopes: &[("Read Applications", "read:applications")],
+};
+
+/// Changing the properties of applications.
+pub const MANAGE_SETTINGS: Permission = Permission {
+    purpose: "to change the properties of applications (together with \"Create Applications\" (create:applications))",
+    scopes: &[("Manage Settings", "manage:application_settings")],
+};
+
+/// Applications asked for at a time.
+const PAGE: usize = 100;
+
+/// One JSON key with dots in it.
+const PROPERTIES_SERVICE: &str = "mule.agent.application.properties.service";
+
+/// Most properties of an application, plain and protected. Source: the documented limits of CloudHub 2.0.
+pub const MOST_PROPERTIES: usize = 300;
+
+/// Longest key or value of a property, in characters. Source: as above.
+pub const LONGEST_PROPERTY: usize = 1024;
+
+/// An application in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Id of the deployment.
+    pub id: String,
+    /// Name of the application.
+    pub name: String,
+}
+
+/// A deployed application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// Id of the deployment.
+    pub id: String,
+    /// Name of the application.
+    pub name: String,
+    /// What the platform says about the deployment, in capitals.
+    pub status: String,
+    /// What it says about the application, in capitals.
+    pub application_status: String,
+    /// The configuration that is wanted.
+    pub desired_version: Option<String>,
+    /// The configuration that runs.
+    pub running_version: Option<String>,
+    /// Why a replica is not running, in the platform's words.
+    pub reasons: Vec<String>,
+    /// Plain properties.
+    pub properties: BTreeMap<String, String>,
+    /// Names of the protected properties, where the platform shows them. Their values cannot be read.
+    pub secure_names: BTreeSet<String>,
+    /// Where the application answers.
+    pub public_url: Option<String>,
+}
+
+/// How far a redeployment has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The wanted configuration runs.
+    Running,
+    /// The platform is at it.
+    UnderWay,
+    /// It gave up; the last good configuration may still run.
+    Failed,
+}
+
+impl Deployment {
+    /// How far the wanted configuration has come.
+    pub fn progress(&self) -> Progress {
+        match self.status.as_str() {
+            "FAILED" | "DEPLOYMENT_FAILED" => Progress::Failed,
+            "APPLIED" | "STARTED" if self.runs_what_is_wanted() => Progress::Running,
+            _ => Progress::UnderWay,
+        }
+    }
+
+    fn runs_what_is_wanted(&self) -> bool {
+        let versions = match (&self.desired_version, &self.running_version) {
+            (Some(desired), Some(running)) => desired == running,
+            _ => true,
+        };
+        versions && !matches!(self.application_status.as_str(), "NOT_RUNNING" | "SCALING")
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Wire {
+    id: String,
+    name: String,
+    status: String,
+    desired_version: Option<String>,
+    last_successful_version: Option<String>,
+    replicas: Vec<Replica>,
+    application: Application,
+    target: Target,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Replica {
+    state: Option<String>,
+    reason: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Application {
+    status: String,
+    configuration: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Target {
+    deployment_settings: Option<Value>,
+}
+
+/// Values are texts; a number or a switch that somebody wrote as such means its text.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+impl From<Wire> for Deployment {
+    fn from(wire: Wire) -> Self {
+        let service = wire.application.configuration.get(PROPERTIES_SERVICE);
+        let object = |key: &str| service.and_then(|service| service.get(key)?.as_object());
+        let properties = object("properties")
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, value)| Some((name.clone(), text(value)?)))
+            .collect();
+        // The official description lists both spellings.
+        let secure_names = ["secureProperties", "secureproperties"]
+            .into_iter()
+            .filter_map(object)
+            .flat_map(|secure| secure.keys().cloned())
+            .collect();
+        let public_url = wire
+            .target
+            .deployment_settings
+            .as_ref()
+            .and_then(|settings| settings.pointer("/http/inbound/publicUrl")?.as_str())
+            .map(str::to_owned);
+        Self {
+            id: wire.id,
+            name: wire.name,
+            status: wire.status.to_ascii_uppercase(),
+            application_status: wire.application.status.to_ascii_uppercase(),
+            desired_version: wire.desired_version,
+            running_version: wire.last_successful_version,
+            reasons: wire
+                .replicas
+                .into_iter()
+                .filter(|replica| replica.state.as_deref() != Some("STARTED"))
+                .filter_map(|replica| replica.reason)
+                .filter(|reason| !reason.is_empty())
+                .collect(),
+            properties,
+            secure_names,
+            public_url,
+        }
+    }
+}
+
+impl Client {
+    /// Every application of an environment.
+    ///
+    /// `GET /amc/application-manager/api/v2/…/deployments`, all pages.
+    ///
+    /// # Errors
+    ///
+    /// Refused, or no usable answer.
+    pub fn deployments(&self, at: &Location) -> Result<Vec<Listed>> {
+        #[derive(Deserialize)]
+        struct Page {
+            #[serde(default)]
+            total: Option<usize>,
+            #[serde(default)]
+            items: Vec<Item>,
+        }
+        #[derive(Deserialize)]
+        struct Item {
+            id: String,
+            #[serde(default)]
+            name: String,
+        }
+        let path = deployments_path(at);
+        let limit = PAGE.to_string();
+        let mut all: Vec<Listed> = Vec::new();
+        loop {
+            let offset = all.len().to_string();
+            let reply = self.send(|http| {
+                http.get(&path)
+                    .query(&[("limit", &limit), ("offset", &offset)])
+            })?;
+            if !reply.is_success() {
+                return Err(refusal(&reply, &READ_APPLICATIONS));
+            }
+            let page: Page = reply.json()?;
+            let count = page.items.len();
+            all.extend(page.items.into_iter().map(|item| Listed {
+                id: item.id,
+                name: item.name,
+            }));
+            if count == 0 || page.total.is_none_or(|total| all.len() >= total) {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// One application with its properties.
+    ///
+    /// `GET …/deployments/ID`
+    ///
+    /// # Errors
+    ///
+    /// Not found, refused, or no usable answer.
+    pub fn deployment(&self, at: &Location, id: &str) -> Result<Deployment> {
+        let path = format!("{}/{}", deployments_path(at), segment(id));
+        let reply = self.send(|http| http.get(&path))?;
+        if reply.status() == 404 {
+            return Err(no_such_application(at, id));
+        }
+        if !reply.is_success() {
+            return Err(refusal(&reply, &READ_APPLICATIONS));
+        }
+        let wire: Wire = reply.json()?;
+        Ok(wire.into())
+    }
+
+    /// Replaces all properties of an application, plain and protected. It restarts.
+    ///
+    /// `PATCH …/deployments/ID`. Both kinds are always sent: if one of them is, the platform replaces both.
+    ///
+    /// # Errors
+    ///
+    /// Not found, refused, or no usable answer.
+    pub fn replace_properties(
+        &self,
+        at: &Location,
+        deployment: &Deployment,
+        properties: &BTreeMap<String, String>,
+        secure: &BTreeMap<String, Secret>,
+    ) -> Result<()> {
+        let secure: BTreeMap<&str, &str> = secure
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.expose()))
+            .collect();
+        let body = json!({ "application": { "configuration": { PROPERTIES_SERVICE: {
+            "applicationName": deployment.name,
+            "properties": properties,
+            "secureProperties": secure,
+        } } } });
+        let path = format!("{}/{}", deployments_path(at), segment(&deployment.id));
+        let reply = self.send(|http| http.request(Method::PATCH, &path).json(&body))?;
+        match reply.status() {
+            404 => Err(no_such_application(at, &deployment.name)),
+            409 => Err(refusal(&reply, &MANAGE_SETTINGS)
+                .as_kind(Kind::Refused)
+                .advise(
+                    "Another change of this application is under way: try again when it is done.",
+                )),
+            _ if reply.is_success() => Ok(()),
+            _ => Err(refusal(&reply, &MANAGE_SETTINGS)),
+        }
+    }
+}
+
+fn deployments_path(at: &Location) -> String {
+    at.path("/amc/application-manager/api/v2") + "/deployments"
+}
+
+fn no_such_application(at: &Location, name: &str) -> Error {
+    Error::not_found(format!(
+        "there is no application {name} in environment {} of organization {}",
+        at.environment, at.organization
+    ))
+    .advise("Check --app and ENVIRONMENT_ID; the name is the one that Runtime Manager shows.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment(json: Value) -> Deployment {
+        serde_json::from_value::<Wire>(json).unwrap().into()
+    }
+
+    #[test]
+    fn properties_are_read_from_the_key_with_dots_and_secure_values_never() {
+        let read = deployment(json!({
+            "id": "d", "name": "orders", "application": { "configuration": { PROPERTIES_SERVICE: {
+                "properties": { "a": "1", "n": 2 }, "secureProperties": { "s": "canary-masked" }, "secureproperties": { "t": null } } } },
+        }));
+        assert_eq!(read.properties["n"], "2");
+        assert_eq!(read.secure_names.iter().collect::<Vec<_>>(), ["s", "t"]);
+        assert!(!format!("{read:?}").contains("canary-masked"));
+    }
+
+    #[test]
+    fn a_redeployment_is_over_when_the_wanted_configuration_runs() {
+        let state = |status: &str, running: &str| {
+            deployment(
+                json!({ "status": status, "desiredVersion": "2", "lastSuccessfulVersion": running,
+                "application": { "status": "RUNNING" } }),
+            )
+            .progress()
+        };
+        assert_eq!(state("APPLIED", "2"), Progress::Running);
+        assert_eq!(state("APPLIED", "1"), Progress::UnderWay);
+        assert_eq!(state("applying", "1"), Progress::UnderWay);
+        assert_eq!(state("DEPLOYMENT_FAILED", "1"), Progress::Failed);
+    }
+}

@@ -1,0 +1,198 @@
+//! The zone that holds a name, and in words why there is none.
+
+use std::cell::Cell;
+
+use common::cloudflare::{Client, Search, Zone, ZoneId};
+use common::error::{Error, Kind, Result};
+use common::names::{DnsName, normal};
+use common::output::Output;
+
+use crate::account::Account;
+
+/// Finds zones with the credentials and ids that the user has set.
+#[derive(Debug)]
+pub(crate) struct Finder<'a> {
+    pub(crate) dns: &'a Client,
+    account: &'a Account,
+    out: &'a Output,
+    refuted_account: Cell<bool>,
+}
+
+/// A zone as far as it is known: with `CF_Zone_ID` and a token that may not read zones, that is its id.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) id: ZoneId,
+    pub(crate) zone: Option<Zone>,
+}
+
+impl Place {
+    /// Its name if known, else its id.
+    pub(crate) fn shown(&self) -> String {
+        self.zone
+            .as_ref()
+            .map_or_else(|| self.id.to_string(), |zone| zone.name.clone())
+    }
+}
+
+impl<'a> Finder<'a> {
+    pub(crate) fn new(dns: &'a Client, account: &'a Account, out: &'a Output) -> Self {
+        Self {
+            dns,
+            account,
+            out,
+            refuted_account: Cell::new(false),
+        }
+    }
+
+    /// Whether `CF_Account_ID` has turned out to be wrong.
+    pub(crate) fn refuted_account(&self) -> bool {
+        self.refuted_account.get()
+    }
+
+    /// The zone that holds `name`.
+    pub(crate) fn find(&self, name: &DnsName) -> Result<Place> {
+        let place = match &self.account.zone_id {
+            Some(id) => self.by_id(name, &id.value, &id.origin.to_string())?,
+            None => self.by_name(name)?,
+        };
+        if let Some(zone) = &place.zone {
+            self.out
+                .debug(format!("zone {} has the id {}", zone.name, zone.id));
+            if !zone.is_active() {
+                self.out.warn(format!(
+                    "zone {} is {}: Cloudflare takes records but does not serve them, so a challenge in it will fail \
+                     until the registrar's name servers are {}",
+                    zone.name,
+                    zone.status,
+                    if zone.name_servers.is_empty() {
+                        "Cloudflare's".to_owned()
+                    } else {
+                        zone.name_servers.join(", ")
+                    },
+                ));
+            }
+        }
+        Ok(place)
+    }
+
+    fn by_id(&self, name: &DnsName, id: &ZoneId, origin: &str) -> Result<Place> {
+        let zone = match self.dns.zone(id) {
+            Ok(zone) => zone,
+            // A token that may edit records but not read zones. Whether the name lies in the zone shows when a
+            // record is created; a token that is refused altogether is refused there again.
+            Err(err) if err.kind() == Kind::Credentials && err.status() == Some(403) => {
+                self.out.debug(format!(
+                    "the zone {id} cannot be read ({err}); going on with its id"
+                ));
+                return Ok(Place {
+                    id: id.clone(),
+                    zone: None,
+                });
+            }
+            Err(err) => return Err(err),
+        };
+        if !name.is_within(&normal(&zone.name)) {
+            return Err(Error::config(format!(
+                "{origin} is the id of zone {}, which does not hold {name}",
+                zone.name
+            ))
+            .advise("Unset CF_Zone_ID to have the zone found by name, or set it to the id of the right zone."));
+        }
+        Ok(Place {
+            id: id.clone(),
+            zone: Some(zone),
+        })
+    }
+
+    fn by_name(&self, name: &DnsName) -> Result<Place> {
+        let account = self
+            .account
+            .account_id
+            .as_ref()
+            .map(|found| found.value.as_str());
+        let found = self.dns.find_zone(name, account);
+        let found = match (found, account) {
+            (Ok(Search::Found(zone)), _) => {
+                return Ok(Place {
+                    id: zone.id.clone(),
+                    zone: Some(*zone),
+                });
+            }
+            (other, Some(_)) => self.without_account(name, other)?,
+            (other, None) => other?,
+        };
+        Err(self.none(name, &found))
+    }
+
+    /// The search has failed within the account of `CF_Account_ID`: perhaps because that is wrong.
+    fn without_account(&self, name: &DnsName, within: Result<Search>) -> Result<Search> {
+        if within
+            .as_ref()
+            .is_err_and(|err| err.kind() != Kind::Credentials)
+        {
+            return within;
+        }
+        let Ok(Search::Found(zone)) = self.dns.find_zone(name, None) else {
+            return within;
+        };
+        let origin = self
+            .account
+            .account_id
+            .as_ref()
+            .map(|id| id.origin.to_string())
+            .unwrap_or_default();
+        self.refuted_account.set(true);
+        let owner = match (zone.account.id.as_str(), zone.account.name.as_str()) {
+            ("", _) => "another account".to_owned(),
+            (id, "") => format!("account {id}"),
+            (id, name) => format!("account {id} ({name})"),
+        };
+        Err(Error::not_found(format!(
+            "{origin} is wrong: zone {} is not in that account but in {owner}",
+            zone.name
+        ))
+        .advise("Unset CF_Account_ID, or set it to the id of that account."))
+    }
+
+    fn none(&self, name: &DnsName, search: &Search) -> Error {
+        match search {
+            Search::Several(zones) => {
+                let ids: Vec<String> = zones
+                    .iter()
+                    .map(|zone| format!("{} ({}, account {})", zone.id, zone.status, zone.account.id))
+                    .collect();
+                Error::config(format!("several zones hold {name}: {}", ids.join(", ")))
+                    .advise("Say which one is meant with CF_Zone_ID, or with CF_Account_ID.")
+            }
+            Search::Missing { seen, total } if seen.is_empty() && total.unwrap_or(0) == 0 && self.account.uses_token() => {
+                Error::new(
+                    Kind::Credentials,
+                    format!("no zone for {name}: the {} sees no zone that could hold it", self.account.label()),
+                )
+                .advise(
+                    "If the zone is at Cloudflare, the token lacks Zone / Zone / Read for it: add that permission, or \
+                     set CF_Zone_ID to the zone's id (dashboard, zone, Overview, API).",
+                )
+            }
+            Search::Missing { seen, total } => {
+                let more = total.unwrap_or(0).saturating_sub(seen.len().min(10) as u64);
+                let mut shown = seen.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
+                if more > 0 {
+                    shown = format!("{shown} and {more} more");
+                }
+                if shown.is_empty() {
+                    shown = "none".to_owned();
+                }
+                Error::not_found(format!(
+                    "no zone for {name} is visible with the {}; visible are: {shown}",
+                    self.account.label()
+                ))
+                .advise(
+                    "Check the domain for typing errors, and that its zone is in this account and within what the \
+                     token covers.",
+                )
+            }
+            Search::Found(zone) => Error::not_found(format!("zone {} was not expected", zone.name)),
+        }
+    }
+}
