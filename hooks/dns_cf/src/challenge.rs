@@ -66,7 +66,7 @@ impl Challenge {
             return Err(Error::config(
                 "three arguments are lego's DOMAIN TOKEN KEYAUTH, but the third is not TOKEN, a dot and a thumbprint",
             )
-            .advise("Give FULLDOMAIN and VALUE alone, and flags before them or in their long form."));
+            .advise("Give FULLDOMAIN and VALUE alone. A flag that does not exist counts as an argument: see --help."));
         }
         let digest = ring::digest::digest(&ring::digest::SHA256, key.as_bytes());
         let value = BASE64_URL_SAFE_NO_PAD.encode(digest);
@@ -156,7 +156,8 @@ pub(crate) fn add(
 }
 
 fn take_back(finder: &Finder<'_>, place: &Place, id: &RecordId, out: &Output) {
-    match finder.dns.delete_record(&place.id, id) {
+    // The wait may have used up the time for requests.
+    match finder.dns.for_target().delete_record(&place.id, id) {
         Ok(_) => out.info("the record has been taken back"),
         Err(err) => out.warn(format!("the record cannot be taken back: {err}")),
     }
