@@ -118,6 +118,8 @@ pub struct CloudhubV2 {
     pub verify: Option<bool>,
     /// How many targets are worked on side by side.
     pub workers: Option<usize>,
+    /// Requests per second to one control plane; 0 for as many as possible.
+    pub rate: Option<u32>,
     /// Private spaces to serve, each with its own account.
     pub target: Vec<CloudhubTarget>,
 }

@@ -79,8 +79,7 @@ impl Http {
         out: &Output,
     ) -> Result<Self> {
         let base = base_url(base)?;
-        let tls = tls::client_config(&network.trust)
-            .map_err(|err| Error::config(err.to_string()).caused_by(err))?;
+        let tls = tls::client_config(&network.trust)?;
         if network.trust.insecure {
             out.warn("certificates of servers are not verified (HTTPS_INSECURE)");
         }

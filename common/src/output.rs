@@ -96,6 +96,8 @@ struct AcmeLog {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
     Error,
+    /// What to do about the error told before.
+    Advice,
     Warning,
     Info,
     /// 1: steps, 2: requests.
@@ -103,6 +105,7 @@ enum Level {
 }
 
 const RED: &str = "\x1b[1;31m";
+const CYAN: &str = "\x1b[1;36m";
 const YELLOW: &str = "\x1b[1;33m";
 const PLAIN: &str = "\x1b[0m";
 
@@ -190,7 +193,7 @@ impl Output {
     pub fn failure(&self, err: &anyhow::Error) {
         self.say(Level::Error, &sentence(err));
         if let Some(advice) = advice(err) {
-            self.say(Level::Error, advice);
+            self.say(Level::Advice, advice);
         }
     }
 
@@ -305,6 +308,7 @@ impl Output {
             } => {
                 let (least, label, paint) = match level {
                     Level::Error => (0, "error: ", RED),
+                    Level::Advice => (0, "help: ", CYAN),
                     Level::Warning => (0, "warning: ", YELLOW),
                     Level::Info => (1, "", ""),
                     Level::Debug(depth) => (1 + depth, "", ""),
@@ -404,7 +408,7 @@ impl AcmeLog {
 
     fn write(&self, level: Level, message: &str) {
         let (shown, logged, syslog) = match level {
-            Level::Error => (true, true, self.sys_log != 0),
+            Level::Error | Level::Advice => (true, true, self.sys_log != 0),
             // acme.sh knows no warnings. They go where cron's mail finds them.
             Level::Warning => (true, true, self.sys_log != 0),
             Level::Info => (true, true, self.sys_log >= 6),
@@ -442,7 +446,7 @@ impl AcmeLog {
             return;
         }
         let paint = match level {
-            Level::Error if self.colour_err => RED,
+            Level::Error | Level::Advice if self.colour_err => RED,
             Level::Warning if self.colour_err && self.colour_out => YELLOW,
             _ => "",
         };
@@ -472,7 +476,7 @@ fn date() -> String {
 
 fn send_to_syslog(level: Level, line: &str) {
     let priority = match level {
-        Level::Error => "user.error",
+        Level::Error | Level::Advice => "user.error",
         Level::Warning => "user.warning",
         Level::Info => "user.info",
         Level::Debug(_) => "user.debug",

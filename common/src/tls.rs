@@ -90,6 +90,18 @@ impl Error for TrustError {
     }
 }
 
+impl From<TrustError> for crate::error::Error {
+    fn from(err: TrustError) -> Self {
+        let kind = match &err {
+            TrustError::Unreadable { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+                crate::error::Kind::NotFound
+            }
+            _ => crate::error::Kind::Config,
+        };
+        Self::new(kind, err.to_string()).caused_by(err)
+    }
+}
+
 impl Trust {
     /// Reads the trusted certificates.
     ///

@@ -1,7 +1,5 @@
 //! Organizations (business groups) and environments, by name or id.
 
-use std::fmt;
-
 use serde::Deserialize;
 
 use super::{Client, Permission, refusal};
@@ -31,6 +29,7 @@ const PROFILE: Permission = Permission {
 /// Environments come 25 at a time unless more are asked for; this is the largest page.
 const PAGE: usize = 500;
 
+/// Makes a type for one kind of id, so that ids of two kinds cannot be mixed up.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -45,7 +44,7 @@ macro_rules! id {
 
             /// The id as a path segment.
             pub fn segment(&self) -> String {
-                segment(&self.0)
+                $crate::http::segment(&self.0)
             }
 
             /// The id as text.
@@ -54,13 +53,14 @@ macro_rules! id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
     };
 }
+pub(super) use id;
 
 id!(
     /// Id of an organization or business group, a lower-case UUID.

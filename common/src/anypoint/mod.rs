@@ -6,8 +6,10 @@ pub mod directory;
 pub mod exchange;
 pub mod login;
 pub mod policies;
+pub mod private_spaces;
 pub mod standalone;
 pub mod templates;
+pub mod tls_contexts;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,0 +1,159 @@
+//! What a TLS context holds, compared with a certificate, as far as the platform tells.
+
+use common::anypoint::tls_contexts::TlsContext;
+use common::error::{Error, Result};
+use serde::Serialize;
+
+pub(crate) use crate::material::canonical;
+use crate::material::{Material, is_our_file_name, key_file_name};
+
+/// Whether a context holds a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Same(Certainty),
+    /// What differs.
+    Different(String),
+}
+
+/// How it is known that a context holds a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Certainty {
+    /// By the fingerprint in its file name.
+    Fingerprint,
+    /// By subject, names and expiry date: the platform gave no file name of ours back.
+    NamesAndDate,
+}
+
+impl Certainty {
+    pub(crate) fn how_known(self) -> &'static str {
+        match self {
+            Self::Fingerprint => "known by its fingerprint",
+            Self::NamesAndDate => {
+                "known by names and expiry date only, which is less certain (--force writes it)"
+            }
+        }
+    }
+}
+
+impl Comparison {
+    pub(crate) fn is_same(&self) -> bool {
+        matches!(self, Self::Same(_))
+    }
+}
+
+/// Compares everything that the platform tells of a certificate.
+pub(crate) fn compare(context: &TlsContext, material: &Material) -> Comparison {
+    let store = &context.key_store;
+    let known = store
+        .file_name
+        .as_deref()
+        .filter(|name| is_our_file_name(name));
+    if known.is_some_and(|name| name != material.names.certificate) {
+        return Comparison::Different("it holds another certificate".to_owned());
+    }
+    if let (Some(there), Some(wanted)) = (&store.ca_path_file_name, &material.names.ca_path)
+        && is_our_file_name(there)
+        && there != wanted
+    {
+        return Comparison::Different("it holds another chain".to_owned());
+    }
+    if let Some(cn) = store.cn.as_deref().filter(|cn| !cn.is_empty())
+        && let Some(wanted) = &material.leaf.common_name
+        && canonical(cn) != canonical(wanted)
+    {
+        return Comparison::Different(format!("its subject is {cn}"));
+    }
+    if let Some(san) = store.san.as_deref().filter(|san| !san.is_empty())
+        && !same_names(san, &material.leaf.dns_names)
+    {
+        return Comparison::Different(format!("its names are {}", san.join(", ")));
+    }
+    let certainty = match known {
+        Some(_) => Certainty::Fingerprint,
+        None => Certainty::NamesAndDate,
+    };
+    match store.expiration_date.as_deref().map(date) {
+        Some(there) if !is_expiry(there, material, certainty) => {
+            Comparison::Different(format!("it expires on {there}"))
+        }
+        // Without a date nothing tells a certificate from its predecessor.
+        None if certainty == Certainty::NamesAndDate => {
+            Comparison::Different("the platform tells neither fingerprint nor expiry".to_owned())
+        }
+        _ => Comparison::Same(certainty),
+    }
+}
+
+/// The day of a date, which may have a time behind it.
+pub(crate) fn date(text: &str) -> &str {
+    text.get(..10).unwrap_or(text)
+}
+
+/// The time zone of the platform's date is not documented: where the fingerprint is known, a day more or less is none.
+fn is_expiry(there: &str, material: &Material, certainty: Certainty) -> bool {
+    if there == material.expiration_date() {
+        return true;
+    }
+    certainty == Certainty::Fingerprint
+        && there.parse::<jiff::civil::Date>().is_ok_and(|there| {
+            let wanted = material
+                .leaf
+                .not_after
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .date();
+            [wanted.tomorrow(), wanted.yesterday()]
+                .into_iter()
+                .flatten()
+                .any(|day| day == there)
+        })
+}
+
+fn same_names(there: &[String], wanted: &[String]) -> bool {
+    let sorted = |names: &[String]| {
+        let mut names: Vec<String> = names.iter().map(|name| canonical(name)).collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    sorted(there) == sorted(wanted)
+}
+
+/// Whether a context says that it is for `domain`.
+pub(crate) fn names_domain(context: &TlsContext, domain: &str) -> bool {
+    context
+        .domains()
+        .iter()
+        .any(|name| canonical(name) == canonical(domain))
+}
+
+/// Whether a context that tells no domain at all was written by this program for `domain`.
+pub(crate) fn carries_our_mark(context: &TlsContext, domain: &str) -> bool {
+    let store = &context.key_store;
+    store.file_name.as_deref().is_some_and(is_our_file_name)
+        && store
+            .key_file_name
+            .as_deref()
+            .is_none_or(|name| name == key_file_name(domain))
+}
+
+/// Refuses a context that is somebody else's: two domains can lead to one name, as `a.b.com` and `a-b.com`.
+pub(crate) fn check_belongs(context: &TlsContext, material: &Material) -> Result<()> {
+    let domain = &material.domain;
+    let domains = context.domains();
+    if names_domain(context, domain) || domains.is_empty() && carries_our_mark(context, domain) {
+        return Ok(());
+    }
+    let whose = if domains.is_empty() {
+        "tells no domain, and was not written by this program".to_owned()
+    } else {
+        format!("belongs to {}", domains.join(", "))
+    };
+    Err(Error::config(format!(
+        "TLS context {:?} {whose}; it is not overwritten with the certificate of {domain}",
+        context.name
+    ))
+    .advise(format!(
+        "Set CH2_TLS_CONTEXT_NAME to another name for {domain}; or, if the context is not needed, remove it first."
+    )))
+}

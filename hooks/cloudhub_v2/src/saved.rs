@@ -1,0 +1,142 @@
+//! What acme.sh's domain conf keeps for the next renewal, as the function `_savedeployconf` of acme.sh keeps it.
+
+use std::path::Path;
+
+use common::acmesh;
+use common::anypoint;
+use common::error::Result;
+use common::settings::{Found, Key, Origin, Settings};
+
+use crate::args::TargetArgs;
+use crate::targets::{
+    CIPHER_LIST, CLIENT_ID, CLIENT_SECRET, CONTEXT_NAME, KEY_PASSPHRASE, PRIVATE_SPACE, TRUSTSTORE,
+    VERIFY,
+};
+
+/// Finds out whether [`save`] would work.
+pub(crate) fn check(settings: &Settings) -> Result<()> {
+    settings
+        .domain_conf_to_save()
+        .map_or(Ok(()), acmesh::check_writable)
+}
+
+/// Saves what flags and environment say. What came from elsewhere stays where it is.
+pub(crate) fn save(settings: &Settings, flags: &TargetArgs) -> Result<()> {
+    let Some(path) = settings.domain_conf_to_save() else {
+        return Ok(());
+    };
+    let chosen = chosen(settings, flags)?;
+    acmesh::update(path, |conf| {
+        for (name, value) in &chosen {
+            let base = name.strip_suffix("_FILE").unwrap_or(name);
+            for old in [base.to_owned(), format!("{base}_FILE")] {
+                conf.clear(&old);
+                if old != *name {
+                    conf.clear(&format!("SAVED_{old}"));
+                }
+            }
+            conf.set(&format!("SAVED_{name}"), value);
+        }
+    })
+}
+
+/// Variables and values that the user chose in this very call.
+fn chosen(settings: &Settings, flags: &TargetArgs) -> Result<Vec<(String, String)>> {
+    let mut all = Vec::new();
+    if let Ok(Some((id, secret))) = settings.pair(&CLIENT_ID, &CLIENT_SECRET, None)
+        && is_chosen(settings, &CLIENT_ID, &id.origin)
+    {
+        all.push((own_name(&CLIENT_ID), id.value));
+        let secret_origin = secret.origin.clone();
+        all.extend(secret_to_save(
+            settings,
+            &CLIENT_SECRET,
+            &secret_origin,
+            secret.value.expose(),
+        ));
+    }
+    for (key, flag) in [
+        (&anypoint::ORGANIZATION, flags.organization.as_deref()),
+        (&PRIVATE_SPACE, flags.private_space.as_deref()),
+        (&CONTEXT_NAME, flags.context_name.as_deref()),
+        (&CIPHER_LIST, None),
+        (&VERIFY, None),
+    ] {
+        if let Some(found) = chosen_text(settings, key, flag)? {
+            all.push((own_name(key), found.value));
+        }
+    }
+    if let Some(found) = chosen_text(settings, &anypoint::URL, flags.url.as_deref())? {
+        // The original hook wants a whole address.
+        let url = if found.value.contains("://") {
+            found.value
+        } else {
+            format!("https://{}", found.value)
+        };
+        all.push((own_name(&anypoint::URL), url));
+    }
+    if let Some(found) = chosen_text(settings, &TRUSTSTORE, None)? {
+        all.push((own_name(&TRUSTSTORE), absolute(Path::new(&found.value))));
+    }
+    if let Some(found) = settings.secret(&KEY_PASSPHRASE)? {
+        let origin = found.origin.clone();
+        all.extend(secret_to_save(
+            settings,
+            &KEY_PASSPHRASE,
+            &origin,
+            found.value.expose(),
+        ));
+    }
+    Ok(all)
+}
+
+fn chosen_text(settings: &Settings, key: &Key, flag: Option<&str>) -> Result<Option<Found>> {
+    Ok(settings
+        .text(key, flag)?
+        .filter(|found| is_chosen(settings, key, &found.origin)))
+}
+
+/// The value itself, or the path of the file that holds it.
+fn secret_to_save(
+    settings: &Settings,
+    key: &Key,
+    origin: &Origin,
+    value: &str,
+) -> Option<(String, String)> {
+    if !is_chosen(settings, key, origin) {
+        return None;
+    }
+    let name = own_name(key);
+    Some(match origin {
+        Origin::File { path, .. } => (format!("{name}_FILE"), absolute(path)),
+        _ => (name, value.to_owned()),
+    })
+}
+
+fn is_chosen(settings: &Settings, key: &Key, origin: &Origin) -> bool {
+    match origin {
+        Origin::Flag(_) => true,
+        // A variable that only the TOML file names is not one of the key's own.
+        Origin::Environment(name) => key.names.contains(&name.as_str()),
+        Origin::File { named_by, .. } => {
+            named_by
+                .strip_suffix("_FILE")
+                .is_some_and(|name| key.names.contains(&name))
+                && settings.env().get(named_by).is_some()
+        }
+        Origin::Saved { .. } | Origin::Toml { .. } => false,
+    }
+}
+
+/// The program's own variable, which the original hook reads too.
+fn own_name(key: &Key) -> String {
+    key.names.first().copied().unwrap_or_default().to_owned()
+}
+
+/// cron starts elsewhere.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path)
+        .unwrap_or_else(|_| path.to_owned())
+        .to_string_lossy()
+        .into_owned()
+}
