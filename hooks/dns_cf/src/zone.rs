@@ -13,7 +13,7 @@ use crate::account::Account;
 #[derive(Debug)]
 pub(crate) struct Finder<'a> {
     pub(crate) dns: &'a Client,
-    account: &'a Account,
+    pub(crate) account: &'a Account,
     out: &'a Output,
     refuted_account: Cell<bool>,
 }
