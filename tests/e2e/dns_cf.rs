@@ -721,6 +721,24 @@ fn an_alias_at_the_challenges_name_is_followed_there_and_back() {
 }
 
 #[test]
+fn an_alias_is_followed_out_of_the_zone_that_the_id_names() {
+    let mut bench = bench();
+    bench.sim.world().cloudflare.add_zone("validation.example");
+    bench.sim.world().cloudflare.add_record(
+        ZONE,
+        "CNAME",
+        "_acme-challenge",
+        "acme.validation.example",
+    );
+    let id = zone_id(&bench, ZONE);
+    bench.set("CF_Zone_ID", id);
+    add(&bench, NAME, "v").code(0);
+    rm(&bench, NAME, "v")
+        .code(0)
+        .prints("deleted from zone validation.example");
+}
+
+#[test]
 fn an_alias_that_leads_out_of_reach_or_in_a_circle_is_told() {
     let bench = bench();
     bench.sim.world().cloudflare.add_record(
@@ -994,6 +1012,40 @@ fn a_token_beats_key_and_address_of_the_same_source() {
             .requests()
             .iter()
             .all(|entry| entry.header("x-auth-key").is_none())
+    );
+}
+
+#[test]
+fn half_of_a_pair_does_not_hide_a_saved_token() {
+    let mut bench = bench();
+    let conf = as_hook(&mut bench);
+    add(&bench, NAME, "v").code(0);
+    bench
+        .unset("CF_Token")
+        .set_secret("CF_Key", "0123456789abcdef0123456789abcdef01234");
+    rm(&bench, NAME, "v").code(0);
+    assert!(read(&conf).contains("SAVED_CF_Token="));
+}
+
+#[test]
+fn a_plain_call_uses_what_acme_sh_saved_for_the_certificate() {
+    let mut bench = bench();
+    let token = bench.sim.world().cloudflare.add_token();
+    let id = zone_id(&bench, ZONE);
+    let conf = format!("CF_Token='{token}'\nCF_Account_ID=''\nCF_Zone_ID='{id}'\n");
+    bench.write("acme/*.acme.example_ecc/*.acme.example.conf", conf);
+    bench.unset("CF_Token").never_shown(&token);
+    dns_cf(&bench, &["check", ZONE]).code(2);
+    dns_cf(&bench, &["check", ZONE, "--home", "acme"])
+        .code(0)
+        .prints("CF_Token (saved in");
+    dns_cf(&bench, &["add", NAME, "v", "--home", "acme"]).code(0);
+    assert!(
+        lines(&bench)
+            .iter()
+            .all(|line| !line.starts_with("GET zones?")),
+        "{:?}",
+        lines(&bench)
     );
 }
 

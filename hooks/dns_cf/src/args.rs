@@ -111,6 +111,20 @@ Examples:
     Cname(CnameCommand),
 }
 
+impl Command {
+    /// The name that the command is about, as given.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Command::Add(add) => add.challenge.name.as_deref(),
+            Command::Rm(rm) => rm.challenge.name.as_deref(),
+            Command::Check(check) => check.domain.as_deref(),
+            Command::Sweep(sweep) => Some(&sweep.domain),
+            Command::Cname(CnameCommand::Set(set)) => Some(&set.name),
+            Command::Cname(CnameCommand::Rm(rm)) => Some(&rm.name),
+        }
+    }
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct AddArgs {
     #[command(flatten)]
