@@ -55,9 +55,13 @@ pub(crate) struct TargetArgs {
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) context_name: Option<String>,
 
-    /// How many targets are worked on side by side [env: CH2_WORKERS] [default: 8]
+    /// How many targets are worked on side by side [default: 8]
     #[arg(long, global = true, value_name = "N")]
-    pub(crate) workers: Option<usize>,
+    pub(crate) workers: Option<u32>,
+
+    /// Requests per second to one control plane, 0 for no limit [default: 15, what the platform takes]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) rate: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]

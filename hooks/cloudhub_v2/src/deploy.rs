@@ -57,7 +57,7 @@ pub(crate) fn run(
     let now = clock::system().now();
     let material = Material::load(&deploy.domain, &files, passphrase.as_ref(), now)?;
     let targets = targets::load(&settings, &args.target, Some(&deploy.domain), out)?;
-    let workers = targets::workers(&settings, args.target.workers)?;
+    let workers = targets::workers(&settings, &args.target)?;
     saved::check(&settings)?;
 
     let mode = Mode {

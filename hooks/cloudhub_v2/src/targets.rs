@@ -1,6 +1,7 @@
 //! Where to deploy: private spaces from flag, environment, saved values or the TOML file, and who logs in there.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -13,8 +14,9 @@ use common::clock;
 use common::config::{CloudhubTarget, ConfigFile};
 use common::error::{Error, Kind, Result};
 use common::files;
-use common::http::Http;
+use common::http::{Http, Pace};
 use common::output::Output;
+use common::pace::PerSecond;
 use common::secret::Secret;
 use common::settings::{Found, Key, Origin, Settings};
 
@@ -38,7 +40,8 @@ pub(crate) const KEY_PASSPHRASE: Key =
 pub(crate) const TRUSTSTORE: Key = Key::new(&["CH2_TRUSTSTORE"], &["cloudhub_v2.truststore"]);
 pub(crate) const CIPHER_LIST: Key = Key::new(&["CH2_CIPHERS"], &["cloudhub_v2.ciphers"]);
 pub(crate) const VERIFY: Key = Key::new(&["CH2_VERIFY"], &["cloudhub_v2.verify"]);
-const WORKERS: Key = Key::new(&["CH2_WORKERS"], &["cloudhub_v2.workers"]).flag("--workers");
+const WORKERS: Key = Key::new(&[], &["cloudhub_v2.workers"]).flag("--workers");
+const RATE: Key = Key::new(&[], &["cloudhub_v2.rate"]).flag("--rate");
 
 const DEFAULT_WORKERS: usize = 8;
 
@@ -471,6 +474,8 @@ struct Accounts<'a> {
     flags: &'a TargetArgs,
     out: &'a Output,
     clients: HashMap<(String, String), Client>,
+    /// One for each control plane: the platform counts the requests of an address, whoever logs in.
+    paces: HashMap<String, Arc<PerSecond>>,
     made: HashMap<(String, String, String), Arc<Account>>,
 }
 
@@ -481,6 +486,7 @@ impl<'a> Accounts<'a> {
             flags,
             out,
             clients: HashMap::new(),
+            paces: HashMap::new(),
             made: HashMap::new(),
         }
     }
@@ -518,7 +524,7 @@ impl<'a> Accounts<'a> {
             None => {
                 let network = self.settings.network()?;
                 let http = Http::new("cloudhub_v2", &url, &network, clock::system(), self.out)?;
-                let client = Client::new(http, credentials);
+                let client = Client::new(self.paced(http, &url)?, credentials);
                 self.clients.insert((url, who), client.clone());
                 client
             }
@@ -536,18 +542,46 @@ impl<'a> Accounts<'a> {
     }
 }
 
+impl Accounts<'_> {
+    fn paced(&mut self, http: Http, url: &str) -> Result<Http> {
+        let rate = number(self.settings, &RATE, self.flags.rate, 0..=1000)?;
+        let rate = rate.unwrap_or(private_spaces::REQUESTS_PER_SECOND);
+        if rate == 0 {
+            return Ok(http);
+        }
+        let pace = self
+            .paces
+            .entry(url.to_owned())
+            .or_insert_with(|| Arc::new(PerSecond::new(rate)));
+        Ok(http.paced(Arc::clone(pace) as Arc<dyn Pace>))
+    }
+}
+
 /// How many targets are worked on side by side.
-pub(crate) fn workers(settings: &Settings, flag: Option<usize>) -> Result<usize> {
-    let flag = flag.map(|count| count.to_string());
-    match settings.text(&WORKERS, flag.as_deref())? {
-        None => Ok(DEFAULT_WORKERS),
-        Some(found) => match found.value.trim().parse() {
-            Ok(count @ 1..=64) => Ok(count),
-            _ => Err(Error::config(format!(
-                "{}: {:?} is not a number from 1 to 64",
-                found.origin, found.value
-            ))),
-        },
+pub(crate) fn workers(settings: &Settings, flags: &TargetArgs) -> Result<usize> {
+    let count = number(settings, &WORKERS, flags.workers, 1..=64)?;
+    Ok(count.map_or(DEFAULT_WORKERS, |count| count as usize))
+}
+
+fn number(
+    settings: &Settings,
+    key: &Key,
+    flag: Option<u32>,
+    allowed: RangeInclusive<u32>,
+) -> Result<Option<u32>> {
+    let flag = flag.map(|number| number.to_string());
+    let Some(found) = settings.text(key, flag.as_deref())? else {
+        return Ok(None);
+    };
+    match found.value.trim().parse() {
+        Ok(number) if allowed.contains(&number) => Ok(Some(number)),
+        _ => Err(Error::config(format!(
+            "{}: {:?} is not a number from {} to {}",
+            found.origin,
+            found.value,
+            allowed.start(),
+            allowed.end()
+        ))),
     }
 }
 
