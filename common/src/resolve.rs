@@ -377,6 +377,22 @@ impl Kind {
     }
 }
 
+/// Reads a name server's address, `IP`, `IP:PORT` or `[IPv6]:PORT`. Fits `clap`'s `value_parser`.
+///
+/// # Errors
+///
+/// A sentence that says which forms are understood.
+pub fn server(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    text.parse()
+        .or_else(|_| bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, PORT)))
+        .map_err(|_| {
+            format!(
+                "{text:?} is not the address of a name server, as 192.0.2.53 or 192.0.2.53:5353"
+            )
+        })
+}
+
 struct Question {
     name: Name,
     kind: Kind,

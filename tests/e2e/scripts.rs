@@ -990,6 +990,50 @@ fn a_crontab_that_cannot_be_read_is_not_overwritten() {
         .is_refused_with("reading the crontab failed: you are not allowed");
 }
 
+// --- The other scripts ---------------------------------------------------------------------------------------------
+
+#[test]
+fn every_script_explains_itself_and_refuses_what_it_does_not_know() {
+    let place = Place::new();
+    for script in ["install.sh", "demo.sh", "test.sh"] {
+        let help = place
+            .run(Command::new(scripts().join(script)).arg("--help"))
+            .succeeds();
+        assert!(
+            help.stdout.contains(&format!("scripts/{script}")),
+            "{help:?}"
+        );
+        place
+            .run(Command::new(scripts().join(script)).arg("--frob"))
+            .is_refused_with("--frob");
+    }
+}
+
+/// The README's first command. It builds with the caller's own cargo and target folder.
+fn demonstrate(arguments: &[&str]) -> Ran {
+    let mut command = Command::new(scripts().join("demo.sh"));
+    command.args(arguments);
+    for (name, _) in std::env::vars_os() {
+        // What cargo sets for this test would make build scripts run again.
+        if name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        }) {
+            command.env_remove(name);
+        }
+    }
+    Ran::of(&mut command).succeeds()
+}
+
+mod needs_openssl {
+    #[test]
+    #[ignore = "needs openssl; with it: cargo test -p simulator --test scripts -- --ignored needs_openssl"]
+    fn the_demonstration_works_without_acme_sh_and_says_so() {
+        let ran = super::demonstrate(&["--direct"]);
+        assert!(ran.stdout.contains("WITHOUT acme.sh"), "{ran:?}");
+        assert!(ran.stdout.contains("TLS context x-acme-example"), "{ran:?}");
+    }
+}
+
 mod needs_acme_sh {
     use super::{Command, Place, Ran, SHIMS, text};
     use std::path::PathBuf;
@@ -1049,5 +1093,15 @@ mod needs_acme_sh {
             found_by_acme_sh(&place, "dnsapi", "dns_cf"),
             text(&place.home.join("dnsapi/dns_cf.sh"))
         );
+    }
+
+    mod needs_pebble {
+        #[test]
+        #[ignore = "needs acme.sh and pebble; with them: cargo test -p simulator --test scripts -- --ignored needs_pebble"]
+        fn the_demonstration_issues_deploys_and_renews() {
+            let ran = super::super::demonstrate(&[]);
+            assert!(!ran.stdout.contains("WITHOUT acme.sh"), "{ran:?}");
+            assert!(ran.stdout.contains("TLS context x-acme-example"), "{ran:?}");
+        }
     }
 }

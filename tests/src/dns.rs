@@ -338,7 +338,7 @@ fn data(kind: &str, content: &str, priority: Option<u16>) -> Option<RData> {
         "MX" => RData::MX(MX::new(priority.unwrap_or(10), host(content)?)),
         "TXT" => {
             let text = text_data(content);
-            RData::TXT(TXT::from_bytes(text.as_bytes().chunks(255).collect()))
+            RData::TXT(TXT::from_bytes(text.chunks(255).collect()))
         }
         _ => return None,
     })

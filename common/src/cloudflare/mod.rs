@@ -90,6 +90,19 @@ impl Client {
             .all(|access| access.accepted.load(Ordering::Relaxed))
     }
 
+    /// The same client with a fresh deadline, for the next target or after a wait.
+    #[must_use]
+    pub fn for_target(&self) -> Self {
+        let fresh = |access: &Access| Access {
+            http: access.http.for_target(),
+            ..access.clone()
+        };
+        Self {
+            records: fresh(&self.records),
+            zones: fresh(&self.zones),
+        }
+    }
+
     /// The clock that waits are made with.
     pub fn clock(&self) -> &SharedClock {
         self.records.http.clock()

@@ -16,6 +16,7 @@ use common::output::{Output, Report};
 use serde::Serialize;
 
 use crate::args::ChallengeArgs;
+use crate::wait::Wait;
 use crate::zone::{Finder, Place};
 
 /// Names this program in the records it creates, so that forgotten ones can be told from those of others.
@@ -65,7 +66,7 @@ impl Challenge {
             return Err(Error::config(
                 "three arguments are lego's DOMAIN TOKEN KEYAUTH, but the third is not TOKEN, a dot and a thumbprint",
             )
-            .advise("Give FULLDOMAIN and VALUE alone, and flags before them or in their long form."));
+            .advise("Give FULLDOMAIN and VALUE alone. A flag that does not exist counts as an argument: see --help."));
         }
         let digest = ring::digest::digest(&ring::digest::SHA256, key.as_bytes());
         let value = BASE64_URL_SAFE_NO_PAD.encode(digest);
@@ -121,15 +122,26 @@ impl Report for Done {
     }
 }
 
-/// Creates the record of a challenge; content with the one that is there already.
+/// Creates the record of a challenge; content with the one that is there already. One that is not served in time is
+/// taken back, since no caller cleans up after an `add` that has failed.
 pub(crate) fn add(
     finder: &Finder<'_>,
     challenge: &Challenge,
     ttl: u32,
+    wait: Option<&Wait>,
     out: &Output,
 ) -> anyhow::Result<Outcome> {
-    let (place, name, put) = put(finder, challenge, ttl, out)
-        .with_context(|| format!("adding TXT {}", challenge.name))?;
+    let doing = || format!("adding TXT {}", challenge.name);
+    let (place, name, put) = put(finder, challenge, ttl, out).with_context(doing)?;
+    if let Some(wait) = wait
+        && let Err(err) =
+            wait.until_served(&place, &name, &challenge.value, finder.dns.clock(), out)
+    {
+        if let Some(id) = &put.id {
+            take_back(finder, &place, id, out);
+        }
+        return Err(err).with_context(doing);
+    }
     out.result(&Done {
         result: if put.id.is_some() {
             "created"
@@ -141,6 +153,14 @@ pub(crate) fn add(
         records: usize::from(put.id.is_some()),
     })?;
     Ok(Outcome::Done)
+}
+
+fn take_back(finder: &Finder<'_>, place: &Place, id: &RecordId, out: &Output) {
+    // The wait may have used up the time for requests.
+    match finder.dns.for_target().delete_record(&place.id, id) {
+        Ok(_) => out.info("the record has been taken back"),
+        Err(err) => out.warn(format!("the record cannot be taken back: {err}")),
+    }
 }
 
 /// Deletes the records with exactly this value; content with none.

@@ -3,6 +3,10 @@
 mod account;
 mod args;
 mod challenge;
+mod check;
+mod cname;
+mod sweep;
+mod wait;
 mod zone;
 
 use std::process::ExitCode;
@@ -10,11 +14,14 @@ use std::process::ExitCode;
 use clap::Parser;
 use common::env::Env;
 use common::exit::{self, Outcome};
+use common::names::DnsName;
 use common::output::Output;
 use common::settings::Settings;
 
 use account::Account;
-use args::{Args, Command};
+use args::{Args, CnameCommand, Command};
+use challenge::Challenge;
+use wait::Wait;
 use zone::Finder;
 
 fn main() -> ExitCode {
@@ -29,18 +36,39 @@ fn run(args: &Args, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
     let account = Account::load(&settings, &args.cloudflare)?;
     match &args.command {
         Command::Add(add) => {
-            let challenge = challenge::Challenge::from_args(&add.challenge, env)?;
+            let challenge = Challenge::from_args(&add.challenge, env)?;
+            let ttl = account.ttl(add.ttl)?;
             let saving = account.saving(&settings)?;
             let dns = account.client(&settings, out)?;
             let finder = Finder::new(&dns, &account, out);
-            let result = challenge::add(&finder, &challenge, account.ttl(add.ttl)?, out);
+            let result =
+                challenge::add(&finder, &challenge, ttl, Wait::from_args(add).as_ref(), out);
             saving.finish(&dns, &finder, out);
             result
         }
         Command::Rm(rm) => {
-            let challenge = challenge::Challenge::from_args(&rm.challenge, env)?;
+            let challenge = Challenge::from_args(&rm.challenge, env)?;
             let dns = account.client(&settings, out)?;
             challenge::remove(&Finder::new(&dns, &account, out), &challenge, out)
+        }
+        Command::Check(check) => {
+            let dns = account.client(&settings, out)?;
+            check::check(&Finder::new(&dns, &account, out), check, out)
+        }
+        Command::Sweep(sweep) => {
+            let name = sweep::domain(&sweep.domain)?;
+            let dns = account.client(&settings, out)?;
+            sweep::sweep(&Finder::new(&dns, &account, out), &name, sweep, out)
+        }
+        Command::Cname(CnameCommand::Set(set)) => {
+            let wanted = cname::Wanted::from_args(set)?;
+            let dns = account.client(&settings, out)?;
+            cname::set(&Finder::new(&dns, &account, out), &wanted, set, out)
+        }
+        Command::Cname(CnameCommand::Rm(rm)) => {
+            let name = DnsName::parse(&rm.name)?;
+            let dns = account.client(&settings, out)?;
+            cname::remove(&Finder::new(&dns, &account, out), &name, rm, out)
         }
     }
 }

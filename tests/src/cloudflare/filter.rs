@@ -82,10 +82,10 @@ fn test(key: &str, value: &str, switches: &Switches) -> Result<Option<Test>, Ref
                     Box::new(move |record| compare(&record.content.to_lowercase(), &value))
                 }
                 ("content", TextForm::DnsData) => {
-                    let value = text_data(&value).to_lowercase();
-                    Box::new(move |record| {
-                        compare(&text_data(&record.content).to_lowercase(), &value)
-                    })
+                    let data =
+                        |content: &str| String::from_utf8_lossy(&text_data(content)).to_lowercase();
+                    let value = data(&value);
+                    Box::new(move |record| compare(&data(&record.content), &value))
                 }
                 _ => return Err(Refusal::parameter(key, &owned)),
             }

@@ -22,20 +22,38 @@ pub(super) fn full_name(name: &str, zone: &str) -> String {
     }
 }
 
-/// The text that DNS serves for a TXT record's content: quotes removed, pieces joined.
-pub(crate) fn text_data(content: &str) -> String {
+/// The bytes that DNS serves for a TXT record's content: quotes removed, pieces joined, escapes resolved.
+pub(crate) fn text_data(content: &str) -> Vec<u8> {
     let content = content.trim();
     if !(content.len() >= 2 && content.starts_with('"') && content.ends_with('"')) {
-        return content.to_owned();
+        return content.as_bytes().to_vec();
     }
-    let mut text = String::new();
+    let mut text = Vec::new();
     let mut quoted = false;
-    let mut letters = content.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' => quoted = !quoted,
-            '\\' => text.extend(letters.next()),
-            _ if quoted => text.push(letter),
+    let mut rest = content.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        match (byte, after) {
+            (b'"', _) => quoted = !quoted,
+            (
+                b'\\',
+                [
+                    a @ b'0'..=b'2',
+                    b @ b'0'..=b'9',
+                    c @ b'0'..=b'9',
+                    after @ ..,
+                ],
+            ) => {
+                let code =
+                    u32::from(a - b'0') * 100 + u32::from(b - b'0') * 10 + u32::from(c - b'0');
+                text.extend(u8::try_from(code));
+                rest = after;
+            }
+            (b'\\', [escaped, after @ ..]) => {
+                text.push(*escaped);
+                rest = after;
+            }
+            _ if quoted => text.push(*byte),
             _ => {}
         }
     }
@@ -131,8 +149,8 @@ pub(super) fn conflicts(
         .collect();
     let form = |content: &str| match (record.kind.as_str(), switches.identical_by) {
         ("TXT", TextForm::DnsData) => text_data(content),
-        ("TXT", TextForm::Stored) => content.to_owned(),
-        _ => content.to_lowercase(),
+        ("TXT", TextForm::Stored) => content.as_bytes().to_vec(),
+        _ => content.to_lowercase().into_bytes(),
     };
     if beside
         .iter()
@@ -205,9 +223,10 @@ mod tests {
 
     #[test]
     fn quotes_are_not_part_of_the_text() {
-        assert_eq!(text_data("abc"), "abc");
-        assert_eq!(text_data("\"abc\""), "abc");
-        assert_eq!(text_data("\"ab\" \"cd\""), "abcd");
-        assert_eq!(text_data(r#""a\"b""#), "a\"b");
+        assert_eq!(text_data("abc"), b"abc");
+        assert_eq!(text_data("\"abc\""), b"abc");
+        assert_eq!(text_data("\"ab\" \"cd\""), b"abcd");
+        assert_eq!(text_data(r#""a\"b""#), b"a\"b");
+        assert_eq!(text_data(r#""\000\255x""#), b"\x00\xffx");
     }
 }

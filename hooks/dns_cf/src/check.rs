@@ -1,0 +1,427 @@
+//! What the credentials can and cannot do, and which permission is missing.
+
+use anyhow::Context;
+use common::cloudflare::{Filter, NewRecord, RecordId, TokenState, Zone, ZoneId, txt_content};
+use common::error::{Error, Kind, Result};
+use common::exit::Outcome;
+use common::names::DnsName;
+use common::output::{Output, Report};
+use serde::Serialize;
+
+use crate::args::CheckArgs;
+use crate::challenge::COMMENT;
+use crate::zone::{Finder, Place};
+
+/// More zones are not tried one by one: each costs two requests, and five minutes allow 1200.
+const MOST_ZONES: usize = 50;
+
+/// An id that no record has. Deleting it shows whether deleting is allowed, and changes nothing.
+const NO_RECORD: &str = "ffffffffffffffffffffffffffffffff";
+
+#[derive(Debug, Serialize)]
+struct Checked {
+    credentials: String,
+    /// `active`, `disabled` or `expired`; missing for a global key, or where Cloudflare does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_expires_on: Option<String>,
+    zones: Vec<CheckedZone>,
+    /// Zones that are visible and were not tried.
+    more_zones: u64,
+    /// What to grant, in Cloudflare's words.
+    missing: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckedZone {
+    id: ZoneId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+    read_zone: bool,
+    read_records: Permission,
+    edit_records: Permission,
+    /// Whether a record was written to prove it.
+    proved: bool,
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Permission {
+    allowed: bool,
+    /// What Cloudflare said where it refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    said: Option<String>,
+}
+
+impl Permission {
+    /// A refusal for want of permission is an answer here; any other failure is an error.
+    fn of<T>(tried: Result<T>) -> Result<Self> {
+        match tried {
+            Ok(_) => Ok(Self {
+                allowed: true,
+                said: None,
+            }),
+            Err(err) if err.kind() == Kind::Credentials => Ok(Self {
+                allowed: false,
+                said: Some(
+                    err.remote()
+                        .map_or_else(|| err.to_string(), ToString::to_string),
+                ),
+            }),
+            Err(err) => Err(err),
+        }
+    }
+
+    fn shown(&self) -> String {
+        match &self.said {
+            _ if self.allowed => "yes".to_owned(),
+            Some(said) => format!("no ({said})"),
+            None => "no".to_owned(),
+        }
+    }
+}
+
+impl CheckedZone {
+    fn shown(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.id.to_string())
+    }
+}
+
+impl Report for Checked {
+    fn text(&self) -> String {
+        let mut lines = vec![format!("credentials: {}", self.credentials)];
+        if let Some(status) = &self.token_status {
+            let end = match &self.token_expires_on {
+                Some(date) => format!(", expires {date}"),
+                None => String::new(),
+            };
+            lines.push(format!("  status: {status}{end}"));
+        }
+        for zone in &self.zones {
+            let status = zone.status.as_deref().unwrap_or("status unknown");
+            let account = match &zone.account {
+                Some(account) => format!(", account {account}"),
+                None => String::new(),
+            };
+            lines.push(format!("zone {}: {status}{account}", zone.shown()));
+            lines.push(format!(
+                "  read the zone: {}",
+                if zone.read_zone { "yes" } else { "no" }
+            ));
+            lines.push(format!("  read records: {}", zone.read_records.shown()));
+            let proof = match (zone.edit_records.allowed, zone.proved) {
+                (true, true) => ", proved with a record that was created and deleted again",
+                (true, false) => ", as far as can be told without --write",
+                (false, _) => "",
+            };
+            lines.push(format!(
+                "  edit records: {}{proof}",
+                zone.edit_records.shown()
+            ));
+            lines.extend(zone.notes.iter().map(|note| format!("  note: {note}")));
+        }
+        if self.more_zones > 0 {
+            lines.push(format!(
+                "{} more zones: name a DOMAIN to check its zone",
+                self.more_zones
+            ));
+        }
+        lines.extend(
+            self.missing
+                .iter()
+                .map(|missing| format!("missing: {missing}")),
+        );
+        lines.join("\n")
+    }
+}
+
+/// Reports on the zone of a domain, or on all that are visible.
+pub(crate) fn check(
+    finder: &Finder<'_>,
+    args: &CheckArgs,
+    out: &Output,
+) -> anyhow::Result<Outcome> {
+    let name = args.domain.as_deref().map(challenge_name).transpose()?;
+    let (places, more) = places(finder, name.as_ref()).context("checking the credentials")?;
+    let token = token(finder, &places, out).context("checking the token")?;
+    let mut checked = Checked {
+        credentials: finder.account.label(),
+        token_status: token
+            .as_ref()
+            .map(|state| state.status.clone())
+            .filter(|status| !status.is_empty()),
+        token_expires_on: token.and_then(|state| state.expires_on),
+        zones: Vec::new(),
+        more_zones: more,
+        missing: Vec::new(),
+    };
+    for place in &places {
+        let zone = check_zone(finder, place, name.as_ref(), args.write)
+            .with_context(|| format!("checking zone {}", place.shown()))?;
+        if !zone.edit_records.allowed {
+            checked
+                .missing
+                .push(format!("Zone / DNS / Edit for zone {}", zone.shown()));
+        }
+        if !zone.read_zone {
+            checked.missing.push(format!(
+                "Zone / Zone / Read for zone {} (not needed as long as CF_Zone_ID is set)",
+                zone.shown()
+            ));
+        }
+        checked.zones.push(zone);
+    }
+    out.result(&checked)?;
+    verdict(&checked)?;
+    Ok(Outcome::Done)
+}
+
+/// Fine if the zone asked for can be edited; without one, if any can.
+fn verdict(checked: &Checked) -> Result<()> {
+    if checked
+        .token_status
+        .as_deref()
+        .is_some_and(|status| status != "active")
+    {
+        return Err(
+            Error::new(Kind::Credentials, "the API token is not active").advise(
+                "Create a new one, or extend its validity (dash.cloudflare.com, API Tokens).",
+            ),
+        );
+    }
+    if checked.zones.iter().any(|zone| zone.edit_records.allowed) {
+        return Ok(());
+    }
+    let zones: Vec<String> = checked.zones.iter().map(CheckedZone::shown).collect();
+    Err(Error::new(
+        Kind::Credentials,
+        format!("the credentials may not edit records in {}", zones.join(", ")),
+    )
+    .advise("Add Zone / DNS / Edit for the zone to the token (dash.cloudflare.com, API Tokens), or use another token."))
+}
+
+/// The challenge's name for a domain; one that is a challenge's name already stays.
+fn challenge_name(domain: &str) -> Result<DnsName> {
+    if domain.starts_with('_') {
+        DnsName::parse(domain)
+    } else {
+        DnsName::of_challenge(domain)
+    }
+}
+
+fn places(finder: &Finder<'_>, name: Option<&DnsName>) -> Result<(Vec<Place>, u64)> {
+    if let Some(name) = name {
+        return Ok((vec![finder.find(name)?], 0));
+    }
+    if let Some(id) = &finder.account.zone_id {
+        let zone = match finder.dns.zone(&id.value) {
+            Ok(zone) => Some(zone),
+            Err(err) if err.kind() == Kind::Credentials && err.status() == Some(403) => None,
+            Err(err) => return Err(err),
+        };
+        let id = id.value.clone();
+        return Ok((vec![Place { id, zone }], 0));
+    }
+    let account = finder
+        .account
+        .account_id
+        .as_ref()
+        .map(|found| found.value.as_str());
+    let (zones, total) = finder.dns.first_zones(account)?;
+    if zones.is_empty() {
+        return Err(Error::new(Kind::Credentials, format!("the {} sees no zone", finder.account.label())).advise(
+            "Add Zone / Zone / Read and Zone / DNS / Edit to the token for the zones it is meant for, or set CF_Zone_ID \
+             and give it Zone / DNS / Edit alone.",
+        ));
+    }
+    let tried = zones.len().min(MOST_ZONES);
+    let more = total.unwrap_or(tried as u64).saturating_sub(tried as u64);
+    let place = |zone: Zone| Place {
+        id: zone.id.clone(),
+        zone: Some(zone),
+    };
+    Ok((zones.into_iter().take(tried).map(place).collect(), more))
+}
+
+/// The token's state, from wherever its owner keeps it: a user or an account.
+fn token(finder: &Finder<'_>, places: &[Place], out: &Output) -> Result<Option<TokenState>> {
+    if !finder.account.uses_token() {
+        return Ok(None);
+    }
+    let account = places
+        .iter()
+        .find_map(|place| place.zone.as_ref())
+        .map(|zone| zone.account.id.as_str());
+    let account = account.or(finder
+        .account
+        .account_id
+        .as_ref()
+        .map(|found| found.value.as_str()));
+    let as_users = finder.dns.verify_token(None);
+    let state = match (as_users, account.filter(|id| !id.is_empty())) {
+        (Err(err), Some(account)) if err.kind() != Kind::Unreachable => {
+            finder.dns.verify_token(Some(account))
+        }
+        (state, _) => state,
+    };
+    match state {
+        Ok(state) => Ok(Some(state)),
+        Err(err) if err.kind() == Kind::Unreachable => Err(err),
+        // It works for zones all the same, which is what matters.
+        Err(err) => {
+            out.debug(format!("the state of the token cannot be read: {err}"));
+            Ok(None)
+        }
+    }
+}
+
+fn check_zone(
+    finder: &Finder<'_>,
+    place: &Place,
+    name: Option<&DnsName>,
+    write: bool,
+) -> Result<CheckedZone> {
+    let zone = place.zone.as_ref();
+    let apex = zone.map(|zone| DnsName::parse(&zone.name)).transpose()?;
+    let shown = name.or(apex.as_ref());
+    let mut notes = Vec::new();
+    let read_records = match shown {
+        Some(shown) => {
+            let filter = Filter {
+                name: Some(shown),
+                kind: None,
+            };
+            let listed = finder.dns.list_records(&place.id, filter);
+            if let (Ok(records), Some(name)) = (&listed, name) {
+                notes.extend(notes_on(
+                    name,
+                    records
+                        .iter()
+                        .map(|r| (r.kind.as_str(), r.content.as_str())),
+                ));
+            }
+            Permission::of(listed)?
+        }
+        None => Permission::of(finder.dns.list_records(
+            &place.id,
+            Filter {
+                name: None,
+                kind: Some("CAA"),
+            },
+        ))?,
+    };
+    let edit_records = if write {
+        let probe = shown.map(ToString::to_string);
+        Permission::of(probe_write(finder, place, probe.as_deref()))?
+    } else {
+        Permission::of(
+            finder
+                .dns
+                .delete_record(&place.id, &RecordId(NO_RECORD.to_owned())),
+        )?
+    };
+    if zone.is_some_and(|zone| !zone.is_active()) {
+        notes.push(
+            "the zone is not active: Cloudflare takes records but does not serve them".to_owned(),
+        );
+    }
+    Ok(CheckedZone {
+        id: place.id.clone(),
+        name: zone.map(|zone| zone.name.clone()),
+        status: zone.map(|zone| zone.status.clone()),
+        account: zone
+            .map(|zone| &zone.account)
+            .filter(|account| !account.id.is_empty())
+            .map(|account| format!("{} ({})", account.id, account.name)),
+        read_zone: zone.is_some(),
+        read_records,
+        proved: write && edit_records.allowed,
+        edit_records,
+        notes,
+    })
+}
+
+/// What stands where the challenge's record would go.
+fn notes_on<'a>(name: &DnsName, records: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut texts = 0;
+    for (kind, content) in records {
+        match kind {
+            "CNAME" => notes.push(format!(
+                "{name} is an alias (CNAME) of {content}: challenges are put there"
+            )),
+            "NS" => notes.push(format!(
+                "{name} is delegated to {content}: a challenge in this zone is not served"
+            )),
+            "TXT" => texts += 1,
+            _ => {}
+        }
+    }
+    if texts > 0 {
+        notes.push(format!(
+            "{texts} TXT record(s) stand at {name} now; forgotten ones go with `dns_cf sweep`"
+        ));
+    }
+    notes
+}
+
+/// Creates a record that serves no purpose, and deletes it again.
+fn probe_write(finder: &Finder<'_>, place: &Place, below: Option<&str>) -> Result<()> {
+    let Some(below) = below else {
+        return Err(Error::config(
+            "the name of the zone is not known, so that no record can be written to prove it",
+        )
+        .advise("Name a DOMAIN of the zone."));
+    };
+    let zone = place.zone.as_ref().map_or(below, |zone| zone.name.as_str());
+    let name = DnsName::parse(&format!("_dns-cf-check.{zone}"))?;
+    let content = txt_content(format!("check of {}", finder.dns.clock().now()).as_bytes())?;
+    let record = finder.dns.create_record(
+        &place.id,
+        &NewRecord {
+            kind: "TXT",
+            name: &name,
+            content: &content,
+            ttl: 120,
+            proxied: None,
+            // The comment lets `sweep` find it, should deleting fail.
+            comment: Some(COMMENT),
+        },
+    )?;
+    finder.dns.delete_record(&place.id, &record.id)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_shadow_a_challenge_is_noted() {
+        let name = DnsName::parse("_acme-challenge.example.com").unwrap();
+        let notes = notes_on(
+            &name,
+            [
+                ("CNAME", "x.example.net"),
+                ("NS", "ns.example.net"),
+                ("A", "192.0.2.1"),
+            ]
+            .into_iter(),
+        );
+        assert_eq!(notes.len(), 2);
+        assert!(notes[0].contains("alias") && notes[1].contains("delegated"));
+    }
+
+    #[test]
+    fn a_refusal_for_want_of_permission_is_an_answer_and_a_failure_is_not() {
+        let refused = Permission::of::<()>(Err(Error::new(Kind::Credentials, "x"))).unwrap();
+        assert!(!refused.allowed);
+        assert!(Permission::of::<()>(Err(Error::new(Kind::Unreachable, "x"))).is_err());
+        assert!(Permission::of(Ok(())).unwrap().allowed);
+    }
+}
