@@ -1,5 +1,8 @@
 //! What a TLS context holds, compared with a certificate, as far as the platform tells.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use common::anypoint::tls_contexts::TlsContext;
 use common::error::{Error, Result};
 use serde::Serialize;
@@ -65,7 +68,7 @@ pub(crate) fn compare(context: &TlsContext, identity: &Identity) -> Comparison {
         return Comparison::Different(format!("its subject is {cn}"));
     }
     if let Some(san) = store.san.as_deref().filter(|san| !san.is_empty())
-        && !same_names(san, &identity.leaf.dns_names)
+        && !same_names(san, identity)
     {
         return Comparison::Different(format!("its names are {}", san.join(", ")));
     }
@@ -109,14 +112,16 @@ fn is_expiry(there: &str, identity: &Identity, certainty: Certainty) -> bool {
         })
 }
 
-fn same_names(there: &[String], wanted: &[String]) -> bool {
-    let sorted = |names: &[String]| {
-        let mut names: Vec<String> = names.iter().map(|name| canonical(name)).collect();
-        names.sort();
-        names.dedup();
+/// Whether both lists say the same host names. The common name may or may not be among them, and addresses neither.
+fn same_names(there: &[String], identity: &Identity) -> bool {
+    let common = identity.leaf.common_name.as_deref().map(canonical);
+    let hosts = |names: &[String]| {
+        let names = names.iter().map(|name| canonical(name));
         names
+            .filter(|name| Some(name) != common.as_ref() && name.parse::<IpAddr>().is_err())
+            .collect::<BTreeSet<String>>()
     };
-    sorted(there) == sorted(wanted)
+    hosts(there) == hosts(&identity.leaf.dns_names)
 }
 
 /// Whether a context says that it is for `domain`.

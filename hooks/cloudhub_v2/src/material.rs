@@ -10,6 +10,7 @@ use common::anypoint::tls_contexts::{
 use common::cert::{Certificate, Chain, PrivateKey, Validity};
 use common::error::{Error, Kind, Result};
 use common::files;
+use common::names;
 use common::secret::Secret;
 use common::settings::Found;
 use jiff::{SignedDuration, Timestamp};
@@ -233,9 +234,9 @@ pub(crate) fn key_file_name(domain: &str) -> String {
     format!("{stem}.key")
 }
 
-/// A domain in the form in which two of them are compared.
+/// A domain in the form in which two of them are compared, and in which certificates hold it.
 pub(crate) fn canonical(domain: &str) -> String {
-    domain.trim_end_matches('.').to_ascii_lowercase()
+    names::normal(domain)
 }
 
 fn chain(files: &Files) -> Result<Chain> {
