@@ -139,7 +139,7 @@ impl Run<'_> {
             }
         }
         if named == 0 {
-            self.out.info(format!(
+            self.out.debug(format!(
                 "no certificate in {} names the deploy hook {HOOK}",
                 home.certificates.display()
             ));
