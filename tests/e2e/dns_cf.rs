@@ -881,7 +881,7 @@ fn a_wait_ends_as_soon_as_the_record_is_served() {
         &["add", NAME, "-value", "--wait", "--resolver", &dns],
     )
     .code(0)
-    .tells("is served by all 1 name servers");
+    .tells("is served by every name server asked (1)");
     assert!(
         bench
             .sim
@@ -1109,6 +1109,30 @@ fn what_is_saved_already_is_not_written_again() {
     bench.unset("CF_Token");
     add(&bench, NAME, "x").code(0);
     assert_eq!(fs::metadata(&conf).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn runs_side_by_side_leave_a_whole_conf_file() {
+    let mut bench = bench();
+    let conf = as_hook(&mut bench);
+    fs::write(&conf, "UPGRADE_HASH='0'\n").unwrap();
+    let bench = &bench;
+    thread::scope(|scope| {
+        for number in 0..8 {
+            scope.spawn(move || {
+                add(bench, NAME, &format!("v{number}"))
+                    .code(0)
+                    .never_shows("error");
+            });
+        }
+    });
+    let text = read(&conf);
+    assert!(
+        text.starts_with("UPGRADE_HASH='0'\nSAVED_CF_Token='"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 4, "{text}");
+    assert_eq!(fs::read_dir(conf.parent().unwrap()).unwrap().count(), 1);
 }
 
 #[test]
