@@ -263,10 +263,15 @@ impl Request<'_> {
         let mut waits = BACKOFF.iter();
         // Set once an attempt may have been executed: a later refusal does not take that back.
         let mut effect_unknown = false;
+        let mut previous = None;
         loop {
             let left = http.left();
             if left.is_zero() {
-                return Err(http.too_late(&method, &path, effect_unknown));
+                // What went wrong before says more than that there is no time to try again.
+                return match previous {
+                    Some(failure) => http.give_up(failure, &method, &path, effect_unknown),
+                    None => Err(http.too_late(&method, &path, effect_unknown)),
+                };
             }
             if let Some(pace) = &http.pace {
                 pace.wait(&http.clock);
@@ -310,29 +315,19 @@ impl Request<'_> {
                     (None, Err(broken))
                 }
             };
-            let give_up = |failure: std::result::Result<Reply, Broken>| match failure {
-                Ok(reply) => Ok(reply.marked(effect_unknown)),
-                Err(broken) => {
-                    let err = broken.into_error(http, &method, &path);
-                    Err(if effect_unknown {
-                        err.with_unknown_effect()
-                    } else {
-                        err
-                    })
-                }
-            };
             let Some(backoff) = waits.next() else {
-                return give_up(failure);
+                return http.give_up(failure, &method, &path, effect_unknown);
             };
             let pause = pause.unwrap_or_else(|| jittered(*backoff));
             if pause >= http.left() {
-                return give_up(failure);
+                return http.give_up(failure, &method, &path, effect_unknown);
             }
             http.out.debug(format!(
                 "{method} {path}: trying again in {:.1} s",
                 pause.as_secs_f32()
             ));
             http.clock.sleep(pause);
+            previous = Some(failure);
         }
     }
 }
@@ -390,6 +385,26 @@ impl Broken {
 }
 
 impl Http {
+    fn give_up(
+        &self,
+        failure: std::result::Result<Reply, Broken>,
+        method: &Method,
+        path: &str,
+        effect_unknown: bool,
+    ) -> Result<Reply> {
+        match failure {
+            Ok(reply) => Ok(reply.marked(effect_unknown)),
+            Err(broken) => {
+                let err = broken.into_error(self, method, path);
+                Err(if effect_unknown {
+                    err.with_unknown_effect()
+                } else {
+                    err
+                })
+            }
+        }
+    }
+
     fn too_late(&self, method: &Method, path: &str, effect_unknown: bool) -> Error {
         let host = self.base.host_str().unwrap_or_default();
         let err = Error::new(

@@ -16,6 +16,7 @@ pub mod flexctl;
 pub mod http;
 pub mod names;
 pub mod output;
+pub mod pace;
 pub mod process;
 pub mod registration;
 pub mod resolve;

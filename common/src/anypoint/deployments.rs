@@ -43,6 +43,8 @@ pub struct Listed {
     pub id: String,
     /// Name of the application.
     pub name: String,
+    /// Id of the private space, or other target, that it runs in.
+    pub target: Option<String>,
 }
 
 /// A deployed application.
@@ -205,6 +207,13 @@ impl Client {
             id: String,
             #[serde(default)]
             name: String,
+            #[serde(default)]
+            target: Option<RunsIn>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct RunsIn {
+            target_id: Option<String>,
         }
         let path = deployments_path(at);
         let limit = PAGE.to_string();
@@ -223,6 +232,7 @@ impl Client {
             all.extend(page.items.into_iter().map(|item| Listed {
                 id: item.id,
                 name: item.name,
+                target: item.target.and_then(|target| target.target_id),
             }));
             if count == 0 || page.total.is_none_or(|total| all.len() >= total) {
                 return Ok(all);

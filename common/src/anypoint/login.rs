@@ -68,6 +68,17 @@ impl Credentials {
         Self::from_settings(settings, &CLIENT_ID, &CLIENT_SECRET)
     }
 
+    /// Whether both log in as the same app with the same secret, wherever they were found.
+    pub fn are_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::App { id, secret }, Self::App { id: to, secret: by }) => {
+                (&id.value, &secret.value) == (&to.value, &by.value)
+            }
+            (Self::Bearer(one), Self::Bearer(two)) => one.value == two.value,
+            _ => false,
+        }
+    }
+
     /// Whether another token can be had when one has expired.
     pub(super) fn can_renew(&self) -> bool {
         matches!(self, Self::App { .. })

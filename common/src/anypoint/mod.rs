@@ -134,6 +134,11 @@ impl Client {
         }
     }
 
+    /// Whether both are clones of one client, and so share its token.
+    pub fn is_same_login(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.token, &other.token)
+    }
+
     /// The HTTP client behind it.
     pub fn http(&self) -> &Http {
         &self.http

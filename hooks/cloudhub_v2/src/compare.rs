@@ -1,11 +1,14 @@
 //! What a TLS context holds, compared with a certificate, as far as the platform tells.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use common::anypoint::tls_contexts::TlsContext;
 use common::error::{Error, Result};
 use serde::Serialize;
 
 pub(crate) use crate::material::canonical;
-use crate::material::{Material, is_our_file_name, key_file_name};
+use crate::material::{Identity, is_our_file_name, key_file_name};
 
 /// Whether a context holds a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,29 +46,29 @@ impl Comparison {
 }
 
 /// Compares everything that the platform tells of a certificate.
-pub(crate) fn compare(context: &TlsContext, material: &Material) -> Comparison {
+pub(crate) fn compare(context: &TlsContext, identity: &Identity) -> Comparison {
     let store = &context.key_store;
     let known = store
         .file_name
         .as_deref()
         .filter(|name| is_our_file_name(name));
-    if known.is_some_and(|name| name != material.names.certificate) {
+    if known.is_some_and(|name| name != identity.names.certificate) {
         return Comparison::Different("it holds another certificate".to_owned());
     }
-    if let (Some(there), Some(wanted)) = (&store.ca_path_file_name, &material.names.ca_path)
+    if let (Some(there), Some(wanted)) = (&store.ca_path_file_name, &identity.names.ca_path)
         && is_our_file_name(there)
         && there != wanted
     {
         return Comparison::Different("it holds another chain".to_owned());
     }
     if let Some(cn) = store.cn.as_deref().filter(|cn| !cn.is_empty())
-        && let Some(wanted) = &material.leaf.common_name
+        && let Some(wanted) = &identity.leaf.common_name
         && canonical(cn) != canonical(wanted)
     {
         return Comparison::Different(format!("its subject is {cn}"));
     }
     if let Some(san) = store.san.as_deref().filter(|san| !san.is_empty())
-        && !same_names(san, &material.leaf.dns_names)
+        && !same_names(san, identity)
     {
         return Comparison::Different(format!("its names are {}", san.join(", ")));
     }
@@ -74,7 +77,7 @@ pub(crate) fn compare(context: &TlsContext, material: &Material) -> Comparison {
         None => Certainty::NamesAndDate,
     };
     match store.expiration_date.as_deref().map(date) {
-        Some(there) if !is_expiry(there, material, certainty) => {
+        Some(there) if !is_expiry(there, identity, certainty) => {
             Comparison::Different(format!("it expires on {there}"))
         }
         // Without a date nothing tells a certificate from its predecessor.
@@ -91,13 +94,13 @@ pub(crate) fn date(text: &str) -> &str {
 }
 
 /// The time zone of the platform's date is not documented: where the fingerprint is known, a day more or less is none.
-fn is_expiry(there: &str, material: &Material, certainty: Certainty) -> bool {
-    if there == material.expiration_date() {
+fn is_expiry(there: &str, identity: &Identity, certainty: Certainty) -> bool {
+    if there == identity.expiration_date() {
         return true;
     }
     certainty == Certainty::Fingerprint
         && there.parse::<jiff::civil::Date>().is_ok_and(|there| {
-            let wanted = material
+            let wanted = identity
                 .leaf
                 .not_after
                 .to_zoned(jiff::tz::TimeZone::UTC)
@@ -109,14 +112,16 @@ fn is_expiry(there: &str, material: &Material, certainty: Certainty) -> bool {
         })
 }
 
-fn same_names(there: &[String], wanted: &[String]) -> bool {
-    let sorted = |names: &[String]| {
-        let mut names: Vec<String> = names.iter().map(|name| canonical(name)).collect();
-        names.sort();
-        names.dedup();
+/// Whether both lists say the same host names. The common name may or may not be among them, and addresses neither.
+fn same_names(there: &[String], identity: &Identity) -> bool {
+    let common = identity.leaf.common_name.as_deref().map(canonical);
+    let hosts = |names: &[String]| {
+        let names = names.iter().map(|name| canonical(name));
         names
+            .filter(|name| Some(name) != common.as_ref() && name.parse::<IpAddr>().is_err())
+            .collect::<BTreeSet<String>>()
     };
-    sorted(there) == sorted(wanted)
+    hosts(there) == hosts(&identity.leaf.dns_names)
 }
 
 /// Whether a context says that it is for `domain`.
@@ -128,7 +133,7 @@ pub(crate) fn names_domain(context: &TlsContext, domain: &str) -> bool {
 }
 
 /// Whether a context that tells no domain at all was written by this program for `domain`.
-pub(crate) fn carries_our_mark(context: &TlsContext, domain: &str) -> bool {
+fn carries_our_mark(context: &TlsContext, domain: &str) -> bool {
     let store = &context.key_store;
     store.file_name.as_deref().is_some_and(is_our_file_name)
         && store
@@ -137,13 +142,18 @@ pub(crate) fn carries_our_mark(context: &TlsContext, domain: &str) -> bool {
             .is_none_or(|name| name == key_file_name(domain))
 }
 
+/// Whether a context is for `domain`: it says so, or where it says nothing, it carries our mark.
+pub(crate) fn belongs(context: &TlsContext, domain: &str) -> bool {
+    names_domain(context, domain)
+        || context.domains().is_empty() && carries_our_mark(context, domain)
+}
+
 /// Refuses a context that is somebody else's: two domains can lead to one name, as `a.b.com` and `a-b.com`.
-pub(crate) fn check_belongs(context: &TlsContext, material: &Material) -> Result<()> {
-    let domain = &material.domain;
-    let domains = context.domains();
-    if names_domain(context, domain) || domains.is_empty() && carries_our_mark(context, domain) {
+pub(crate) fn check_belongs(context: &TlsContext, domain: &str) -> Result<()> {
+    if belongs(context, domain) {
         return Ok(());
     }
+    let domains = context.domains();
     let whose = if domains.is_empty() {
         "tells no domain, and was not written by this program".to_owned()
     } else {

@@ -9,16 +9,18 @@ use common::anypoint::tls_contexts::{
 use common::clock;
 use common::env::Env;
 use common::error::{Error, Kind, Result};
-use common::exit::{self, Outcome};
+use common::exit::Outcome;
 use common::output::{Output, Report};
 use common::settings::Settings;
 use serde::Serialize;
 
 use crate::args::{Args, DeployArgs};
 use crate::compare::{self, Certainty, Comparison};
+use crate::failures;
 use crate::material::{Files, Material};
 use crate::saved;
-use crate::targets::{self, KEY_PASSPHRASE, Place, Target, TrustStoreFile};
+use crate::targets::{self, KEY_PASSPHRASE, Place, Target, TrustStoreFile, VERIFY};
+use crate::verify::{Expected, Probe};
 
 /// How long a write may take until the platform shows it.
 const READ_BACK: Duration = Duration::from_secs(30);
@@ -57,7 +59,12 @@ pub(crate) fn run(
     let now = clock::system().now();
     let material = Material::load(&deploy.domain, &files, passphrase.as_ref(), now)?;
     let targets = targets::load(&settings, &args.target, Some(&deploy.domain), out)?;
-    let workers = targets::workers(&settings, args.target.workers)?;
+    let workers = targets::workers(&settings, &args.target)?;
+    let probe = if settings.switch(&VERIFY, deploy.verify)? {
+        Some(Probe::new(&settings, &deploy.connect, &deploy.domain)?)
+    } else {
+        None
+    };
     saved::check(&settings)?;
 
     let mode = Mode {
@@ -67,7 +74,13 @@ pub(crate) fn run(
     };
     save_once_accepted(&settings, args, &targets)?;
     let deployed = to_all(&targets, &material, mode, workers, out);
-    conclude(&material, deployed, out)
+    conclude(&material, deployed, out)?;
+    if let Some(probe) = probe {
+        let expected = Expected::Whole(Box::new(material.identity.leaf.clone()));
+        let proof = probe.prove(&expected, out)?;
+        out.info(proof.text());
+    }
+    Ok(Outcome::Done)
 }
 
 /// Saves the settings as soon as the platform has accepted the credentials, whatever comes after.
@@ -99,6 +112,13 @@ pub(crate) struct Deployed {
     certainty: Certainty,
 }
 
+impl Deployed {
+    /// Whether something was written.
+    pub(crate) fn is_new(&self) -> bool {
+        self.action != Action::AlreadyDeployed
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Action {
@@ -121,27 +141,19 @@ fn to_all(
     })
 }
 
-fn conclude(material: &Material, attempts: Vec<Attempt>, out: &Output) -> anyhow::Result<Outcome> {
+fn conclude(material: &Material, attempts: Vec<Attempt>, out: &Output) -> anyhow::Result<()> {
     out.result(&Summary::new(material, &attempts))?;
     let all = attempts.len();
-    let mut failures: Vec<anyhow::Error> = attempts
+    let failed = attempts
         .into_iter()
         .filter_map(|attempt| attempt.outcome.err())
         .collect();
-    match failures.len() {
-        0 => Ok(Outcome::Done),
-        1 if all == 1 => Err(failures.remove(0)),
-        failed => {
-            for failure in &failures {
-                out.failure(failure);
-            }
-            let kind = exit::kind_of(&failures[0]).unwrap_or(Kind::Refused);
-            Err(Error::new(kind, format!("{failed} of {all} targets failed"))
-                .advise("Once the reasons above are removed, run it again: only what is missing will be done.")
-                .into())
-        }
-    }
+    failures::conclude(failed, all, AGAIN, out)
 }
+
+/// What to do when some targets failed.
+const AGAIN: &str =
+    "Once the reasons are removed, run it again: only what is missing will be done.";
 
 #[derive(Debug, Serialize)]
 struct Summary {
@@ -185,8 +197,8 @@ impl Summary {
         };
         Self {
             domain: material.domain.clone(),
-            fingerprint: material.leaf.fingerprint(),
-            valid_until: material.leaf.not_after.to_string(),
+            fingerprint: material.identity.leaf.fingerprint(),
+            valid_until: material.identity.leaf.not_after.to_string(),
             targets: attempts.iter().map(row).collect(),
         }
     }
@@ -222,15 +234,26 @@ pub(crate) fn to_one(
     out: &Output,
 ) -> Result<Deployed> {
     let place = target.place()?;
-    let job = Job {
-        name: context_name(target, &material.domain),
-        target,
-        place: &place,
-        material,
-        mode,
-        out,
-    };
-    job.run()
+    Job::new(target, &place, material, mode, out).run()
+}
+
+/// Compares the certificate with what one target has, and changes nothing.
+pub(crate) fn look(
+    target: &Target,
+    material: &Material,
+    mode: Mode,
+    out: &Output,
+) -> Result<Comparison> {
+    let place = target.place()?;
+    let job = Job::new(target, &place, material, mode, out);
+    let contexts = target.contexts(&place)?;
+    Ok(match job.find(&contexts)? {
+        Some(context) => job.compare(context),
+        None => {
+            job.check_room(&contexts)?;
+            Comparison::Different("there is no TLS context for it".to_owned())
+        }
+    })
 }
 
 /// The name of the context for `domain`: as the original hook makes it, unless another is set.
@@ -256,6 +279,25 @@ struct Job<'a> {
     material: &'a Material,
     mode: Mode,
     out: &'a Output,
+}
+
+impl<'a> Job<'a> {
+    fn new(
+        target: &'a Target,
+        place: &'a Place,
+        material: &'a Material,
+        mode: Mode,
+        out: &'a Output,
+    ) -> Self {
+        Self {
+            name: context_name(target, &material.domain),
+            target,
+            place,
+            material,
+            mode,
+            out,
+        }
+    }
 }
 
 impl Job<'_> {
@@ -295,7 +337,7 @@ impl Job<'_> {
             ))
             .advise("Set CH2_TLS_CONTEXT_NAME to another name."));
         }
-        compare::check_belongs(context, self.material)?;
+        compare::check_belongs(context, &self.material.domain)?;
         Ok(Some(context))
     }
 
@@ -309,7 +351,7 @@ impl Job<'_> {
         {
             return Comparison::Different("other ciphers are set".to_owned());
         }
-        compare::compare(context, self.material)
+        compare::compare(context, &self.material.identity)
     }
 
     fn check_room(&self, contexts: &[TlsContext]) -> Result<()> {
@@ -571,7 +613,7 @@ impl Job<'_> {
                 .find(|context| context.name == self.name)
             {
                 None => "it is not in the list".to_owned(),
-                Some(context) => match compare::compare(&context, self.material) {
+                Some(context) => match compare::compare(&context, &self.material.identity) {
                     Comparison::Same(certainty) => return Ok((context, certainty)),
                     Comparison::Different(why) => why,
                 },

@@ -10,9 +10,12 @@ use common::settings::Settings;
 use serde::Serialize;
 
 use crate::args::Args;
-use crate::compare;
+use crate::compare::{self, Certainty, Comparison};
 use crate::deploy::context_name;
+use crate::failures;
+use crate::material::{Files, Identity};
 use crate::targets::{self, Target};
+use crate::watch::days_between;
 
 #[derive(Debug, Serialize)]
 struct Inventory {
@@ -31,10 +34,18 @@ struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     r#type: Option<String>,
     client_authentication: bool,
+    /// How it compares with acme.sh's certificate, where that is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local: Option<String>,
 }
 
 impl Row {
-    fn new(target: &Target, context: &TlsContext, today: jiff::civil::Date) -> Self {
+    fn new(
+        target: &Target,
+        context: &TlsContext,
+        today: jiff::civil::Date,
+        local: Option<&Identity>,
+    ) -> Self {
         let expires = context
             .key_store
             .expiration_date
@@ -43,7 +54,7 @@ impl Row {
         let days_left = expires
             .as_deref()
             .and_then(|text| text.parse::<jiff::civil::Date>().ok())
-            .and_then(|date| Some(date.since(today).ok()?.get_days().into()));
+            .map(|date| days_between(today, date));
         Self {
             target: target.name.clone(),
             name: context.name.clone(),
@@ -52,14 +63,23 @@ impl Row {
             days_left,
             r#type: context.kind.clone(),
             client_authentication: context.trust_store.is_some(),
+            local: local.map(|identity| match compare::compare(context, identity) {
+                Comparison::Same(Certainty::Fingerprint) => "current".to_owned(),
+                Comparison::Same(Certainty::NamesAndDate) => {
+                    "current, by names and expiry date".to_owned()
+                }
+                Comparison::Different(why) => format!("differs: {why}"),
+            }),
         }
     }
 }
 
 impl Report for Inventory {
     fn text(&self) -> String {
-        let mut rows =
-            vec![["TARGET", "CONTEXT", "TYPE", "EXPIRES", "DAYS", "DOMAINS"].map(str::to_owned)];
+        let head = [
+            "TARGET", "CONTEXT", "TYPE", "EXPIRES", "DAYS", "CLIENTS", "DOMAINS",
+        ];
+        let mut rows = vec![head.map(str::to_owned)];
         let dash = || "-".to_owned();
         rows.extend(self.contexts.iter().map(|row| {
             [
@@ -68,10 +88,21 @@ impl Report for Inventory {
                 row.r#type.clone().unwrap_or_else(dash),
                 row.expires.clone().unwrap_or_else(dash),
                 row.days_left.map_or_else(dash, |days| days.to_string()),
+                if row.client_authentication {
+                    "authenticated".to_owned()
+                } else {
+                    "any".to_owned()
+                },
                 row.domains.join(", "),
             ]
         }));
-        table(&rows)
+        let mut text = table(&rows);
+        for row in &self.contexts {
+            if let Some(local) = &row.local {
+                text += &format!("\n{} in {}: {local}", row.name, row.target);
+            }
+        }
+        text
     }
 }
 
@@ -111,25 +142,47 @@ pub(crate) fn status(
 fn show(args: &Args, domain: Option<&str>, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
     let settings = Settings::load(env, &args.settings, domain)?;
     let targets = targets::load(&settings, &args.target, domain, out)?;
-    let today = jiff::Zoned::now().date();
-    let mut inventory = Inventory {
-        contexts: Vec::new(),
+    let workers = targets::workers(&settings, &args.target)?;
+    let local = match domain {
+        Some(domain) => local(&settings, domain)?,
+        None => None,
     };
-    for target in &targets {
+    let today = jiff::Zoned::now().date();
+    let outcomes = targets::side_by_side(&targets, workers, |target| {
         let contexts =
             contexts(target).with_context(|| format!("private space {}", target.name))?;
-        let wanted = contexts.iter().filter(|context| {
+        let wanted = |context: &&TlsContext| {
             domain.is_none_or(|domain| {
                 context.name == context_name(target, domain)
                     || compare::names_domain(context, domain)
             })
-        });
-        inventory
-            .contexts
-            .extend(wanted.map(|context| Row::new(target, context, today)));
+        };
+        let rows = contexts
+            .iter()
+            .filter(wanted)
+            .map(|context| Row::new(target, context, today, local.as_ref()));
+        anyhow::Ok(rows.collect::<Vec<_>>())
+    });
+    let (rows, failed) = failures::sort(outcomes);
+    let contexts: Vec<Row> = rows.into_iter().flatten().collect();
+    if let Some(domain) = domain
+        && contexts.is_empty()
+        && failed.is_empty()
+    {
+        out.warn(format!("no TLS context of the targets is for {domain}"));
     }
-    out.result(&inventory)?;
+    out.result(&Inventory { contexts })?;
+    failures::conclude(failed, targets.len(), "The others are shown.", out)?;
     Ok(Outcome::Done)
+}
+
+/// acme.sh's certificate for a domain.
+fn local(settings: &Settings, domain: &str) -> Result<Option<Identity>> {
+    settings
+        .home()
+        .and_then(|home| home.find(domain))
+        .map(|stored| Identity::read(domain, &Files::from(&stored)))
+        .transpose()
 }
 
 fn contexts(target: &Target) -> Result<Vec<TlsContext>> {

@@ -3,10 +3,16 @@
 mod args;
 mod compare;
 mod deploy;
+mod dns;
+mod failures;
 mod inventory;
 mod material;
+mod reconcile;
+mod remove;
 mod saved;
 mod targets;
+mod verify;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -27,8 +33,14 @@ fn main() -> ExitCode {
 fn run(args: &Args, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
     match &args.command {
         Command::Deploy(deploy) => deploy::run(args, deploy, env, out),
+        Command::Verify(verify) => verify::run(args, verify, env, out),
+        Command::Dns(dns) => dns::run(args, dns, env, out),
+        Command::Reconcile(reconcile) => reconcile::run(args, reconcile, env, out),
         Command::Spaces => inventory::spaces(args, env, out),
         Command::List => inventory::list(args, env, out),
         Command::Status { domain } => inventory::status(args, domain, env, out),
+        Command::Check(check) if check.planes => watch::planes(args, env, out),
+        Command::Check(check) => watch::check(args, check, env, out),
+        Command::Remove(remove) => remove::run(args, remove, env, out),
     }
 }

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use common::acmesh::Stored;
 use common::anypoint::tls_contexts::{
     Ciphers, NewTlsContext, NewTrustStore, PemKeyStore, TlsConfig, limits,
 };
 use common::cert::{Certificate, Chain, PrivateKey, Validity};
 use common::error::{Error, Kind, Result};
 use common::files;
+use common::names;
 use common::secret::Secret;
 use common::settings::Found;
 use jiff::{SignedDuration, Timestamp};
@@ -31,18 +33,51 @@ pub(crate) struct Files {
     pub(crate) fullchain: Option<PathBuf>,
 }
 
+impl From<&Stored> for Files {
+    fn from(stored: &Stored) -> Self {
+        Self {
+            key: stored.key(),
+            certificate: stored.certificate(),
+            ca: Some(stored.ca()),
+            fullchain: Some(stored.fullchain()),
+        }
+    }
+}
+
 /// A certificate with its key, fit for the platform.
 #[derive(Debug)]
 pub(crate) struct Material {
     /// The main name as acme.sh gave it.
     pub(crate) domain: String,
-    pub(crate) leaf: Certificate,
+    pub(crate) identity: Identity,
     certificate: String,
     ca_path: Option<String>,
     key: Secret,
     passphrase: Option<Secret>,
+}
+
+/// What a TLS context can be compared with.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) leaf: Certificate,
     /// File names that carry the fingerprints and the domain.
     pub(crate) names: FileNames,
+}
+
+impl Identity {
+    /// Reads the certificates of a domain, which need not be fit for deployment.
+    pub(crate) fn read(domain: &str, files: &Files) -> Result<Self> {
+        let chain = chain(files)?;
+        Ok(Self {
+            names: FileNames::new(domain, &chain),
+            leaf: chain.leaf,
+        })
+    }
+
+    /// The last day of its validity as the platform writes it.
+    pub(crate) fn expiration_date(&self) -> String {
+        self.leaf.not_after.strftime("%Y-%m-%d").to_string()
+    }
 }
 
 /// What the platform keeps as names of the uploaded files.
@@ -106,13 +141,15 @@ impl Material {
             )?;
         }
         Ok(Self {
-            names: FileNames::new(domain, &chain),
+            identity: Identity {
+                names: FileNames::new(domain, &chain),
+                leaf: chain.leaf,
+            },
             domain: domain.to_owned(),
             certificate,
             ca_path: (!ca_path.is_empty()).then_some(ca_path),
             key,
             passphrase,
-            leaf: chain.leaf,
         })
     }
 
@@ -129,22 +166,17 @@ impl Material {
                 key_store: PemKeyStore {
                     source: "PEM",
                     certificate: &self.certificate,
-                    certificate_file_name: &self.names.certificate,
+                    certificate_file_name: &self.identity.names.certificate,
                     key: &self.key,
-                    key_file_name: &self.names.key,
+                    key_file_name: &self.identity.names.key,
                     key_passphrase: self.passphrase.as_ref(),
                     ca_path: self.ca_path.as_deref(),
-                    ca_path_file_name: self.names.ca_path.as_deref(),
+                    ca_path_file_name: self.identity.names.ca_path.as_deref(),
                 },
                 trust_store,
             },
             ciphers,
         }
-    }
-
-    /// The last day of its validity as the platform writes it.
-    pub(crate) fn expiration_date(&self) -> String {
-        self.leaf.not_after.strftime("%Y-%m-%d").to_string()
     }
 }
 
@@ -202,9 +234,9 @@ pub(crate) fn key_file_name(domain: &str) -> String {
     format!("{stem}.key")
 }
 
-/// A domain in the form in which two of them are compared.
+/// A domain in the form in which two of them are compared, and in which certificates hold it.
 pub(crate) fn canonical(domain: &str) -> String {
-    domain.trim_end_matches('.').to_ascii_lowercase()
+    names::normal(domain)
 }
 
 fn chain(files: &Files) -> Result<Chain> {

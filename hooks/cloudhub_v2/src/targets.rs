@@ -1,6 +1,7 @@
 //! Where to deploy: private spaces from flag, environment, saved values or the TOML file, and who logs in there.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -13,8 +14,9 @@ use common::clock;
 use common::config::{CloudhubTarget, ConfigFile};
 use common::error::{Error, Kind, Result};
 use common::files;
-use common::http::Http;
+use common::http::{Http, Pace};
 use common::output::Output;
+use common::pace::PerSecond;
 use common::secret::Secret;
 use common::settings::{Found, Key, Origin, Settings};
 
@@ -38,7 +40,8 @@ pub(crate) const KEY_PASSPHRASE: Key =
 pub(crate) const TRUSTSTORE: Key = Key::new(&["CH2_TRUSTSTORE"], &["cloudhub_v2.truststore"]);
 pub(crate) const CIPHER_LIST: Key = Key::new(&["CH2_CIPHERS"], &["cloudhub_v2.ciphers"]);
 pub(crate) const VERIFY: Key = Key::new(&["CH2_VERIFY"], &["cloudhub_v2.verify"]);
-const WORKERS: Key = Key::new(&["CH2_WORKERS"], &["cloudhub_v2.workers"]).flag("--workers");
+const WORKERS: Key = Key::new(&[], &["cloudhub_v2.workers"]).flag("--workers");
+const RATE: Key = Key::new(&[], &["cloudhub_v2.rate"]).flag("--rate");
 
 const DEFAULT_WORKERS: usize = 8;
 
@@ -160,6 +163,18 @@ impl Target {
         })
     }
 
+    /// The private space with everything that is known of it.
+    pub(crate) fn private_space(&self) -> Result<PrivateSpace> {
+        let place = self.place()?;
+        match place
+            .client
+            .private_space(&place.organization, &place.space)?
+        {
+            Some(space) => Ok(space),
+            None => Err(self.no_such_space(&place.organization)),
+        }
+    }
+
     /// The TLS contexts that are there.
     pub(crate) fn contexts(&self, place: &Place) -> Result<Vec<TlsContext>> {
         match place.client.tls_contexts(&place.organization, &place.space) {
@@ -189,18 +204,33 @@ pub(crate) fn load(
     domain: Option<&str>,
     out: &Output,
 ) -> Result<Vec<Target>> {
-    let mut accounts = Accounts::new(settings, flags, out);
+    load_with(&mut Logins::default(), settings, flags, domain, out)
+}
+
+/// As [`load`], with the logins that other certificates have led to.
+pub(crate) fn load_with(
+    logins: &mut Logins,
+    settings: &Settings,
+    flags: &TargetArgs,
+    domain: Option<&str>,
+    out: &Output,
+) -> Result<Vec<Target>> {
+    let mut accounts = Accounts {
+        settings,
+        flags,
+        out,
+        logins,
+    };
     let given = settings.text(&PRIVATE_SPACE, flags.private_space.as_deref())?;
     let near = given
         .as_ref()
         .is_some_and(|found| matches!(found.origin, Origin::Flag(_) | Origin::Environment(_)));
-    let targets = match settings.file() {
+    match settings.file() {
         Some(file) if !near && !file.config.cloudhub_v2.target.is_empty() => {
-            from_file(&mut accounts, file, domain)?
+            from_file(&mut accounts, file, domain)
         }
-        _ => from_settings(&mut accounts, given)?,
-    };
-    Ok(targets)
+        _ => from_settings(&mut accounts, given),
+    }
 }
 
 /// The one account that flags, environment and saved values describe.
@@ -209,10 +239,16 @@ pub(crate) fn account(
     flags: &TargetArgs,
     out: &Output,
 ) -> Result<Arc<Account>> {
-    Accounts::new(settings, flags, out).get(None)
+    let mut accounts = Accounts {
+        settings,
+        flags,
+        out,
+        logins: &mut Logins::default(),
+    };
+    accounts.get(None)
 }
 
-fn from_settings(accounts: &mut Accounts<'_>, given: Option<Found>) -> Result<Vec<Target>> {
+fn from_settings(accounts: &mut Accounts<'_, '_>, given: Option<Found>) -> Result<Vec<Target>> {
     let (settings, flags) = (accounts.settings, accounts.flags);
     // Credentials first: somebody who has set nothing should hear about them first.
     let account = accounts.get(None)?;
@@ -253,7 +289,7 @@ fn from_settings(accounts: &mut Accounts<'_>, given: Option<Found>) -> Result<Ve
 }
 
 fn from_file(
-    accounts: &mut Accounts<'_>,
+    accounts: &mut Accounts<'_, '_>,
     file: &ConfigFile,
     domain: Option<&str>,
 ) -> Result<Vec<Target>> {
@@ -465,26 +501,24 @@ impl Entry<'_> {
     }
 }
 
-/// Makes accounts, one login for each control plane and credential.
-struct Accounts<'a> {
+/// Who has logged in where: one login for each control plane and credential.
+#[derive(Debug, Default)]
+pub(crate) struct Logins {
+    clients: Vec<(String, Credentials, Client)>,
+    /// One for each control plane: the platform counts the requests of an address, whoever logs in.
+    paces: HashMap<String, Arc<PerSecond>>,
+    accounts: Vec<(Client, Arc<Account>)>,
+}
+
+/// Makes accounts.
+struct Accounts<'a, 'l> {
     settings: &'a Settings,
     flags: &'a TargetArgs,
     out: &'a Output,
-    clients: HashMap<(String, String), Client>,
-    made: HashMap<(String, String, String), Arc<Account>>,
+    logins: &'l mut Logins,
 }
 
-impl<'a> Accounts<'a> {
-    fn new(settings: &'a Settings, flags: &'a TargetArgs, out: &'a Output) -> Self {
-        Self {
-            settings,
-            flags,
-            out,
-            clients: HashMap::new(),
-            made: HashMap::new(),
-        }
-    }
-
+impl Accounts<'_, '_> {
     fn get(&mut self, own: Option<Entry<'_>>) -> Result<Arc<Account>> {
         let url = match own.and_then(|entry| entry.target.url.clone()) {
             Some(url) => url,
@@ -505,49 +539,82 @@ impl<'a> Accounts<'a> {
             Some(own) => own,
             None => anypoint::organization(self.settings, self.flags.organization.as_deref())?,
         };
-        let who = match &credentials {
-            Credentials::App { id, .. } => id.value.clone(),
-            Credentials::Bearer(_) => String::new(),
-        };
-        let key = (url.clone(), who.clone(), organization.value.clone());
-        if let Some(account) = self.made.get(&key) {
+        let client = self.client(&url, credentials)?;
+        let known = self.logins.accounts.iter().find(|(other, account)| {
+            other.is_same_login(&client) && account.organization.value == organization.value
+        });
+        if let Some((_, account)) = known {
             return Ok(Arc::clone(account));
         }
-        let client = match self.clients.get(&(url.clone(), who.clone())) {
-            Some(client) => client.clone(),
-            None => {
-                let network = self.settings.network()?;
-                let http = Http::new("cloudhub_v2", &url, &network, clock::system(), self.out)?;
-                let client = Client::new(http, credentials);
-                self.clients.insert((url, who), client.clone());
-                client
-            }
-        };
         let account = Arc::new(Account {
-            client,
+            client: client.clone(),
             shared,
             organization,
             login: Mutex::default(),
             id: Mutex::default(),
             spaces: Mutex::default(),
         });
-        self.made.insert(key, Arc::clone(&account));
+        self.logins.accounts.push((client, Arc::clone(&account)));
         Ok(account)
+    }
+
+    fn client(&mut self, url: &str, credentials: Credentials) -> Result<Client> {
+        let known = self
+            .logins
+            .clients
+            .iter()
+            .find(|(at, who, _)| at == url && who.are_same(&credentials));
+        if let Some((.., client)) = known {
+            return Ok(client.clone());
+        }
+        let network = self.settings.network()?;
+        let http = Http::new("cloudhub_v2", url, &network, clock::system(), self.out)?;
+        let client = Client::new(self.paced(http, url)?, credentials.clone());
+        self.logins
+            .clients
+            .push((url.to_owned(), credentials, client.clone()));
+        Ok(client)
+    }
+
+    fn paced(&mut self, http: Http, url: &str) -> Result<Http> {
+        let rate = number(self.settings, &RATE, self.flags.rate, 0..=1000)?;
+        let rate = rate.unwrap_or(private_spaces::REQUESTS_PER_SECOND);
+        if rate == 0 {
+            return Ok(http);
+        }
+        let paces = &mut self.logins.paces;
+        let pace = paces
+            .entry(url.to_owned())
+            .or_insert_with(|| Arc::new(PerSecond::new(rate)));
+        Ok(http.paced(Arc::clone(pace) as Arc<dyn Pace>))
     }
 }
 
 /// How many targets are worked on side by side.
-pub(crate) fn workers(settings: &Settings, flag: Option<usize>) -> Result<usize> {
-    let flag = flag.map(|count| count.to_string());
-    match settings.text(&WORKERS, flag.as_deref())? {
-        None => Ok(DEFAULT_WORKERS),
-        Some(found) => match found.value.trim().parse() {
-            Ok(count @ 1..=64) => Ok(count),
-            _ => Err(Error::config(format!(
-                "{}: {:?} is not a number from 1 to 64",
-                found.origin, found.value
-            ))),
-        },
+pub(crate) fn workers(settings: &Settings, flags: &TargetArgs) -> Result<usize> {
+    let count = number(settings, &WORKERS, flags.workers, 1..=64)?;
+    Ok(count.map_or(DEFAULT_WORKERS, |count| count as usize))
+}
+
+fn number(
+    settings: &Settings,
+    key: &Key,
+    flag: Option<u32>,
+    allowed: RangeInclusive<u32>,
+) -> Result<Option<u32>> {
+    let flag = flag.map(|number| number.to_string());
+    let Some(found) = settings.text(key, flag.as_deref())? else {
+        return Ok(None);
+    };
+    match found.value.trim().parse() {
+        Ok(number) if allowed.contains(&number) => Ok(Some(number)),
+        _ => Err(Error::config(format!(
+            "{}: {:?} is not a number from {} to {}",
+            found.origin,
+            found.value,
+            allowed.start(),
+            allowed.end()
+        ))),
     }
 }
 

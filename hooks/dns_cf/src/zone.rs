@@ -119,7 +119,7 @@ impl<'a> Finder<'a> {
                 });
             }
             (other, Some(_)) => self.without_account(name, other)?,
-            (other, None) => other?,
+            (other, None) => other.map_err(with_zone_id_advice)?,
         };
         Err(self.none(name, &found))
     }
@@ -195,4 +195,16 @@ impl<'a> Finder<'a> {
             Search::Found(zone) => Error::not_found(format!("zone {} was not expected", zone.name)),
         }
     }
+}
+
+/// A token that may not read zones can do without, if it is told the zone.
+fn with_zone_id_advice(err: Error) -> Error {
+    if err.kind() != Kind::Credentials || err.status() != Some(403) {
+        return err;
+    }
+    let known = err.advice().unwrap_or_default().to_owned();
+    err.advise(format!(
+        "{known} A token that may edit records but not read zones needs CF_Zone_ID, the id of the zone (dashboard, zone, \
+         Overview, API)."
+    ))
 }

@@ -1,0 +1,173 @@
+//! The DNS record that leads to a private space.
+
+use std::net::IpAddr;
+
+use anyhow::Context as _;
+use common::env::Env;
+use common::error::{Error, Result};
+use common::exit::Outcome;
+use common::output::{Output, Report};
+use common::resolve::{Kind, Resolver};
+use common::settings::Settings;
+use serde::Serialize;
+
+use crate::args::{Args, DnsArgs};
+use crate::compare::canonical;
+use crate::targets::{self, Target};
+
+#[derive(Debug, Serialize)]
+struct Advice {
+    domain: String,
+    targets: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    target: String,
+    /// What the record has to point to.
+    dns_target: String,
+    state: State,
+    /// What DNS answers now.
+    answer: String,
+    /// The command that makes it so.
+    command: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// The record is there.
+    Ok,
+    /// There is none.
+    Missing,
+    /// It points elsewhere.
+    Different,
+    /// DNS gave no answer.
+    Unknown,
+}
+
+impl Report for Advice {
+    fn text(&self) -> String {
+        let rows = self.targets.iter().map(|row| {
+            let state = match row.state {
+                State::Ok => "as it has to be",
+                State::Missing => "MISSING",
+                State::Different => "POINTS ELSEWHERE",
+                State::Unknown => "NOT KNOWN",
+            };
+            let mut text = format!(
+                "{}: {} CNAME {}\n  DNS answers now: {} ({state})",
+                row.target, self.domain, row.dns_target, row.answer
+            );
+            if row.state != State::Ok {
+                text += &format!("\n  To make it so:   {}", row.command);
+            }
+            text
+        });
+        rows.collect::<Vec<_>>().join("\n")
+    }
+}
+
+pub(crate) fn run(args: &Args, dns: &DnsArgs, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
+    let settings = Settings::load(env, &args.settings, Some(&dns.domain))?;
+    let targets = targets::load(&settings, &args.target, Some(&dns.domain), out)?;
+    let resolver = if dns.resolver.is_empty() {
+        Resolver::system()
+    } else {
+        Resolver::new(dns.resolver.clone())
+    };
+    let domain = canonical(&dns.domain);
+    let now = Now::ask(&resolver, &domain);
+    let mut rows = Vec::new();
+    for target in &targets {
+        let space = || format!("private space {}", target.name);
+        rows.push(row(target, &domain, &now, &resolver).with_context(space)?);
+    }
+    let states: Vec<State> = rows.iter().map(|row| row.state).collect();
+    out.result(&Advice {
+        domain,
+        targets: rows,
+    })?;
+    if !dns.check || states.contains(&State::Ok) {
+        // One record leads to one private space: it is enough that it leads to some target.
+        return Ok(Outcome::Done);
+    }
+    if states.contains(&State::Unknown) {
+        return Err(Error::new(
+            common::error::Kind::Unreachable,
+            "DNS gave no answer in time",
+        )
+        .advise("Try again later, or name another name server with --resolver.")
+        .into());
+    }
+    Ok(Outcome::Due)
+}
+
+fn row(target: &Target, domain: &str, now: &Now, resolver: &Resolver) -> Result<Row> {
+    let space = target.private_space()?;
+    let dns_target = space.network.dns_target.ok_or_else(|| {
+        Error::not_found(format!("the platform does not tell the DNS target of {}", space.name))
+            .advise(
+                "Runtime Manager > Private Spaces > the space > Network shows it as \"DNS target\"; point the domain there \
+                 with `dns_cf cname set DOMAIN TARGET`.",
+            )
+    })?;
+    let (state, answer) = now.compare(&dns_target, resolver);
+    Ok(Row {
+        target: target.name.clone(),
+        command: format!("dns_cf cname set '{domain}' {dns_target}"),
+        dns_target,
+        state,
+        answer,
+    })
+}
+
+/// What DNS answers for a domain.
+#[derive(Debug, PartialEq, Eq)]
+enum Now {
+    Alias(String),
+    Addresses(Vec<IpAddr>),
+    Nothing,
+    /// It gave no answer, and why.
+    Silence(String),
+}
+
+impl Now {
+    /// Asked once, whatever the number of targets: silence takes its time.
+    fn ask(resolver: &Resolver, domain: &str) -> Self {
+        match resolver.lookup(domain, Kind::Cname) {
+            Err(err) => return Self::Silence(err.to_string()),
+            Ok(answer) => {
+                if let Some(alias) = answer.alias() {
+                    return Self::Alias(canonical(alias));
+                }
+            }
+        }
+        // A zone's apex takes no CNAME: there, and behind a proxy, only addresses are seen.
+        match resolver.addresses(domain) {
+            Err(err) => Self::Silence(err.to_string()),
+            Ok(addresses) if addresses.is_empty() => Self::Nothing,
+            Ok(addresses) => Self::Addresses(addresses),
+        }
+    }
+
+    fn compare(&self, wanted: &str, resolver: &Resolver) -> (State, String) {
+        match self {
+            Self::Alias(alias) if *alias == canonical(wanted) => {
+                (State::Ok, format!("CNAME {alias}"))
+            }
+            Self::Alias(alias) => (State::Different, format!("CNAME {alias}")),
+            Self::Nothing => (State::Missing, "no record".to_owned()),
+            Self::Silence(why) => (State::Unknown, why.clone()),
+            Self::Addresses(own) => {
+                let shown: Vec<String> = own.iter().map(ToString::to_string).collect();
+                let theirs = resolver.addresses(wanted).unwrap_or_default();
+                if own.iter().all(|address| theirs.contains(address)) {
+                    (State::Ok, format!("{}, as {wanted} does", shown.join(", ")))
+                } else {
+                    (State::Different, shown.join(", "))
+                }
+            }
+        }
+    }
+}
