@@ -1,6 +1,8 @@
 //! The main job with real software: acme.sh issues from pebble through `dns_cf`, `cloudhub_v2` deploys, renewals run by
 //! themselves; and values go between acme.sh's own functions, its stock hook and the programs, both ways.
 
+#![allow(clippy::unwrap_used, reason = "in a test, this is how it fails")]
+
 use std::fs;
 use std::path::Path;
 
@@ -173,6 +175,7 @@ impl Stage {
     fn dns_hook(&self, environment: &Environment, function: &str, value: &str) -> Finished {
         let script = format!(
             r#"_initpath acme.example ec-256; mkdir -p "$DOMAIN_PATH"
+            if [ -f "$DOMAIN_CONF" ]; then . "$DOMAIN_CONF"; fi
             . "$(_findHook acme.example dnsapi dns_cf)"; dns_cf_{function} {CHALLENGE} {value}"#
         );
         let called = self.acme.call(environment, ["eval", &script]);
@@ -243,21 +246,11 @@ fn ways(stage: &Stage) -> [Environment; 3] {
 }
 
 /// Every value of the stock hook, as acme.sh's own functions read it from either conf file.
-fn stock_values(stage: &Stage) -> Vec<(&'static str, String, String)> {
-    let names = [
-        "CF_Token",
-        "CF_Account_ID",
-        "CF_Zone_ID",
-        "CF_Key",
-        "CF_Email",
-    ];
-    names
-        .map(|name| {
-            let account = stage.account_conf(name);
-            let domain = stage.in_domain("acme.example", &["_readdomainconf", name]);
-            (name, account, domain)
-        })
-        .into()
+fn stock_values(stage: &Stage) -> String {
+    let script = r#"for key in CF_Token CF_Account_ID CF_Zone_ID CF_Key CF_Email; do
+        printf '%s: %s, %s\n' $key "$(_readaccountconf_mutable $key)" "$(_readdomainconf $key)"
+        done"#;
+    stage.in_domain("acme.example", &["eval", script])
 }
 
 /// What acme.sh's own functions write is read, and what is saved is read by them.
@@ -464,13 +457,7 @@ mod needs_acme_sh {
             let renewed = show.renew(DOMAIN);
             assert_eq!(renewed.code(0).stderr, "");
             show.is_in_order();
-            let second = stage.issued(DOMAIN);
-            assert_ne!(second, first);
-
-            let renewed = show.cron();
-            assert_eq!(renewed.code(0).stderr, "", "cron would mail it");
-            show.is_in_order();
-            assert_ne!(stage.issued(DOMAIN), second);
+            assert_ne!(stage.issued(DOMAIN), first);
 
             let remove = ["--remove", "-d", DOMAIN];
             stage.acme.run(&[], remove).code(0);
@@ -725,7 +712,10 @@ mod needs_acme_sh {
             let renewed = stage.acme.run(&[], arguments.iter().chain(&loud).copied());
             renewed.code(0);
             let log = read(&log);
-            assert!(log.contains("created in zone acme.example"), "{log}");
+            let detail = "credentials: API token from CF_Token (environment)";
+            issued.tells(detail);
+            deployed.tells("/accounts/api/v2/oauth2/token");
+            assert!(log.contains(detail) && log.contains("/accounts/api/v2/oauth2/token"));
 
             let world = stage.sim.world();
             let mut secrets: Vec<String> = world.anypoint.bearers.keys().cloned().collect();
