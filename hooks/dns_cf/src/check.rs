@@ -1,7 +1,9 @@
 //! What the credentials can and cannot do, and which permission is missing.
 
 use anyhow::Context;
-use common::cloudflare::{Filter, NewRecord, RecordId, TokenState, Zone, ZoneId, txt_content};
+use common::cloudflare::{
+    Filter, NewRecord, RecordId, TokenState, Zone, ZoneId, may_lack_permission, txt_content,
+};
 use common::error::{Error, Kind, Result};
 use common::exit::Outcome;
 use common::names::DnsName;
@@ -240,7 +242,7 @@ fn places(finder: &Finder<'_>, name: Option<&DnsName>) -> Result<(Vec<Place>, u6
     if let Some(id) = &finder.account.zone_id {
         let zone = match finder.dns.zone(&id.value) {
             Ok(zone) => Some(zone),
-            Err(err) if err.kind() == Kind::Credentials && err.status() == Some(403) => None,
+            Err(err) if may_lack_permission(&err) => None,
             Err(err) => return Err(err),
         };
         let id = id.value.clone();
