@@ -190,16 +190,15 @@ fn with_token_state(finder: &Finder<'_>, err: Error) -> Error {
     if err.kind() != Kind::Credentials || !finder.account.uses_token() {
         return err;
     }
-    match finder.dns.verify_token(None) {
-        Ok(state) => {
-            let advice = err.advice().unwrap_or_default().to_owned();
-            err.advise(format!(
-                "The token itself is known and {}. {advice}",
-                state.status
-            ))
-        }
-        Err(_) => err,
-    }
+    let state = match finder.dns.verify_token(None) {
+        Ok(state) => format!("The token itself is known and {}.", state.status),
+        Err(verify) => match verify.remote() {
+            Some(said) => format!("Asked about the token itself, Cloudflare says {said}."),
+            None => return err,
+        },
+    };
+    let advice = err.advice().unwrap_or_default().to_owned();
+    err.advise(format!("{state} {advice}"))
 }
 
 /// Fine if the zone asked for can be edited; without one, if any can.
