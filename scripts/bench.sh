@@ -31,8 +31,8 @@ case ${1:-} in
 *) die "unknown option '$1': see $0 --help" ;;
 esac
 
-for tool in cargo curl python3 busybox; do
-  command -v "$tool" >/dev/null || die "$tool is needed to measure: install it"
+for tool in cargo curl python3 time; do
+  env sh -c "command -v $tool" >/dev/null || die "$tool is needed to measure: install it"
 done
 
 work=$(mktemp -d)
@@ -79,7 +79,7 @@ import json, os, statistics, subprocess, sys, time
 
 # A process counts the memory of the one that it was split from as its own, until it runs another program. A small
 # program in between keeps this one's out of it.
-PEAK = "exec busybox time -f %M "
+PEAK = "exec env time -f %M "
 
 runs, prepare, command, sim, ca = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5]
 
