@@ -2,6 +2,8 @@
 //!
 //! The executables are stand-ins that record how they were called; what the real ones do is tested elsewhere.
 
+#![allow(clippy::unwrap_used, reason = "in a test, this is how it fails")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
