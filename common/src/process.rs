@@ -307,6 +307,14 @@ pub fn exists(program: impl AsRef<OsStr>) -> bool {
     })
 }
 
+/// The user and group that this process acts as.
+pub fn user() -> (u32, u32) {
+    (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    )
+}
+
 /// The last lines that say something, as one line.
 fn last_words(text: &str) -> String {
     let lines: Vec<&str> = text
@@ -484,11 +492,12 @@ mod tests {
         assert!(started.elapsed() < Duration::from_secs(30));
         let pid = std::fs::read_to_string(pid).unwrap();
         // Nobody may have waited for the orphan yet, so a zombie counts as dead.
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        assert!(
-            state.is_err() || state.is_ok_and(|state| state.contains(") Z")),
-            "still running"
-        );
+        let stat = format!("/proc/{}/stat", pid.trim());
+        let alive = || std::fs::read_to_string(&stat).is_ok_and(|state| !state.contains(") Z"));
+        while alive() {
+            assert!(started.elapsed() < Duration::from_secs(30), "still running");
+            thread::yield_now();
+        }
     }
 
     #[test]
