@@ -290,7 +290,7 @@ fn judge(err: Error, said: &str) -> Error {
              try again later.",
         );
     }
-    if any(&["already exists"]) {
+    if any(&["file already exists"]) {
         return err.advise(
             "The folder for the new registration was empty when flexctl started; look at its message above.",
         );

@@ -16,11 +16,13 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::duration;
 use crate::error::{Error, Kind, Result};
-use crate::http::excerpt;
 use crate::secret::{self, Secret};
 
 /// More than this of each stream is read and thrown away.
 const LARGEST_OUTPUT: usize = 1024 * 1024;
+
+/// How much of a program's words an error shows, in characters.
+const LONGEST_WORDS: usize = 500;
 
 /// How often the time limit and signals are looked at while the program is silent.
 const TICK: Duration = Duration::from_millis(50);
@@ -315,15 +317,23 @@ pub fn user() -> (u32, u32) {
     )
 }
 
-/// The last lines that say something, as one line.
+/// What matters of a program's words, as one line: the first that speaks of an error, and the last three.
 fn last_words(text: &str) -> String {
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();
-    let last = lines[lines.len().saturating_sub(3)..].join(" / ");
-    excerpt(&last)
+    let tail = lines.len().saturating_sub(3);
+    let first = lines[..tail]
+        .iter()
+        .find(|line| line.to_ascii_lowercase().contains("error"));
+    let words: Vec<&str> = first.into_iter().chain(&lines[tail..]).copied().collect();
+    let words = secret::mask(&words.join(" / ")).into_owned();
+    match words.char_indices().nth(LONGEST_WORDS) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
 }
 
 fn kill(child: &Child) {

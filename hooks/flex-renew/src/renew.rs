@@ -33,7 +33,7 @@ pub(crate) struct Renewed {
     pub(crate) gateway: String,
     pub(crate) action: Action,
     /// End of the certificate that was installed before.
-    pub(crate) expired_or_expires: Timestamp,
+    pub(crate) previous_expiry: Timestamp,
     /// End of the certificate that is installed now.
     pub(crate) expires: Timestamp,
     /// What was restarted.
@@ -68,7 +68,7 @@ impl Report for Renewed {
                 let mut text = format!(
                     "{}: renewed, valid until {until} (before: {})",
                     self.gateway,
-                    day(self.expired_or_expires)
+                    day(self.previous_expiry)
                 );
                 match &self.restarted {
                     Some(what) => text += &format!("; restarted {what}"),
@@ -103,7 +103,6 @@ pub(crate) fn renew(
     world: &World<'_>,
 ) -> anyhow::Result<Renewed> {
     let (runtime, why) = runtime::choose(gateway)?;
-    world.out.debug(format!("runtime {runtime}: {why}"));
     let mut place = Place::of(gateway)?;
     let folder = place.state_folder(gateway, world.settings.env())?;
     let installed = place.read()?;
@@ -139,7 +138,7 @@ fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
     Renewed {
         gateway: gateway.name.clone(),
         action: Action::NotDue,
-        expired_or_expires: registration.expiry(),
+        previous_expiry: registration.expiry(),
         expires: registration.expiry(),
         restarted: None,
         backup: None,
@@ -199,7 +198,7 @@ impl Procedure<'_> {
             renewed: Renewed {
                 gateway: self.gateway.name.clone(),
                 action,
-                expired_or_expires: before.expiry(),
+                previous_expiry: before.expiry(),
                 expires: after.expiry(),
                 restarted: match &restart {
                     Restart::Nothing => None,
