@@ -113,7 +113,7 @@ pub(crate) fn renew(
     if runtime != Runtime::Kubernetes {
         world.out.info(format!("runtime {runtime}: {why}"));
     }
-    let state = State::open(&folder, &world.out)?;
+    let state = State::open(&folder, gateway.flexctl_timeout, &world.out)?;
     Procedure {
         gateway,
         world,
@@ -266,7 +266,7 @@ impl Procedure<'_> {
                 .advise("Make room, or choose another place with --state-dir. Nothing was changed.")
         };
         // Copies: a container would have to relabel the gateway's own folder, and flexctl refuses one that is not empty.
-        let (input, output) = (work.path().join("in"), work.path().join("new"));
+        let (input, output) = (work.path().join("in"), work.path().join(state::NEW));
         for folder in [&input, &output] {
             DirBuilder::new()
                 .mode(0o700)
@@ -275,7 +275,8 @@ impl Procedure<'_> {
         }
         state::write(&input, old, "").map_err(unwritable)?;
 
-        let call = Call::new(self.gateway, runtime, work.path(), mounted)?;
+        let mut call = Call::new(self.gateway, runtime, work.path(), mounted)?;
+        call.flexctl.hold = Some(self.state.hold(&work)?);
         out.info(format!(
             "{} until {}: asking {} for a new registration",
             if before.expiry() < self.world.clock.now() {
@@ -291,7 +292,7 @@ impl Procedure<'_> {
             call.flexctl.renew(&Renewal {
                 login: &login,
                 registration: &call.sees.join("in").join(FILE_NAME),
-                output: &call.sees.join("new"),
+                output: &call.sees.join(state::NEW),
                 update_urls: self.gateway.update_urls,
             })
         };

@@ -218,6 +218,7 @@ impl Call {
                 program: engine.program().into(),
                 before,
                 limit: gateway.flexctl_timeout,
+                hold: None,
             },
             sees: PathBuf::from(containers::WORK),
             described: format!("flexctl of the image {image}"),

@@ -12,11 +12,13 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use common::env::Env;
 use common::error::{Error, Result};
 use common::files::{self, FolderLock};
 use common::output::Output;
+use common::process::Hold;
 use common::registration::{FILE_NAME, Files, LARGEST};
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -27,6 +29,10 @@ const PENDING: &str = "pending";
 const BACKUPS: &str = "backups";
 const REJECTED: &str = "rejected";
 const OLD: &str = ".old";
+/// In the folder of a renewal: locked as long as its `flexctl` runs.
+const LOCK: &str = "lock";
+/// In the folder of a renewal: where `flexctl` writes.
+pub(crate) const NEW: &str = "new";
 
 /// A folder that is locked against other runs until it is dropped; the kernel lets go of a killed run's lock.
 #[derive(Debug)]
@@ -117,7 +123,8 @@ pub(crate) fn is_unfinished(folder: &Path) -> bool {
 
 impl State {
     /// Makes the folder if needed, waits for another run to let go of it, and removes what killed runs left there.
-    pub(crate) fn open(folder: &Path, out: &Output) -> Result<Self> {
+    /// `limit` is how long `flexctl` may take, also one that such a run left behind.
+    pub(crate) fn open(folder: &Path, limit: Duration, out: &Output) -> Result<Self> {
         make(folder).map_err(|err| {
             Error::config(format!(
                 "the folder {} for backups cannot be made",
@@ -140,6 +147,18 @@ impl State {
                 "removing {}, left by a run that was killed",
                 left.display()
             ));
+            match Hold::wait_for_end(&left.join(LOCK), limit) {
+                Ok(false) => {}
+                Ok(true) => out
+                    .info("flexctl of a run that was killed was still running, and has ended now"),
+                Err(err) => out.warn(err.to_string()),
+            }
+            if let Some(kept) = state.keep_rejected(&left.join(NEW)) {
+                out.warn(format!(
+                    "what flexctl wrote in a run that was killed is kept in {}",
+                    kept.display()
+                ));
+            }
             if let Err(err) = fs::remove_dir_all(&left) {
                 out.warn(format!("{} cannot be removed: {err}", left.display()));
             }
@@ -154,6 +173,11 @@ impl State {
             .prefix(WORK)
             .tempdir_in(&self.folder)
             .map_err(|err| self.unwritable(err))
+    }
+
+    /// What shows later runs that `flexctl` is still at work in `work`.
+    pub(crate) fn hold(&self, work: &TempDir) -> Result<Hold> {
+        Hold::new(&work.path().join(LOCK)).map_err(|err| self.unwritable(err))
     }
 
     /// Keeps an accepted registration until it is wholly installed. From here on a run that is killed is finished by
@@ -406,7 +430,8 @@ mod tests {
     #[test]
     fn backups_are_kept_once_each_and_only_as_many_as_wanted() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::open(&folder.path().join("s"), &Output::quiet()).unwrap();
+        let state =
+            State::open(&folder.path().join("s"), Duration::ZERO, &Output::quiet()).unwrap();
         let now: Timestamp = "2026-11-22T06:45:00Z".parse().unwrap();
         for text in ["1", "2", "2", "3", "4"] {
             state.back_up(&set(text), now).unwrap();
@@ -423,12 +448,12 @@ mod tests {
     fn what_a_killed_run_left_is_removed_and_what_it_staged_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        let state = State::open(&path, &Output::quiet()).unwrap();
+        let state = State::open(&path, Duration::ZERO, &Output::quiet()).unwrap();
         assert!(state.left.is_empty());
         let left = state.work().unwrap().keep();
         state.stage(&set("new")).unwrap();
         drop(state);
-        let state = State::open(&path, &Output::quiet()).unwrap();
+        let state = State::open(&path, Duration::ZERO, &Output::quiet()).unwrap();
         assert!(state.left == [left.clone()] && !left.exists());
         assert_eq!(state.staged().unwrap(), Some(set("new")));
         state.clear_staged().unwrap();
@@ -442,6 +467,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         std::os::unix::fs::symlink(folder.path(), &path).unwrap();
-        assert!(State::open(&path, &Output::quiet()).is_err());
+        assert!(State::open(&path, Duration::ZERO, &Output::quiet()).is_err());
     }
 }

@@ -384,3 +384,32 @@ fn acme_sh_keeps_what_it_takes_for_the_run_from_cron() {
     edge.run(&["run"]).code(0).prints("renewed");
     assert_eq!(days_left(&edge.installed()), 365);
 }
+
+#[test]
+fn flexctl_that_a_killed_run_left_running_is_waited_for_and_ended() {
+    let mut edge = Edge::with_days(10);
+    edge.bench.set("FLEXCTL_FAULT", "hang-after-writing");
+    let mut child = edge
+        .bench
+        .command("flex-renew", ["renew", edge.file.to_str().unwrap()])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let written = || {
+        entries(&edge.state()).iter().any(|work| {
+            fs::metadata(work.join("new/registration.yaml")).is_ok_and(|meta| meta.len() > 0)
+        })
+    };
+    while !written() {
+        thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    edge.bench.unset("FLEXCTL_FAULT");
+    edge.renew(&["--flexctl-timeout", "1s"])
+        .code(0)
+        .tells("flexctl of a run that was killed was still running")
+        .tells("what flexctl wrote in a run that was killed is kept in");
+    assert_eq!(names(&edge.state()), ["backups", "rejected"]);
+    assert_eq!(days_left(&edge.installed()), 365);
+}

@@ -94,7 +94,12 @@ fn kill_often(times: u32, seed: u64) -> Count {
         }
         whole_run = (whole_run * 7 + renew(&edge)) / 8;
         assert!(read(&edge.file).expiry() >= after.expiry());
-        assert_eq!(names(&edge.state()), ["backups"]);
+        // What flexctl had written for a run that was killed is kept, nothing else is left.
+        let left = names(&edge.state());
+        assert!(
+            left == ["backups"] || left == ["backups", "rejected"],
+            "{left:?}"
+        );
         assert_eq!(names(edge.file.parent().unwrap()), ["registration.yaml"]);
         assert!(edge.backups().len() <= 3);
     }

@@ -412,6 +412,7 @@ impl Cluster {
             program: "kubectl".into(),
             before,
             limit: LIMIT,
+            hold: None,
         }
         .inspect(None)
     }

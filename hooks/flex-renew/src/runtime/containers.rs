@@ -286,6 +286,7 @@ impl Engine {
             program: self.program().into(),
             before: vec!["exec".into(), name.into(), "flexctl".into()],
             limit: LIMIT,
+            hold: None,
         }
         .inspect(None)
     }
