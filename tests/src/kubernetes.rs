@@ -155,10 +155,30 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
         ("GET", ["apis", "apps", "v1", "namespaces", namespace, "deployments"]) => {
             cluster.list_deployments(namespace, request)
         }
+        // kubectl asks after something was not found in it.
+        ("GET", ["api", "v1", "namespaces", namespace]) => {
+            if cluster
+                .deployments
+                .keys()
+                .any(|(known, _)| known == namespace)
+            {
+                let metadata = json!({ "name": namespace });
+                Answer::json(
+                    200,
+                    &json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": metadata }),
+                )
+            } else {
+                not_found("namespaces", namespace)
+            }
+        }
         // kubectl looks for pods before it runs a command in one.
         ("GET", ["api", "v1", "namespaces", _, "pods"]) => Answer::json(
             200,
             &json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [] }),
+        ),
+        ("GET", ["version"]) => Answer::json(
+            200,
+            &json!({ "major": "1", "minor": "32", "gitVersion": "v1.32.0" }),
         ),
         ("GET", ["openapi", ..]) => status(
             404,
@@ -365,7 +385,13 @@ fn resources(group_version: &str, name: &str, kind: &str, short: &[&str]) -> Val
 }
 
 fn not_found(kind: &str, name: &str) -> Answer {
-    status(404, "NotFound", &format!("{kind} \"{name}\" not found"))
+    let (plain, group) = kind.split_once('.').unwrap_or((kind, ""));
+    failure(
+        404,
+        "NotFound",
+        &format!("{kind} \"{name}\" not found"),
+        &json!({ "name": name, "group": group, "kind": plain }),
+    )
 }
 
 fn forbidden(kind: &str, name: &str) -> Answer {
@@ -376,11 +402,15 @@ fn forbidden(kind: &str, name: &str) -> Answer {
 }
 
 fn status(code: u16, reason: &str, message: &str) -> Answer {
+    failure(code, reason, message, &json!({}))
+}
+
+fn failure(code: u16, reason: &str, message: &str, details: &Value) -> Answer {
     Answer::json(
         code,
         &json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": message, "reason": reason, "code": code,
+            "message": message, "reason": reason, "details": details, "code": code,
         }),
     )
 }

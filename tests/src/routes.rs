@@ -23,6 +23,7 @@ const ROUTES: &[(&str, Handler)] = &[
     ("/api", kubernetes::answer),
     ("/apis", kubernetes::answer),
     ("/openapi", kubernetes::answer),
+    ("/version", kubernetes::answer),
     ("/cli/api/v1/analytics/event", anypoint::analytics::answer),
 ];
 

@@ -307,7 +307,7 @@ impl Restart {
                 .map(drop),
             Restart::Units(units) => restart_units(units, clock),
             Restart::Containers(engine, names) => engine.restart(names, clock),
-            Restart::Rollout(cluster) => cluster.restart(),
+            Restart::Rollout(cluster) => cluster.restart(clock),
         }
     }
 }

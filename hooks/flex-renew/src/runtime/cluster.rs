@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use common::clock::SharedClock;
 use common::error::{Error, Kind, Result};
 use common::files;
 use common::output::Output;
@@ -375,12 +376,15 @@ impl Cluster {
     }
 
     /// Has new pods made, which read the new registration, and waits for them.
-    pub(super) fn restart(&self) -> Result<()> {
+    pub(super) fn restart(&self, clock: &SharedClock) -> Result<()> {
         let deployment = format!("deployment/{}", self.deployment);
-        let restarted = self
-            .kubectl(["rollout", "restart"])
-            .arg(&deployment)
-            .run()?;
+        let restart = || self.kubectl(["rollout", "restart"]).arg(&deployment).run();
+        let mut restarted = restart()?;
+        if restarted.stderr.contains("within the past second") {
+            // A restart is a time stamp to the second, and the one before it may have failed at once.
+            clock.sleep(Duration::from_secs(1));
+            restarted = restart()?;
+        }
         self.judge(restarted, "rollout restart")?;
         let status = self
             .kubectl(["rollout", "status"])
