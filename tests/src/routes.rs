@@ -2,7 +2,7 @@
 
 use crate::http::{Answer, Request};
 use crate::world::World;
-use crate::{anypoint, cloudflare};
+use crate::{anypoint, cloudflare, kubernetes};
 
 /// Answers a request from, and changes, the state of the world.
 pub type Handler = fn(&mut World, &Request) -> Answer;
@@ -12,6 +12,18 @@ const ROUTES: &[(&str, Handler)] = &[
     ("/client/v4", cloudflare::answer),
     ("/accounts", anypoint::accounts::answer),
     ("/runtimefabric/api", anypoint::runtime_fabric::answer),
+    ("/apimanager", anypoint::api_manager::answer),
+    ("/exchange/api/v2", anypoint::exchange::answer),
+    ("/graph/api/v2/graphql", anypoint::exchange::graphql),
+    (
+        "/amc/application-manager/api/v2",
+        anypoint::application_manager::answer,
+    ),
+    ("/standalone/api/v1", anypoint::standalone::answer),
+    ("/api", kubernetes::answer),
+    ("/apis", kubernetes::answer),
+    ("/openapi", kubernetes::answer),
+    ("/version", kubernetes::answer),
     ("/cli/api/v1/analytics/event", anypoint::analytics::answer),
 ];
 
