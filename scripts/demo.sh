@@ -95,16 +95,17 @@ served() {
     openssl x509 -noout -serial -subject -dates
 }
 
-# The TLS contexts of the private space, asked from the simulator itself.
-contexts() {
-  curl -sS --fail --cacert "$(value CA_BUNDLE)" "$(value SIM_URL)/_sim/state" | sed 's/[{}]/\
-/g' |
-    sed -n 's/.*"name":"\([^"]*\)".*"trustStore".*/TLS context \1/p'
+# cloudhub_v2 called directly, with the credentials that the simulator knows.
+cloudhub() {
+  bare CA_BUNDLE="$(value CA_BUNDLE)" CH2_CLIENT_ID="$(value ANYPOINT_CLIENT_ID)" \
+    CH2_CLIENT_SECRET="$(value ANYPOINT_CLIENT_SECRET)" ORGANIZATION_ID="$(value ORGANIZATION_ID)" \
+    CH2_PRIVATE_SPACE_ID="$(value CH2_PRIVATE_SPACE_ID)" ANYPOINT_URL="$(value ANYPOINT_URL)" \
+    "$built/cloudhub_v2" "$@"
 }
 
 show_served() {
   step "The private space's TLS contexts, and what https://shop.acme.example shows $1"
-  if command -v curl >/dev/null; then show contexts; fi
+  show cloudhub list
   show served
 }
 
@@ -185,10 +186,7 @@ certificate() {
 }
 
 deploy_directly() {
-  show bare CA_BUNDLE="$(value CA_BUNDLE)" CH2_CLIENT_ID="$(value ANYPOINT_CLIENT_ID)" \
-    CH2_CLIENT_SECRET="$(value ANYPOINT_CLIENT_SECRET)" ORGANIZATION_ID="$(value ORGANIZATION_ID)" \
-    CH2_PRIVATE_SPACE_ID="$(value CH2_PRIVATE_SPACE_ID)" ANYPOINT_URL="$(value ANYPOINT_URL)" \
-    "$built/cloudhub_v2" deploy '*.acme.example' "$work/key.pem" "$work/cert.pem" "$work/cert.pem" "$work/cert.pem"
+  show cloudhub deploy '*.acme.example' "$work/key.pem" "$work/cert.pem" "$work/cert.pem" "$work/cert.pem"
 }
 
 dns_directly() {

@@ -256,6 +256,18 @@ pub struct BasicAuthPolicy {
     pub password_file: Option<String>,
     /// Environment variable that holds the password of the policy.
     pub password_env: Option<String>,
+    /// Label of the API instance, where an API has several.
+    pub label: Option<String>,
+    /// Version of the policy instead of the latest.
+    pub policy_version: Option<String>,
+    /// Place among the policies of the API, from 1.
+    pub order: Option<u32>,
+    /// Only for these methods.
+    pub methods: Vec<String>,
+    /// Only for paths that one of these regular expressions matches.
+    pub paths: Vec<String>,
+    /// Accept a password that is easy to guess.
+    pub allow_weak: Option<bool>,
 }
 
 /// One string or a list of them.

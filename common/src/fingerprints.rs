@@ -112,6 +112,24 @@ impl Fingerprints {
         })
     }
 
+    /// Notes that a change of our own, which left the secret alone, has moved `subject` from `before` to `after`.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: the file cannot be written.
+    pub fn follow(&self, subject: &str, before: Option<&str>, after: Option<&str>) -> Result<()> {
+        if !self.path.exists() {
+            return Ok(());
+        }
+        self.update(|file| {
+            if let Some(entry) = file.entries.get_mut(subject)
+                && entry.seen.as_deref() == before
+            {
+                entry.seen = after.map(str::to_owned);
+            }
+        })
+    }
+
     /// Forgets `subject`.
     ///
     /// # Errors
@@ -148,11 +166,7 @@ impl Fingerprints {
             .advise("Check the rights on its folder, or name another one with XDG_STATE_HOME.")
         };
         let folder = files::folder_of(&self.path);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)
-            .map_err(unwritable)?;
+        private_folder(&folder).map_err(unwritable)?;
         let _lock = files::lock_folder(&folder).map_err(unwritable)?;
         let mut file = match self.load()? {
             Some(file) => file,
@@ -172,6 +186,15 @@ impl Fingerprints {
         )
         .map_err(unwritable)
     }
+}
+
+/// Makes a folder that only its owner can enter, and the folders above it. One that is there stays as it is.
+///
+/// # Errors
+///
+/// It cannot be made.
+pub fn private_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 fn new_key() -> Result<String> {
@@ -215,6 +238,10 @@ mod tests {
         assert_eq!(compare(&["svc", "pw"], Some("t1")), Match::Same);
         assert_eq!(compare(&["svcp", "w"], Some("t1")), Match::Different);
         assert_eq!(compare(&["svc", "pw"], Some("t2")), Match::Unknown);
+        known.follow("policy/1", Some("t0"), Some("t2")).unwrap();
+        assert_eq!(compare(&["svc", "pw"], Some("t2")), Match::Unknown);
+        known.follow("policy/1", Some("t1"), Some("t2")).unwrap();
+        assert_eq!(compare(&["svc", "pw"], Some("t2")), Match::Same);
         known.forget("policy/1").unwrap();
         assert_eq!(compare(&["svc", "pw"], Some("t1")), Match::Unknown);
     }

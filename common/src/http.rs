@@ -52,6 +52,9 @@ pub struct Http {
 pub trait Pace: std::fmt::Debug + Send + Sync {
     /// Returns when the next request may go out.
     fn wait(&self, clock: &SharedClock);
+
+    /// Takes note that a request was answered, or failed, and how long that took.
+    fn answered(&self, _clock: &SharedClock, _round_trip: Duration) {}
 }
 
 /// Whether a request may be sent a second time without looking.
@@ -273,16 +276,20 @@ impl Request<'_> {
                     None => Err(http.too_late(&method, &path, effect_unknown)),
                 };
             }
-            if let Some(pace) = &http.pace {
-                pace.wait(&http.clock);
-            }
-            let started = http.clock.elapsed();
             let attempt = builder.try_clone().ok_or_else(|| {
                 Error::new(Kind::Config, format!("{method} {path} cannot be repeated"))
             })?;
             let attempt = attempt.timeout(left.min(http.request_timeout));
+            if let Some(pace) = &http.pace {
+                pace.wait(&http.clock);
+            }
+            let started = http.clock.elapsed();
             let outcome = attempt.send().map_err(Broken::from).and_then(Reply::read);
-            let took = http.clock.elapsed().saturating_sub(started).as_millis();
+            let took = http.clock.elapsed().saturating_sub(started);
+            if let Some(pace) = &http.pace {
+                pace.answered(&http.clock, took);
+            }
+            let took = took.as_millis();
             match &outcome {
                 Ok(reply) => http
                     .out

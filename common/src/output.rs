@@ -278,6 +278,24 @@ impl Output {
         ))
     }
 
+    /// Asks for a line of text; `None` where there is no terminal to ask on.
+    ///
+    /// # Errors
+    ///
+    /// The terminal cannot be read.
+    pub fn ask(&self, question: &str) -> Result<Option<String>> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Ok(None);
+        }
+        eprint_raw(&format!("{question}: "));
+        let mut answer = String::new();
+        io::stdin()
+            .lock()
+            .read_line(&mut answer)
+            .map_err(|err| Error::config("the answer cannot be read").caused_by(err))?;
+        Ok(Some(answer.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
     /// Asks for a secret without showing it; `None` where there is no terminal to ask on.
     ///
     /// # Errors

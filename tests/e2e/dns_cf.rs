@@ -4,14 +4,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 
+use simulator::acme::Pebble;
 use simulator::cloudflare::{
     Account, Reach, Record, Status, TextForm, Token, WithoutZoneRead, WrongAccount, Zone,
     ZoneStatus,
 };
 use simulator::faults::Action;
-use simulator::harness::{Bench, Finished};
+use simulator::harness::{Bench, Finished, program};
 use simulator::{Fault, SimConfig};
 
 const ZONE: &str = "acme.example";
@@ -719,6 +721,24 @@ fn an_alias_at_the_challenges_name_is_followed_there_and_back() {
 }
 
 #[test]
+fn an_alias_is_followed_out_of_the_zone_that_the_id_names() {
+    let mut bench = bench();
+    bench.sim.world().cloudflare.add_zone("validation.example");
+    bench.sim.world().cloudflare.add_record(
+        ZONE,
+        "CNAME",
+        "_acme-challenge",
+        "acme.validation.example",
+    );
+    let id = zone_id(&bench, ZONE);
+    bench.set("CF_Zone_ID", id);
+    add(&bench, NAME, "v").code(0);
+    rm(&bench, NAME, "v")
+        .code(0)
+        .prints("deleted from zone validation.example");
+}
+
+#[test]
 fn an_alias_that_leads_out_of_reach_or_in_a_circle_is_told() {
     let bench = bench();
     bench.sim.world().cloudflare.add_record(
@@ -861,7 +881,7 @@ fn a_wait_ends_as_soon_as_the_record_is_served() {
         &["add", NAME, "-value", "--wait", "--resolver", &dns],
     )
     .code(0)
-    .tells("is served by all 1 name servers");
+    .tells("is served by every name server asked (1)");
     assert!(
         bench
             .sim
@@ -996,6 +1016,40 @@ fn a_token_beats_key_and_address_of_the_same_source() {
 }
 
 #[test]
+fn half_of_a_pair_does_not_hide_a_saved_token() {
+    let mut bench = bench();
+    let conf = as_hook(&mut bench);
+    add(&bench, NAME, "v").code(0);
+    bench
+        .unset("CF_Token")
+        .set_secret("CF_Key", "0123456789abcdef0123456789abcdef01234");
+    rm(&bench, NAME, "v").code(0);
+    assert!(read(&conf).contains("SAVED_CF_Token="));
+}
+
+#[test]
+fn a_plain_call_uses_what_acme_sh_saved_for_the_certificate() {
+    let mut bench = bench();
+    let token = bench.sim.world().cloudflare.add_token();
+    let id = zone_id(&bench, ZONE);
+    let conf = format!("CF_Token='{token}'\nCF_Account_ID=''\nCF_Zone_ID='{id}'\n");
+    bench.write("acme/*.acme.example_ecc/*.acme.example.conf", conf);
+    bench.unset("CF_Token").never_shown(&token);
+    dns_cf(&bench, &["check", ZONE]).code(2);
+    dns_cf(&bench, &["check", ZONE, "--home", "acme"])
+        .code(0)
+        .prints("CF_Token (saved in");
+    dns_cf(&bench, &["add", NAME, "v", "--home", "acme"]).code(0);
+    assert!(
+        lines(&bench)
+            .iter()
+            .all(|line| !line.starts_with("GET zones?")),
+        "{:?}",
+        lines(&bench)
+    );
+}
+
+#[test]
 fn refused_credentials_do_not_replace_good_ones() {
     let mut bench = bench();
     let conf = as_hook(&mut bench);
@@ -1055,6 +1109,30 @@ fn what_is_saved_already_is_not_written_again() {
     bench.unset("CF_Token");
     add(&bench, NAME, "x").code(0);
     assert_eq!(fs::metadata(&conf).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn runs_side_by_side_leave_a_whole_conf_file() {
+    let mut bench = bench();
+    let conf = as_hook(&mut bench);
+    fs::write(&conf, "UPGRADE_HASH='0'\n").unwrap();
+    let bench = &bench;
+    thread::scope(|scope| {
+        for number in 0..8 {
+            scope.spawn(move || {
+                add(bench, NAME, &format!("v{number}"))
+                    .code(0)
+                    .never_shows("error");
+            });
+        }
+    });
+    let text = read(&conf);
+    assert!(
+        text.starts_with("UPGRADE_HASH='0'\nSAVED_CF_Token='"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 4, "{text}");
+    assert_eq!(fs::read_dir(conf.parent().unwrap()).unwrap().count(), 1);
 }
 
 #[test]
@@ -1552,5 +1630,164 @@ fn a_cname_whose_answer_is_lost_is_looked_for() {
         )
         .code(0);
         assert_eq!(cname(&bench, "www.acme.example"), [TARGET]);
+    }
+}
+
+// --- The real clients, against the real ACME server -----------------------------------------------------------
+
+/// A certificate for apex and wildcard by the program `client` with these arguments and variables beside those that
+/// `dns_cf` needs. Returns what the client told.
+fn issue(client: &str, args: &[&str], variables: &[(&str, &str)]) -> (Bench, Finished) {
+    let bench = bench();
+    let pebble = Pebble::start(&bench.sim);
+    let token = bench.sim.world().cloudflare.tokens[0].value.clone();
+    let (home, dns) = (
+        bench.home().to_str().unwrap().to_owned(),
+        bench.sim.dns_addr().to_string(),
+    );
+    let program = program("dns_cf").display().to_string();
+    let filled = |text: &str| {
+        text.replace("HOME", &home)
+            .replace("SERVER", pebble.directory())
+            .replace("DNS_CF", &program)
+            .replace("RESOLVER", &dns)
+    };
+    let output = Command::new(client)
+        .args(args.iter().map(|arg| filled(arg)))
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap())
+        .env("HOME", &home)
+        .env("CA_BUNDLE", bench.sim.ca_pem_path())
+        .env("CF_Api", bench.sim.cloudflare_url())
+        .env("CF_Token", &token)
+        .envs(variables.iter().map(|(name, value)| (name, filled(value))))
+        .env("LEGO_CA_CERTIFICATES", bench.sim.ca_pem_path())
+        .env("REQUESTS_CA_BUNDLE", bench.sim.ca_pem_path())
+        .output()
+        .unwrap();
+    let finished = Finished::from(output);
+    finished.never_shows(&token);
+    (bench, finished)
+}
+
+/// Both challenges were put there, and nothing is left.
+fn proved(bench: &Bench) {
+    let created = bench
+        .sim
+        .requests()
+        .iter()
+        .filter(|entry| entry.method == "POST")
+        .count();
+    assert_eq!(
+        (created, records_in(bench, ZONE)),
+        (2, 0),
+        "{:?}",
+        lines(bench)
+    );
+}
+
+mod needs_lego {
+    mod needs_pebble {
+        use super::super::*;
+
+        fn with_lego(mode: &str) {
+            let (bench, done) = issue(
+                "lego",
+                &[
+                    "--server",
+                    "SERVER",
+                    "--accept-tos",
+                    "--email",
+                    "admin@acme.example",
+                    "--path",
+                    "HOME/lego",
+                    "--dns",
+                    "exec",
+                    "--dns.disable-cp",
+                    "--dns.resolvers",
+                    "RESOLVER",
+                    "--domains",
+                    "acme.example",
+                    "--domains",
+                    "*.acme.example",
+                    "run",
+                ],
+                &[
+                    ("EXEC_PATH", "DNS_CF"),
+                    ("EXEC_MODE", mode),
+                    ("EXEC_SEQUENCE_INTERVAL", "1"),
+                ],
+            );
+            done.code(0);
+            assert!(
+                bench
+                    .home()
+                    .join("lego/certificates/acme.example.crt")
+                    .is_file()
+            );
+            proved(&bench);
+        }
+
+        #[test]
+        #[ignore = "needs lego and pebble: scripts/test.sh"]
+        fn lego_issues_through_its_exec_provider() {
+            with_lego("");
+        }
+
+        #[test]
+        #[ignore = "needs lego and pebble: scripts/test.sh"]
+        fn lego_issues_in_its_raw_mode() {
+            with_lego("RAW");
+        }
+    }
+}
+
+mod needs_certbot {
+    mod needs_pebble {
+        use super::super::*;
+
+        #[test]
+        #[ignore = "needs certbot and pebble: scripts/test.sh"]
+        fn certbot_issues_through_its_manual_hooks() {
+            let (bench, done) = issue(
+                "certbot",
+                &[
+                    "certonly",
+                    "--non-interactive",
+                    "--agree-tos",
+                    "--email",
+                    "admin@acme.example",
+                    "--no-eff-email",
+                    "--server",
+                    "SERVER",
+                    "--config-dir",
+                    "HOME/config",
+                    "--work-dir",
+                    "HOME/work",
+                    "--logs-dir",
+                    "HOME/logs",
+                    "--manual",
+                    "--preferred-challenges",
+                    "dns",
+                    "--manual-auth-hook",
+                    "DNS_CF add --resolver RESOLVER",
+                    "--manual-cleanup-hook",
+                    "DNS_CF rm",
+                    "-d",
+                    "acme.example",
+                    "-d",
+                    "*.acme.example",
+                ],
+                &[],
+            );
+            done.code(0);
+            assert!(
+                bench
+                    .home()
+                    .join("config/live/acme.example/fullchain.pem")
+                    .is_file()
+            );
+            proved(&bench);
+        }
     }
 }

@@ -17,14 +17,20 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use crate::anypoint;
 use crate::http::{Answer, Request};
 use crate::pki::Validity;
 use crate::server::{Delivery, read, response};
 use crate::world::{Shared, World};
 
 /// Answers a request that came through the ingress for `server_name`. Policies are enforced here.
-fn answer(_world: &mut World, server_name: &str, request: &Request) -> Answer {
+fn answer(world: &mut World, server_name: &str, request: &Request) -> Answer {
     let Request { method, path, .. } = request;
+    let host = request.header("host").unwrap_or(server_name);
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    if let Some(answer) = anypoint::gateway::answer(world, host, request) {
+        return answer;
+    }
     Answer::json(
         200,
         &json!({ "server_name": server_name, "method": method, "path": path }),
@@ -33,10 +39,10 @@ fn answer(_world: &mut World, server_name: &str, request: &Request) -> Answer {
 
 /// TLS with the certificates of all spaces, or of one.
 pub(crate) fn tls(shared: Arc<Shared>, space: Option<String>) -> Result<TlsAcceptor> {
-    let leaf = shared
-        .world()
-        .authority
-        .leaf(&["default.cloudhub.example"], Validity::days(90))?;
+    let leaf = shared.world().authority.leaf(
+        &["default.cloudhub.example", "127.0.0.1"],
+        Validity::days(90),
+    )?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = vec![CertificateDer::from_pem_slice(leaf.cert_pem.as_bytes())?];
     let key = PrivateKeyDer::from_pem_slice(leaf.key_pem.as_bytes())?;

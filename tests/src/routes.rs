@@ -12,6 +12,13 @@ const ROUTES: &[(&str, Handler)] = &[
     ("/client/v4", cloudflare::answer),
     ("/accounts", anypoint::accounts::answer),
     ("/runtimefabric/api", anypoint::runtime_fabric::answer),
+    ("/apimanager", anypoint::api_manager::answer),
+    ("/exchange/api/v2", anypoint::exchange::answer),
+    ("/graph/api/v2/graphql", anypoint::exchange::graphql),
+    (
+        "/amc/application-manager/api/v2",
+        anypoint::application_manager::answer,
+    ),
     ("/cli/api/v1/analytics/event", anypoint::analytics::answer),
 ];
 

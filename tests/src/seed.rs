@@ -3,7 +3,10 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::anypoint::{self, ConnectedApp, Environment, Grant, Organization, PrivateSpace, User};
+use crate::anypoint::{
+    self, ApiInstance, Asset, ConnectedApp, Deployment, Environment, Grant, Organization,
+    PrivateSpace, User,
+};
 use crate::cloudflare::{self, Account, GlobalKey, Token, Zone};
 use crate::world::World;
 
@@ -41,6 +44,8 @@ pub const PRIVATE_SPACE_ID: &str = "05000000-0000-4000-8000-000000000001";
 pub const CLIENT_ID: &str = "00c11e00000000000000000000000001";
 /// Its secret.
 pub const CLIENT_SECRET: &str = "5ec2e700000000000000000000000001";
+/// API instance `orders-api` of [`Seed::demo`], in `Sandbox`; the application `orders` there knows nothing of it yet.
+pub const API_INSTANCE_ID: u64 = 20_123_456;
 /// User of [`Seed::demo`].
 pub const USERNAME: &str = "ada";
 /// The user's password.
@@ -71,6 +76,7 @@ impl Seed {
             "manage:api_policies",
             "manage:api_configuration",
             "view:exchange",
+            "edit:exchange",
             "read:applications",
             "create:applications",
             "manage:application_settings",
@@ -127,6 +133,28 @@ impl Seed {
                     dns_target: Some("abc123.usa-e1.cloudhub.io".to_owned()),
                     internal_dns_target: Some("internal-abc123.usa-e1.cloudhub.io".to_owned()),
                     ..PrivateSpace::default()
+                }],
+                apis: vec![ApiInstance {
+                    id: API_INSTANCE_ID,
+                    environment: SANDBOX_ID.to_owned(),
+                    asset: "orders-api".to_owned(),
+                    name: "Orders API".to_owned(),
+                    ..ApiInstance::default()
+                }],
+                assets: vec![Asset {
+                    group: ORGANIZATION_ID.to_owned(),
+                    asset: "orders-api".to_owned(),
+                    version: "1.0.0".to_owned(),
+                    name: "Orders API".to_owned(),
+                    kind: "http-api".to_owned(),
+                }],
+                deployments: vec![Deployment {
+                    name: "orders".to_owned(),
+                    environment: SANDBOX_ID.to_owned(),
+                    // The ingress, which the test or demonstration reaches by its address.
+                    public_url: "https://127.0.0.1/orders".to_owned(),
+                    autodiscovery: Some("api.id".to_owned()),
+                    ..Deployment::default()
                 }],
                 switches: None,
             },

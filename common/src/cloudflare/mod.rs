@@ -231,7 +231,7 @@ impl Access {
     }
 
     fn with_label(&self, text: &str) -> String {
-        format!("{text} Used was the {}.", self.label)
+        format!("{text} The credentials used: {}.", self.label)
     }
 
     fn host(&self) -> &str {

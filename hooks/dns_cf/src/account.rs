@@ -164,37 +164,47 @@ pub(crate) fn checked_ttl(seconds: u32) -> Result<u32> {
     }
 }
 
-/// The nearest source decides; a token beats key and e-mail address of the same source.
+/// The nearest source decides; a token beats key and e-mail address of the same source, and half of a pair.
 fn scheme(settings: &Settings) -> Result<Scheme> {
-    match settings.nearest(&[&TOKEN, &KEY]) {
-        Some(0) => {
-            if let Some(token) = settings.secret(&TOKEN)? {
-                return Ok(Scheme::Token(checked_token(token)?));
-            }
-        }
-        Some(_) => {
-            if let Some((email, key)) = settings.pair(&EMAIL, &KEY, None)? {
-                return Ok(Scheme::Key {
-                    email: checked_email(unquoted(email))?,
-                    key: checked_key(key)?,
-                });
-            }
-        }
-        None => {}
-    }
-    let what = match settings.text(&EMAIL, None)? {
-        Some(email) => format!("CF_Key is missing, while {} is given", email.origin),
-        None => "no Cloudflare credentials: CF_Token is missing".to_owned(),
+    let token = || -> Result<Option<Scheme>> {
+        let token = settings.secret(&TOKEN)?;
+        Ok(token.map(checked_token).transpose()?.map(Scheme::Token))
+    };
+    let pair = || -> Result<Option<Scheme>> {
+        let Some((email, key)) = settings.pair(&EMAIL, &KEY, None)? else {
+            return Ok(None);
+        };
+        Ok(Some(Scheme::Key {
+            email: checked_email(unquoted(email))?,
+            key: checked_key(key)?,
+        }))
+    };
+    let found = match settings.nearest(&[&TOKEN, &KEY]) {
+        Some(0) => token()?,
+        Some(_) if settings.text(&EMAIL, None)?.is_none() => match token()? {
+            Some(token) => Some(token),
+            None => pair()?,
+        },
+        Some(_) => pair()?,
+        None => None,
+    };
+    found.map_or_else(|| Err(no_credentials(settings)), Ok)
+}
+
+fn no_credentials(settings: &Settings) -> Error {
+    let what = match settings.text(&EMAIL, None) {
+        Ok(Some(email)) => format!("CF_Key is missing, while {} is given", email.origin),
+        _ => "no Cloudflare credentials: CF_Token is missing".to_owned(),
     };
     let sources = if settings.home().is_none() && !settings.env().acme_is_calling() {
         " To use those that acme.sh has saved, give --home."
     } else {
         ""
     };
-    Err(Error::config(what).advise(format!(
+    Error::config(what).advise(format!(
         "Set CF_Token to an API token with Zone / Zone / Read and Zone / DNS / Edit (or CF_Token_FILE to the path of \
          a file that holds it), or CF_Key and CF_Email to the global API key and the address you log in with.{sources}"
-    )))
+    ))
 }
 
 /// acme.sh's own hook drops quotation marks within values, and people have saved some.

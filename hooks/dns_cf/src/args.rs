@@ -31,11 +31,13 @@ Examples:
   dns_cf sweep example.com --older-than 1h
 
   EXEC_PATH=/usr/local/bin/dns_cf lego --dns exec …
-  certbot certonly --manual --preferred-challenges dns --manual-auth-hook 'dns_cf add' --manual-cleanup-hook 'dns_cf rm' …
+  certbot certonly --manual --preferred-challenges dns \\
+    --manual-auth-hook 'dns_cf add' --manual-cleanup-hook 'dns_cf rm' …
 
-Credentials are taken from the environment, acme.sh's saved values (--home) or the configuration file: CF_Token, an API
-token with Zone / Zone / Read and Zone / DNS / Edit, or CF_Key and CF_Email. With CF_Zone_ID, DNS / Edit alone will do;
-CF_Zone_Token is a second token that reads zones. Each secret X can be given as X_FILE, the path of a file that holds it.
+Credentials are taken from the environment, acme.sh's saved values (--home) or the configuration file: CF_Token, an API \
+token with Zone / Zone / Read and Zone / DNS / Edit, or CF_Key and CF_Email. With CF_Zone_ID, Zone / DNS / Edit alone \
+will do; CF_Zone_Token is a second token that reads zones. Each secret X can be given as X_FILE, the path of a file that \
+holds it.
 "))]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -76,8 +78,10 @@ Examples:
   dns_cf add _acme-challenge.example.com gfj9Xq-Rg85nM
   dns_cf add -- _acme-challenge.example.com -begins-with-a-hyphen
   dns_cf add _acme-challenge.example.com gfj9Xq-Rg85nM --wait --timeout 10m
-  certbot … --manual-auth-hook 'dns_cf add'       without arguments: CERTBOT_DOMAIN, CERTBOT_VALIDATION; waits
-  lego --dns exec …                               calls `dns_cf present`, in both of its modes
+  certbot … --manual-auth-hook 'dns_cf add'
+
+Without arguments, certbot's CERTBOT_DOMAIN and CERTBOT_VALIDATION are taken, and the wait is on. lego's exec provider \
+calls `dns_cf present`, in both of its modes.
 "))]
     Add(AddArgs),
 
@@ -107,8 +111,26 @@ Examples:
     Sweep(SweepArgs),
 
     /// CNAME records, for vanity domains
-    #[command(subcommand, after_help = exit::HELP)]
+    #[command(subcommand, after_help = after!("\
+Examples:
+  dns_cf cname set api.example.com target.cloudhub.io
+  dns_cf cname rm api.example.com
+"))]
     Cname(CnameCommand),
+}
+
+impl Command {
+    /// The name that the command is about, as given.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Command::Add(add) => add.challenge.name.as_deref(),
+            Command::Rm(rm) => rm.challenge.name.as_deref(),
+            Command::Check(check) => check.domain.as_deref(),
+            Command::Sweep(sweep) => Some(&sweep.domain),
+            Command::Cname(CnameCommand::Set(set)) => Some(&set.name),
+            Command::Cname(CnameCommand::Rm(rm)) => Some(&rm.name),
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]

@@ -188,12 +188,13 @@ fn put(
     out: &Output,
 ) -> Result<(Place, DnsName, Put)> {
     let mut name = challenge.name.clone();
+    let mut place = finder.find(&name)?;
     for _ in 0..MOST_ALIASES {
-        let place = finder.find(&name)?;
         match create(finder, challenge, &place, &name, ttl, out) {
             Ok(put) => return Ok((place, name, put)),
             Err(err) if cloudflare::is_beside_cname(&err) => {
                 name = follow(finder, &place, &name, err, out)?;
+                place = finder.find_target(&name)?;
             }
             Err(err) => return Err(err),
         }
@@ -316,8 +317,8 @@ fn too_many_aliases(name: &DnsName) -> Error {
 /// Deletes what matches, at the end of the aliases if the name is one.
 fn take(finder: &Finder<'_>, challenge: &Challenge, out: &Output) -> Result<Done> {
     let mut name = challenge.name.clone();
+    let mut place = finder.find(&name)?;
     for _ in 0..MOST_ALIASES {
-        let place = finder.find(&name)?;
         // All types, to learn of an alias in the same request.
         let filter = Filter {
             name: Some(&name),
@@ -334,6 +335,7 @@ fn take(finder: &Finder<'_>, challenge: &Challenge, out: &Output) -> Result<Done
         if let (true, Some(alias)) = (matching.is_empty(), alias) {
             out.debug(format!("{name} is an alias (CNAME) of {}", alias.content));
             name = DnsName::parse(&alias.content)?;
+            place = finder.find_target(&name)?;
             continue;
         }
         let deleted = delete_all(finder, &place, &matching)?;

@@ -147,7 +147,9 @@ pub(crate) fn check(
     out: &Output,
 ) -> anyhow::Result<Outcome> {
     let name = args.domain.as_deref().map(challenge_name).transpose()?;
-    let (places, more) = places(finder, name.as_ref()).context("checking the credentials")?;
+    let (places, more) = places(finder, name.as_ref())
+        .map_err(|err| with_token_state(finder, err))
+        .context("checking the credentials")?;
     let token = token(finder, &places, out).context("checking the token")?;
     let mut checked = Checked {
         credentials: finder.account.label(),
@@ -179,6 +181,23 @@ pub(crate) fn check(
     out.result(&checked)?;
     verdict(&checked)?;
     Ok(Outcome::Done)
+}
+
+/// Tells a token that is dead from one that is alive and lacks a permission.
+fn with_token_state(finder: &Finder<'_>, err: Error) -> Error {
+    if err.kind() != Kind::Credentials || !finder.account.uses_token() {
+        return err;
+    }
+    match finder.dns.verify_token(None) {
+        Ok(state) => {
+            let advice = err.advice().unwrap_or_default().to_owned();
+            err.advise(format!(
+                "The token itself is known and {}. {advice}",
+                state.status
+            ))
+        }
+        Err(_) => err,
+    }
 }
 
 /// Fine if the zone asked for can be edited; without one, if any can.

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
-    let settings = Settings::load(env, &args.settings, None)?;
+    let settings = with_domain_conf(Settings::load(env, &args.settings, None)?, &args.command)?;
     let account = Account::load(&settings, &args.cloudflare)?;
     match &args.command {
         Command::Add(add) => {
@@ -71,4 +71,23 @@ fn run(args: &Args, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
             cname::remove(&Finder::new(&dns, &account, out), &name, rm, out)
         }
     }
+}
+
+/// A call from a command line uses what acme.sh has saved for the certificate that the command is about.
+fn with_domain_conf(settings: Settings, command: &Command) -> anyhow::Result<Settings> {
+    let (Some(home), Some(name), false) = (
+        settings.home(),
+        command.name(),
+        settings.env().acme_is_calling(),
+    ) else {
+        return Ok(settings);
+    };
+    let name = name.trim_end_matches('.');
+    let bare = name.strip_prefix("_acme-challenge.").unwrap_or(name);
+    let bare = bare.strip_prefix("*.").unwrap_or(bare);
+    let stored = home.find(bare).or_else(|| home.find(&format!("*.{bare}")));
+    Ok(match stored {
+        Some(stored) => settings.for_domain_conf(&stored.conf())?,
+        None => settings,
+    })
 }

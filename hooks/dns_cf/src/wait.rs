@@ -84,8 +84,10 @@ impl Wait {
                 }
             }
             if !servers.is_empty() && serving == servers.len() {
+                // Its line would run into this one.
+                drop(progress);
                 out.info(format!(
-                    "{name} is served by all {serving} name servers asked"
+                    "{name} is served by every name server asked ({serving})"
                 ));
                 return Ok(());
             }

@@ -55,24 +55,35 @@ impl<'a> Finder<'a> {
             Some(id) => self.by_id(name, &id.value, &id.origin.to_string())?,
             None => self.by_name(name)?,
         };
-        if let Some(zone) = &place.zone {
-            self.out
-                .debug(format!("zone {} has the id {}", zone.name, zone.id));
-            if !zone.is_active() {
-                self.out.warn(format!(
-                    "zone {} is {}: Cloudflare takes records but does not serve them, so a challenge in it will fail \
-                     until the registrar's name servers are {}",
-                    zone.name,
-                    zone.status,
-                    if zone.name_servers.is_empty() {
-                        "Cloudflare's".to_owned()
-                    } else {
-                        zone.name_servers.join(", ")
-                    },
-                ));
-            }
-        }
+        self.tell(&place);
         Ok(place)
+    }
+
+    /// The zone that holds the target of an alias, which need not be the one that `CF_Zone_ID` names.
+    pub(crate) fn find_target(&self, target: &DnsName) -> Result<Place> {
+        let place = self.by_name(target)?;
+        self.tell(&place);
+        Ok(place)
+    }
+
+    fn tell(&self, place: &Place) {
+        let Some(zone) = &place.zone else {
+            return;
+        };
+        self.out
+            .debug(format!("zone {} has the id {}", zone.name, zone.id));
+        if !zone.is_active() {
+            let servers = if zone.name_servers.is_empty() {
+                "Cloudflare's".to_owned()
+            } else {
+                zone.name_servers.join(", ")
+            };
+            self.out.warn(format!(
+                "zone {} is {}: Cloudflare takes records but does not serve them, so a challenge in it will fail until \
+                 the registrar's name servers are {servers}",
+                zone.name, zone.status,
+            ));
+        }
     }
 
     fn by_id(&self, name: &DnsName, id: &ZoneId, origin: &str) -> Result<Place> {

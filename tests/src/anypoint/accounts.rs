@@ -528,6 +528,7 @@ fn scopes() -> Vec<Value> {
         ("read:api_configuration", "View APIs Configuration"),
         ("manage:api_configuration", "Manage APIs Configuration"),
         ("view:exchange", "Exchange Viewer"),
+        ("edit:exchange", "Exchange Contributor"),
         ("read:applications", "Read Applications"),
         ("create:applications", "Create Applications"),
         ("manage:application_settings", "Manage Settings"),

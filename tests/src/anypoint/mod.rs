@@ -2,6 +2,10 @@
 
 pub mod accounts;
 pub mod analytics;
+pub mod api_manager;
+pub mod application_manager;
+pub mod exchange;
+pub mod gateway;
 pub mod keystore;
 pub mod runtime_fabric;
 pub mod tls_contexts;
@@ -17,6 +21,10 @@ use serde_json::json;
 
 use crate::http::Answer;
 use crate::world::Ids;
+
+pub use api_manager::{ApiInstance, ApiManager};
+pub use application_manager::Deployment;
+pub use exchange::{Asset, Exchange};
 
 pub use accounts::{BadCredentials, Bearer, ConnectedApp, Environment, Grant, Organization, User};
 pub use runtime_fabric::PrivateSpace;
@@ -35,6 +43,12 @@ pub struct Anypoint {
     pub bearers: HashMap<String, Bearer>,
     /// Private spaces with their TLS contexts.
     pub spaces: Vec<PrivateSpace>,
+    /// API instances, policies and policy templates.
+    pub api_manager: ApiManager,
+    /// Exchange assets.
+    pub exchange: Exchange,
+    /// Applications on CloudHub 2.0.
+    pub deployments: Vec<Deployment>,
     /// What is unknown of the real platform, or can be set.
     pub switches: Switches,
     pub(crate) recent: HashMap<IpAddr, Vec<Timestamp>>,
@@ -52,6 +66,12 @@ pub struct Seed {
     pub users: Vec<User>,
     /// Private spaces.
     pub spaces: Vec<PrivateSpace>,
+    /// API instances.
+    pub apis: Vec<ApiInstance>,
+    /// Exchange assets.
+    pub assets: Vec<Asset>,
+    /// Applications.
+    pub deployments: Vec<Deployment>,
     /// Replaces the switches.
     pub switches: Option<Switches>,
 }
@@ -74,6 +94,10 @@ pub struct Switches {
     pub spaces_page_size: Option<usize>,
     /// TLS contexts.
     pub tls_contexts: tls_contexts::Switches,
+    /// API Manager.
+    pub api_manager: api_manager::Switches,
+    /// Application Manager.
+    pub application_manager: application_manager::Switches,
 }
 
 impl Default for Switches {
@@ -86,6 +110,8 @@ impl Default for Switches {
             requests_per_second: Some(15),
             spaces_page_size: None,
             tls_contexts: tls_contexts::Switches::default(),
+            api_manager: api_manager::Switches::default(),
+            application_manager: application_manager::Switches::default(),
         }
     }
 }
@@ -217,6 +243,13 @@ impl Anypoint {
         for space in seed.spaces {
             self.insert_space(ids, authority, space)?;
         }
+        for api in seed.apis {
+            self.add_api(api);
+        }
+        self.exchange.assets.extend(seed.assets);
+        for deployment in seed.deployments {
+            self.add_deployment(ids, deployment);
+        }
         if let Some(switches) = seed.switches {
             self.switches = switches;
         }
@@ -224,7 +257,10 @@ impl Anypoint {
     }
 
     pub(crate) fn state(&self) -> serde_json::Value {
-        json!({ "organizations": self.organizations, "spaces": self.spaces, "switches": self.switches })
+        json!({
+            "organizations": self.organizations, "spaces": self.spaces, "switches": self.switches,
+            "apis": self.api_manager.instances, "assets": self.exchange.assets, "deployments": self.deployments,
+        })
     }
 }
 

@@ -1,0 +1,273 @@
+//! `status`: the policies of an API, or which APIs of an environment have no authentication.
+
+use common::anypoint::api_instances::{Activity, ApiInstance, Technology};
+use common::anypoint::policies::{Policy, Resource};
+use common::error::Result;
+use common::exit::Outcome;
+use common::output::Report;
+use serde::Serialize;
+
+use crate::args::StatusArgs;
+use crate::session::{Context, Session};
+
+#[derive(Debug, Serialize)]
+struct ApiStatus {
+    api_instance_id: u64,
+    api: String,
+    label: Option<String>,
+    asset_version: Option<String>,
+    technology: Technology,
+    instance: Activity,
+    last_active: Option<String>,
+    /// Whether a policy that is switched on asks callers who they are.
+    authenticated: bool,
+    policies: Vec<PolicyStatus>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct PolicyStatus {
+    policy_id: u64,
+    policy: String,
+    version: Option<String>,
+    order: Option<i64>,
+    enabled: bool,
+    authenticates: bool,
+    /// Whether it is one for the whole environment.
+    automated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<Vec<Resource>>,
+}
+
+impl PolicyStatus {
+    fn of(policy: &Policy, automated: bool) -> Self {
+        Self {
+            policy_id: policy.id.0,
+            policy: policy.asset.clone(),
+            version: policy.version.clone(),
+            order: policy.order,
+            enabled: !policy.disabled,
+            authenticates: policy.authenticates(),
+            automated,
+            username: policy.username.clone().filter(|_| policy.is_basic()),
+            resources: policy.resources.clone(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{} {}", self.policy, self.version.as_deref().unwrap_or("?"));
+        if !self.enabled {
+            text += " (off)";
+        }
+        if self.automated {
+            text += " (automated)";
+        }
+        if self.resources.is_some() {
+            text += " (conditions)";
+        }
+        text
+    }
+}
+
+/// One API instance.
+#[derive(Debug, Serialize)]
+struct One(ApiStatus);
+
+impl Report for One {
+    fn text(&self) -> String {
+        let api = &self.0;
+        let mut lines = vec![
+            format!("API             {} ({})", api.api, api.api_instance_id),
+            format!("label           {}", api.label.as_deref().unwrap_or("-")),
+            format!("gateway         {}", api.technology),
+            format!(
+                "instance        {}{}",
+                api.instance,
+                api.last_active
+                    .as_deref()
+                    .map_or_else(String::new, |date| format!(", last heard of {date}"))
+            ),
+            format!(
+                "authentication  {}",
+                if api.authenticated { "yes" } else { "NONE" }
+            ),
+        ];
+        for policy in &api.policies {
+            let order = policy
+                .order
+                .map_or_else(|| "-".to_owned(), |order| order.to_string());
+            let mut line = format!("policy {order:<8} {} ({})", policy.text(), policy.policy_id);
+            if let Some(user) = &policy.username {
+                line += &format!(", user {user}");
+            }
+            lines.push(line);
+            for resource in policy.resources.iter().flatten() {
+                lines.push(format!(
+                    "                only {} {}",
+                    resource.method_regex, resource.uri_template_regex
+                ));
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+/// A whole environment.
+#[derive(Debug, Serialize)]
+struct All {
+    environment: String,
+    apis: Vec<ApiStatus>,
+    without_authentication: usize,
+}
+
+impl Report for All {
+    fn text(&self) -> String {
+        let head = [
+            "ID",
+            "API",
+            "LABEL",
+            "GATEWAY",
+            "INSTANCE",
+            "AUTHENTICATION",
+        ];
+        let mut rows: Vec<[String; 6]> = vec![head.map(str::to_owned)];
+        for api in &self.apis {
+            let policies: Vec<String> = api
+                .policies
+                .iter()
+                .filter(|policy| policy.authenticates)
+                .map(PolicyStatus::text)
+                .collect();
+            rows.push([
+                api.api_instance_id.to_string(),
+                api.api.clone(),
+                api.label.clone().unwrap_or_else(|| "-".to_owned()),
+                api.technology.to_string(),
+                api.instance.to_string(),
+                match (api.authenticated, policies.is_empty()) {
+                    (true, _) => policies.join(", "),
+                    (false, true) => "NONE".to_owned(),
+                    (false, false) => format!("NONE: {}", policies.join(", ")),
+                },
+            ]);
+        }
+        let mut text = table(&rows);
+        text += &format!(
+            "\n{} of {} APIs have no authentication",
+            self.without_authentication,
+            self.apis.len()
+        );
+        text
+    }
+}
+
+/// Columns as wide as their widest entry.
+fn table(rows: &[[String; 6]]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let cells: Vec<String> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:<width$}"))
+                .collect();
+            cells.join("  ").trim_end().to_owned()
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// Runs the command.
+pub(crate) fn run(context: &Context<'_>, args: &StatusArgs) -> anyhow::Result<Outcome> {
+    let wanted = if args.all {
+        None
+    } else {
+        context.wanted_api_if_set()?
+    };
+    let session = context.prepare()?.log_in()?;
+    let automated = automated(context, &session);
+    let open = match wanted {
+        Some(wanted) => {
+            let api = session.api(&wanted)?;
+            let status = status(&session, &api, &automated)?;
+            let open = usize::from(!status.authenticated);
+            context.out.result(&One(status))?;
+            open
+        }
+        None => environment(context, &session, &automated)?,
+    };
+    Ok(if args.require && open > 0 {
+        Outcome::Due
+    } else {
+        Outcome::Done
+    })
+}
+
+fn environment(context: &Context<'_>, session: &Session, automated: &[Policy]) -> Result<usize> {
+    let apis = session.client.apis(&session.at, None)?;
+    let progress = context.out.progress("reading policies");
+    let mut all = Vec::with_capacity(apis.len());
+    for (api, number) in apis.iter().zip(1_u64..) {
+        progress.tick(
+            std::time::Duration::from_secs(apis.len() as u64),
+            &format!("API {number} of {}", apis.len()),
+        );
+        // Each instance is a target of its own, with a deadline of its own.
+        let session = Session {
+            client: session.client.for_target(),
+            at: session.at.clone(),
+        };
+        all.push(status(&session, api, automated)?);
+    }
+    drop(progress);
+    let open = all.iter().filter(|api| !api.authenticated).count();
+    context.out.result(&All {
+        environment: session.at.environment.to_string(),
+        apis: all,
+        without_authentication: open,
+    })?;
+    Ok(open)
+}
+
+/// Not being allowed to read them is no reason to say nothing: an API may then look more open than it is.
+fn automated(context: &Context<'_>, session: &Session) -> Vec<Policy> {
+    session
+        .client
+        .automated_policies(&session.at)
+        .inspect_err(|err| {
+            context.out.debug(format!(
+                "automated policies cannot be read and do not count: {err}"
+            ));
+        })
+        .unwrap_or_default()
+}
+
+fn status(session: &Session, api: &ApiInstance, automated: &[Policy]) -> Result<ApiStatus> {
+    let own = session.client.policies(&session.at, api.id)?;
+    let policies: Vec<PolicyStatus> = automated
+        .iter()
+        .map(|policy| PolicyStatus::of(policy, true))
+        .chain(own.iter().map(|policy| PolicyStatus::of(policy, false)))
+        .collect();
+    Ok(ApiStatus {
+        api_instance_id: api.id.0,
+        api: api.asset.clone(),
+        label: api.label.clone(),
+        asset_version: api.asset_version.clone(),
+        technology: api.technology,
+        instance: api.activity,
+        last_active: api.last_active.clone(),
+        authenticated: policies
+            .iter()
+            .any(|policy| policy.enabled && policy.authenticates),
+        policies,
+    })
+}

@@ -1,0 +1,148 @@
+#!/bin/sh
+# Measures the executables against the simulator, beside what they replace: see --help.
+set -eu
+
+here=$(CDPATH='' cd -P -- "$(dirname -- "$0")" && pwd -P)
+root=$(dirname "$here")
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+
+usage() {
+  cat <<'TEXT'
+Measures one dns_cf add and one dns_cf rm against the simulator, beside acme.sh's own dnsapi/dns_cf.sh: requests, TLS
+connections, wall time, CPU time and peak memory, at 0 and 50 ms for a round trip. The figures are medians.
+
+  scripts/bench.sh [--runs N]
+
+  --runs N   how often each is measured (default: 15)
+
+"hook" is what a run of acme.sh pays: the function of the hook, called in an acme.sh that has started already. Starting
+acme.sh itself is measured alone and taken off. "executable" is the program called directly.
+
+Environment: ACME_SH, an acme.sh to compare with (default: on PATH, ~/.acme.sh, or fetched with git)
+TEXT
+}
+
+runs=15
+case ${1:-} in
+'') ;;
+--runs) runs=${2:?--runs needs a number} ;;
+-h | --help) usage && exit 0 ;;
+*) die "unknown option '$1': see $0 --help" ;;
+esac
+
+for tool in cargo curl python3; do
+  command -v "$tool" >/dev/null || die "$tool is needed to measure: install it"
+done
+
+work=$(mktemp -d)
+simulator=
+finish() {
+  if [ -n "$simulator" ]; then kill "$simulator" 2>/dev/null || true; fi
+  rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 1' HUP INT TERM
+
+cd "$root"
+say "Building for release, and the simulator"
+cargo build --quiet --locked --release --package dns_cf
+cargo build --quiet --locked --package simulator --bins
+built=${CARGO_TARGET_DIR:-$root/target}
+ACME_SH=$(find_acme_sh "$built/acme.sh")
+[ -n "$ACME_SH" ] || die "there is no acme.sh to compare with: set ACME_SH to one"
+
+mkfifo "$work/ready"
+"$built/debug/anypoint-sim" --dir "$work/world" >"$work/ready" &
+simulator=$!
+exec 3<"$work/ready"
+while IFS= read -r line <&3; do [ "$line" != ready ] || break; done
+[ -f "$work/world/sim.env" ] || die "the simulator did not start"
+value() { sed -n "s/^$1=//p" "$work/world/sim.env"; }
+
+# An acme.sh home with nothing of this machine in it. A first argument without a hyphen is a command for acme.sh to run.
+home=$work/acme
+mkdir -p "$home/dnsapi" "$work/user"
+cp "$ACME_SH" "$home/acme.sh"
+cp "$(dirname "$ACME_SH")/dnsapi/dns_cf.sh" "$home/dnsapi/dns_cf.sh"
+cp "$here/dnsapi/dns_cf" "$home/dnsapi/dns_cf"
+printf '%s\n' "$built/release/dns_cf" >"$home/dnsapi/dns_cf.path"
+
+name=_acme-challenge.www.acme.example
+begin="_initpath; DOMAIN_CONF=$home/domain.conf"
+stock="$begin; . $home/dnsapi/dns_cf.sh; CF_Api=\$API"
+shim="$begin; . $home/dnsapi/dns_cf"
+
+cat >"$work/measure.py" <<'PYTHON'
+"""Runs a command some times and prints medians: wall ms, CPU ms, peak KiB, requests, TLS connections."""
+import json, os, statistics, subprocess, sys, time
+
+runs, prepare, command, sim, ca = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5]
+
+def admin(method, path):
+    done = subprocess.run(["curl", "-sS", "--cacert", ca, "-X", method, sim + path], capture_output=True, check=True)
+    return json.loads(done.stdout or b"null")
+
+def run(line):
+    with open(os.devnull, "w") as null:
+        child = subprocess.Popen(["sh", "-c", line], stdout=null, stderr=subprocess.PIPE)
+        error = child.stderr.read()
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        sys.exit(f"{line}: {error.decode()}")
+    return usage
+
+rows = []
+for _ in range(runs):
+    if prepare:
+        run(prepare)
+    admin("DELETE", "/_sim/requests")
+    start = time.monotonic()
+    usage = run("exec " + command)
+    wall = time.monotonic() - start
+    stats = admin("GET", "/_sim/stats")
+    # Asking for the totals takes a connection of its own.
+    rows.append((wall * 1000, (usage.ru_utime + usage.ru_stime) * 1000, usage.ru_maxrss, stats["requests"],
+                 stats["tls_connections"] - 1))
+print(*(f"{statistics.median(column):.1f}" for column in zip(*rows)))
+PYTHON
+
+# hook CODE: acme.sh running a piece of shell. Without options, its first argument is the command.
+hook() {
+  printf "env -i LE_WORKING_DIR='%s' HOME='%s' PATH='%s' CA_BUNDLE='%s' API='%s' CF_Api='%s' CF_Token='%s' sh '%s/acme.sh' eval '%s'" \
+    "$home" "$work/user" "$PATH" "$(value CA_BUNDLE)" "$(value CF_Api)" "$(value CF_Api)" "$(value CF_Token)" "$home" "$1"
+}
+program() {
+  printf "env -i HOME='%s' PATH='%s' CA_BUNDLE='%s' CF_Api='%s' CF_Token='%s' '%s' %s" \
+    "$work/user" "$PATH" "$(value CA_BUNDLE)" "$(value CF_Api)" "$(value CF_Token)" "$built/release/dns_cf" "$1"
+}
+measure() { python3 "$work/measure.py" "$runs" "$1" "$2" "$(value SIM_URL)" "$(value CA_BUNDLE)"; }
+
+# row LABEL OFF FIGURES: FIGURES less those of starting acme.sh, where that is part of them.
+row() {
+  printf '%s\n' "$3" | awk -v label="$1" -v off="$2" '{ split(off, o, " ")
+    printf "%-24s %9.0f %9.0f %10.1f %10.1f %10.1f\n", label, $4, $5, $1 - o[1], $2 - o[2], $3 / 1024 }'
+}
+
+for latency in 0 50; do
+  curl -sS --fail --cacert "$(value CA_BUNDLE)" -o "$work/answer" \
+    -d "{\"request_ms\": $latency, \"connect_ms\": $((2 * latency))}" "$(value SIM_URL)/_sim/latency"
+  printf '\nRound trip %s ms\n%-24s %9s %9s %10s %10s %10s\n' "$latency" '' requests TLS 'wall ms' 'CPU ms' 'peak MiB'
+  nothing=$(measure '' "$(hook "$begin")")
+  for action in add rm; do
+    # Each finds the world as its opposite leaves it. The stock hook finds only records that it has made itself.
+    if [ "$action" = add ]; then
+      prepare=$(program "rm $name value")
+      stock_prepare=$prepare
+    else
+      prepare=$(program "add $name value")
+      stock_prepare=$(hook "$stock; dns_cf_add $name value")
+    fi
+    row "stock hook $action" "$nothing" "$(measure "$stock_prepare" "$(hook "$stock; dns_cf_$action $name value")")"
+    row "hook $action" "$nothing" "$(measure "$prepare" "$(hook "$shim; dns_cf_$action $name value")")"
+    row "executable $action" "0 0" "$(measure "$prepare" "$(program "$action $name value")")"
+  done
+done
+printf '\nStarting acme.sh, taken off above (wall ms, CPU ms, peak KiB): %s\n' "${nothing% * *}"
+say "Size of the executable: $(wc -c <"$built/release/dns_cf") bytes"

@@ -1,0 +1,141 @@
+//! The Mule Gateway inside the applications: enforces the policies that API Manager has for them.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::Anypoint;
+use super::api_manager::{ApiInstance, BASIC, Policy};
+use super::application_manager::{self, Deployment};
+use crate::http::{Answer, Request};
+use crate::world::World;
+
+/// The answer of the application that a request through the ingress belongs to, if there is one.
+pub(crate) fn answer(world: &mut World, host: &str, request: &Request) -> Option<Answer> {
+    application_manager::settle(world);
+    let now = world.clock.now();
+    let anypoint = &mut world.anypoint;
+    let application = find(anypoint, host, &request.path)?.clone();
+    let prefix = base_path(&application);
+    let inner = request.path[prefix.trim_end_matches('/').len()..].to_owned();
+    let refused = match application_manager::named(&application) {
+        None => None,
+        Some(_) => match application_manager::tracks(anypoint, &application) {
+            // Without policies the gatekeeper decides.
+            None => (gatekeeper(&application) != "disabled").then(unavailable),
+            Some(id) => anypoint
+                .api_manager
+                .instance_mut(id)
+                .and_then(|instance| enforce(instance, request, &inner, now)),
+        },
+    };
+    Some(refused.unwrap_or_else(|| application_answer(&application, request, &inner)))
+}
+
+fn application_answer(application: &Deployment, request: &Request, inner: &str) -> Answer {
+    if inner.ends_with("/missing") {
+        return Answer::json(404, &json!({ "message": "Resource not found" }));
+    }
+    Answer::json(
+        200,
+        &json!({ "application": application.name, "method": request.method, "path": inner }),
+    )
+}
+
+fn unavailable() -> Answer {
+    Answer::text(503, "Service Unavailable")
+}
+
+fn gatekeeper(application: &Deployment) -> &str {
+    application
+        .running
+        .properties
+        .get("anypoint.platform.gatekeeper")
+        .map_or("flexible", String::as_str)
+}
+
+/// The application with the longest base path that fits. The port does not matter.
+fn find<'a>(anypoint: &'a Anypoint, host: &str, path: &str) -> Option<&'a Deployment> {
+    anypoint
+        .deployments
+        .iter()
+        .filter(|one| {
+            let base = base_path(one).trim_end_matches('/');
+            host_of(one) == host
+                && path
+                    .strip_prefix(base)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+        .max_by_key(|one| base_path(one).len())
+}
+
+fn after_scheme(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, rest)| rest)
+}
+
+fn host_of(application: &Deployment) -> &str {
+    let rest = after_scheme(&application.public_url);
+    let host = rest.split('/').next().unwrap_or_default();
+    host.split(':').next().unwrap_or_default()
+}
+
+fn base_path(application: &Deployment) -> &str {
+    let rest = after_scheme(&application.public_url);
+    rest.find('/').map_or("", |at| &rest[at..])
+}
+
+/// The refusal of the first policy that refuses. Gateways hear of changes late.
+fn enforce(
+    instance: &mut ApiInstance,
+    request: &Request,
+    path: &str,
+    now: Timestamp,
+) -> Option<Answer> {
+    let known = &mut instance.tracking.enforced;
+    let heard = known.iter().rposition(|(from, _)| *from <= now)?;
+    known.drain(..heard);
+    let (_, policies) = known.first()?;
+    let mut policies: Vec<&Policy> = policies
+        .iter()
+        .filter(|policy| !policy.disabled && is_for(policy, &request.method, path))
+        .collect();
+    policies.sort_by_key(|policy| policy.order);
+    policies
+        .into_iter()
+        .find_map(|policy| match policy.asset.as_str() {
+            BASIC => basic(policy, request),
+            "client-id-enforcement" | "jwt-validation" => Some(Answer::json(
+                401,
+                &json!({ "error": "Invalid client id or secret" }),
+            )),
+            _ => None,
+        })
+}
+
+fn is_for(policy: &Policy, method: &str, path: &str) -> bool {
+    let Some(entries) = policy.pointcut.as_array() else {
+        return true;
+    };
+    entries.iter().any(|entry| {
+        let fits = |name: &str, text: &str| {
+            let pattern = entry[name].as_str().unwrap_or_default();
+            regex_lite::Regex::new(&format!("^(?:{pattern})$"))
+                .is_ok_and(|regex| regex.is_match(text))
+        };
+        fits("methodRegex", method) && fits("uriTemplateRegex", path)
+    })
+}
+
+fn basic(policy: &Policy, request: &Request) -> Option<Answer> {
+    let text = |name: &str| policy.configuration[name].as_str().unwrap_or_default();
+    let wanted = BASE64_STANDARD.encode(format!("{}:{}", text("username"), text("password")));
+    let given = request.header("authorization").and_then(|header| {
+        let (scheme, value) = header.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("basic").then_some(value.trim())
+    });
+    (given != Some(&wanted)).then(|| {
+        Answer::json(401, &json!({ "error": "Authentication Attempt Failed" }))
+            .header("WWW-Authenticate", "Basic realm=\"mule-realm\"")
+    })
+}
