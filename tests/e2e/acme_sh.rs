@@ -174,7 +174,7 @@ impl Stage {
     /// Has acme.sh do what a renewal does: read the domain conf, find the hook `dns_cf`, source it, call a function.
     fn dns_hook(&self, environment: &Environment, function: &str, value: &str) -> Finished {
         let script = format!(
-            r#"_initpath acme.example ec-256; mkdir -p "$DOMAIN_PATH"
+            r#"unset ACCOUNT_CONF_PATH; _initpath acme.example ec-256; mkdir -p "$DOMAIN_PATH"
             if [ -f "$DOMAIN_CONF" ]; then . "$DOMAIN_CONF"; fi
             . "$(_findHook acme.example dnsapi dns_cf)"; dns_cf_{function} {CHALLENGE} {value}"#
         );
@@ -736,6 +736,10 @@ mod needs_acme_sh {
         #[ignore = "needs acme.sh and pebble: run scripts/test.sh"]
         fn machines_that_issue_side_by_side_in_one_zone_leave_each_others_challenges_alone() {
             let show = Show::new();
+            {
+                let cloudflare = &mut show.stage.sim.world().cloudflare;
+                cloudflare.add_record("acme.example", "TXT", CHALLENGE, "of another machine");
+            }
             // Two of them at the very same record name.
             let names = [DOMAIN, "acme.example", "www.acme.example"];
             let machines = names.map(|name| (name, AcmeSh::install()));
@@ -749,7 +753,9 @@ mod needs_acme_sh {
                     });
                 }
             });
-            assert_eq!(show.stage.challenges(), 0);
+            let left = show.stage.sim.world().cloudflare.txt(CHALLENGE);
+            assert_eq!(left, ["of another machine"]);
+            assert_eq!(show.stage.challenges(), 1);
             assert_eq!(show.stage.requests("POST"), names.len());
         }
     }
