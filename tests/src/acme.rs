@@ -228,6 +228,25 @@ impl AcmeSh {
         self.home.join("account.conf")
     }
 
+    /// `acme.sh --install` over the home that is there, as an upgrade does it, without the internet.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be run.
+    pub fn upgrade(&self) -> Finished {
+        let source = original();
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg("cd \"$1\" && shift && exec sh ./acme.sh \"$@\"")
+            .arg("sh")
+            .arg(source.parent().expect("a file has a folder"))
+            .args(["--install", "--nocron", "--noprofile", "--home"])
+            .arg(&self.home);
+        let nowhere = "http://127.0.0.1:1".to_owned();
+        self.finish(command, &[("https_proxy", nowhere)])
+    }
+
     /// `scripts/install.sh` for this home, with the programs just built.
     ///
     /// # Panics
