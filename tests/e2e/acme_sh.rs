@@ -399,6 +399,7 @@ mod needs_acme_sh {
         use super::*;
         use simulator::acme::Pebble;
         use simulator::cloudflare::{Reach, Token};
+        use simulator::faults::{Action, Fault};
 
         /// A stage with an ACME server.
         struct Show {
@@ -575,6 +576,30 @@ mod needs_acme_sh {
             let second = stage.issued(DOMAIN);
             show.cron().code(0);
             assert_ne!(stage.issued(DOMAIN), second);
+            show.is_in_order();
+        }
+
+        #[test]
+        #[ignore = "needs acme.sh and pebble: run scripts/test.sh"]
+        fn a_deployment_that_failed_under_cron_is_told_and_made_up_for_by_reconcile() {
+            let show = Show::new();
+            let Show { stage, .. } = &show;
+            show.issue(&stage.token(), &[DOMAIN], &[]).code(0);
+            stage.deploy(&stage.cloudhub(), DOMAIN, &[]).code(0);
+            let body = r#"{"message": "maintenance until noon"}"#.to_owned();
+            let maintenance = Action::Answer {
+                status: 400,
+                headers: Vec::new(),
+                body,
+            };
+            let write = Fault::on("PATCH", "/runtimefabric/*", maintenance);
+            stage.sim.faults().add(write.always());
+            show.cron().code(1).tells("maintenance until noon");
+            assert_ne!(stage.deployed(CONTEXT), Some(stage.issued(DOMAIN)));
+
+            stage.sim.faults().clear();
+            let reconciled = stage.acme.run_program("cloudhub_v2", &[], ["reconcile"]);
+            assert_eq!(reconciled.code(0).stderr, "");
             show.is_in_order();
         }
 
