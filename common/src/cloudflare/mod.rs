@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use crate::clock::SharedClock;
 use crate::error::{Error, Kind, Remote, Result};
@@ -269,7 +269,7 @@ pub fn is_beside_cname(err: &Error) -> bool {
 
 #[derive(Debug, Deserialize)]
 struct Verdict {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_missing")]
     success: bool,
     #[serde(default)]
     errors: Option<Vec<Message>>,
@@ -277,9 +277,9 @@ struct Verdict {
 
 #[derive(Debug, Deserialize)]
 struct Message {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_missing")]
     code: i64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_missing")]
     message: String,
     #[serde(default)]
     error_chain: Option<Vec<Message>>,
@@ -295,6 +295,15 @@ struct Envelope<T> {
 struct PageInfo {
     total_count: Option<u64>,
     total_pages: Option<u64>,
+}
+
+/// Reads `null` as a missing field: which fields can be null differs between kinds of zones and over time.
+fn null_is_missing<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// One page of a list.
@@ -379,6 +388,25 @@ mod tests {
         assert!(!page(50, None, None).is_last(1, 50));
         // Some lists claim a page although they are empty.
         assert!(page(0, Some(9), None).is_last(1, 50));
+    }
+
+    #[test]
+    fn fields_that_are_null_or_missing_do_no_harm() {
+        let bare = r#"{"id":"0123456789abcdef0123456789abcdef","name":"example.com"}"#;
+        let null = r#"{"id":"0123456789abcdef0123456789abcdef","name":"example.com","status":null,"account":null,
+            "name_servers":null,"owner":{"x":1}}"#;
+        for text in [bare, null] {
+            let zone: Zone = serde_json::from_str(text).unwrap();
+            assert!(zone.is_active() && zone.name_servers.is_empty());
+        }
+        let record: Record = serde_json::from_str(
+            r#"{"id":"1","name":"a.example.com","type":"TXT","content":null,"ttl":null,"proxied":null,"comment":null}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (record.content.as_str(), record.ttl, record.proxied),
+            ("", 0, false)
+        );
     }
 
     #[test]

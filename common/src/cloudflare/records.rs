@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Client, ZoneId, every_page, has_code};
+use super::{Client, ZoneId, every_page, has_code, null_is_missing};
 use crate::error::{Error, Result};
 use crate::http::segment;
 use crate::names::DnsName;
@@ -32,13 +32,13 @@ pub struct Record {
     #[serde(rename = "type")]
     pub kind: String,
     /// As given when it was created: of a TXT record with or without quotes, see [`txt_value`].
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_missing")]
     pub content: String,
     /// Seconds; 1 is automatic.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_missing")]
     pub ttl: u32,
     /// Whether clients reach Cloudflare instead of the content.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_missing")]
     pub proxied: bool,
     /// A note for people.
     #[serde(default)]

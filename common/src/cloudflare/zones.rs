@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Client, Page, may_lack_permission};
+use super::{Client, Page, may_lack_permission, null_is_missing};
 use crate::error::{Error, Result};
 use crate::http::segment;
 use crate::names::{DnsName, normal};
@@ -56,13 +56,13 @@ pub struct Zone {
     /// Its name, in A-labels.
     pub name: String,
     /// `active`, `pending`, `initializing`, `moved` and what else may come.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_missing")]
     pub status: String,
     /// The account it belongs to.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_missing")]
     pub account: Owner,
     /// The name servers that Cloudflare assigned to it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_missing")]
     pub name_servers: Vec<String>,
 }
 
@@ -103,7 +103,7 @@ pub enum Search {
 #[derive(Debug, Clone, Deserialize)]
 pub struct TokenState {
     /// `active`, `disabled` or `expired`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_missing")]
     pub status: String,
     /// When it ends, RFC 3339.
     #[serde(default)]
