@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use crate::duration;
 use crate::error::{Error, Kind, Result};
 use crate::http::excerpt;
-use crate::process::{Finished, Program};
+use crate::process::{Finished, Hold, Program};
 use crate::secret::Secret;
 
 /// What a connected app or user needs, as Access Management names it.
@@ -47,6 +47,8 @@ pub struct Flexctl {
     pub before: Vec<OsString>,
     /// How long one call may take.
     pub limit: Duration,
+    /// What a renewal keeps locked while it runs.
+    pub hold: Option<Hold>,
 }
 
 /// What a renewal needs. Paths are those that `flexctl` sees.
@@ -73,6 +75,7 @@ impl Flexctl {
             program: program.into(),
             before: Vec::new(),
             limit,
+            hold: None,
         }
     }
 
@@ -100,7 +103,8 @@ impl Flexctl {
         }
         let call = call
             .arg(flag("--output-directory=", renewal.output))
-            .arg(renewal.registration);
+            .arg(renewal.registration)
+            .holding(self.hold.as_ref());
         let finished = call.run().map_err(|err| self.explain(err))?;
         if finished.status.success() {
             return Ok(Renewed(finished));
@@ -290,7 +294,7 @@ fn judge(err: Error, said: &str) -> Error {
              try again later.",
         );
     }
-    if any(&["already exists"]) {
+    if any(&["file already exists"]) {
         return err.advise(
             "The folder for the new registration was empty when flexctl started; look at its message above.",
         );

@@ -1,7 +1,9 @@
 //! Runs another program: arguments as a list, never a shell, a time limit, its output kept for the error.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, ErrorKind, Read};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,11 +18,14 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::duration;
 use crate::error::{Error, Kind, Result};
-use crate::http::excerpt;
+use crate::files;
 use crate::secret::{self, Secret};
 
 /// More than this of each stream is read and thrown away.
 const LARGEST_OUTPUT: usize = 1024 * 1024;
+
+/// How much of a program's words an error shows, in characters.
+const LONGEST_WORDS: usize = 500;
 
 /// How often the time limit and signals are looked at while the program is silent.
 const TICK: Duration = Duration::from_millis(50);
@@ -55,7 +60,13 @@ pub struct Program {
     name: OsString,
     args: Vec<OsString>,
     limit: Duration,
+    held: Option<Arc<File>>,
 }
+
+/// A locked file that is open in this process and in programs that were given it, so that the lock lasts as long as one
+/// of them lives. It outlives this process being killed, and tells the next one that a program was left running.
+#[derive(Debug, Clone)]
+pub struct Hold(Arc<File>);
 
 /// How a program ended, and what it said.
 #[derive(Clone)]
@@ -75,7 +86,15 @@ impl Program {
             name: name.as_ref().to_owned(),
             args: Vec::new(),
             limit: Duration::from_secs(5 * 60),
+            held: None,
         }
+    }
+
+    /// Has the program keep `hold`, which it gets as its standard input: an empty one, as otherwise.
+    #[must_use]
+    pub fn holding(mut self, hold: Option<&Hold>) -> Self {
+        self.held = hold.map(|hold| Arc::clone(&hold.0));
+        self
     }
 
     /// Adds an argument.
@@ -184,7 +203,7 @@ impl Program {
         let mut command = Command::new(&self.name);
         command
             .args(&self.args)
-            .stdin(Stdio::null())
+            .stdin(self.stdin())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // A group of its own can be killed as a whole.
@@ -199,14 +218,26 @@ impl Program {
             }
         }
         let name = self.name();
-        command.spawn().map_err(|err| match err.kind() {
+        let child = command.spawn().map_err(|err| match err.kind() {
             ErrorKind::NotFound => Error::not_found(format!("the program {name} is not there"))
                 .advise(format!(
                     "Install it, or give its full path: PATH is {}.",
                     std::env::var("PATH").unwrap_or_default()
                 )),
             _ => Error::config(format!("the program {name} cannot be run")).caused_by(err),
-        })
+        })?;
+        if let Some(held) = &self.held {
+            // Without it the program cannot be ended by a later run, only waited for.
+            let _ = (&**held).write_all(child.id().to_string().as_bytes());
+        }
+        Ok(child)
+    }
+
+    fn stdin(&self) -> Stdio {
+        match self.held.as_ref().map(|held| held.try_clone()) {
+            Some(Ok(file)) => Stdio::from(file),
+            _ => Stdio::null(),
+        }
     }
 
     fn wait(&self, child: &mut Child, done: &Done, signals: &Signals) -> Result<ExitStatus> {
@@ -307,15 +338,94 @@ pub fn exists(program: impl AsRef<OsStr>) -> bool {
     })
 }
 
-/// The last lines that say something, as one line.
+impl Hold {
+    /// Makes and locks the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// It is there already, or cannot be made or locked.
+    pub fn new(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(files::PRIVATE)
+            .open(path)?;
+        file.lock()?;
+        Ok(Self(Arc::new(file)))
+    }
+
+    /// Waits until nobody holds the file at `path`; after `limit`, the program that does is killed. Whether there was
+    /// one at all.
+    ///
+    /// # Errors
+    ///
+    /// It is still held, or cannot be read. A file that is not there is held by nobody.
+    pub fn wait_for_end(path: &Path, limit: Duration) -> io::Result<bool> {
+        let mut file = match File::open(path) {
+            Err(err) if err.kind() == ErrorKind::NotFound => return Ok(false),
+            file => file?,
+        };
+        if file.try_lock().is_ok() {
+            return Ok(false);
+        }
+        if until_free(&file, limit) {
+            return Ok(true);
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        // Somebody of the group lives, or the file would be free, so the number has not been given to another.
+        let group = text.trim().parse().ok().and_then(Pid::from_raw);
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        if until_free(&file, GRACE) {
+            return Ok(true);
+        }
+        Err(io::Error::other(
+            "a program that a killed run started does not end",
+        ))
+    }
+}
+
+fn until_free(file: &File, limit: Duration) -> bool {
+    let started = Instant::now();
+    loop {
+        if file.try_lock().is_ok() {
+            return true;
+        }
+        if started.elapsed() >= limit {
+            return false;
+        }
+        thread::sleep(TICK.min(limit));
+    }
+}
+
+/// The user and group that this process acts as.
+pub fn user() -> (u32, u32) {
+    (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    )
+}
+
+/// What matters of a program's words, as one line: the first that speaks of an error, and the last three.
 fn last_words(text: &str) -> String {
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();
-    let last = lines[lines.len().saturating_sub(3)..].join(" / ");
-    excerpt(&last)
+    let tail = lines.len().saturating_sub(3);
+    let first = lines[..tail]
+        .iter()
+        .find(|line| line.to_ascii_lowercase().contains("error"));
+    let words: Vec<&str> = first.into_iter().chain(&lines[tail..]).copied().collect();
+    let words = secret::mask(&words.join(" / ")).into_owned();
+    match words.char_indices().nth(LONGEST_WORDS) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
 }
 
 fn kill(child: &Child) {
@@ -484,11 +594,12 @@ mod tests {
         assert!(started.elapsed() < Duration::from_secs(30));
         let pid = std::fs::read_to_string(pid).unwrap();
         // Nobody may have waited for the orphan yet, so a zombie counts as dead.
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        assert!(
-            state.is_err() || state.is_ok_and(|state| state.contains(") Z")),
-            "still running"
-        );
+        let stat = format!("/proc/{}/stat", pid.trim());
+        let alive = || std::fs::read_to_string(&stat).is_ok_and(|state| !state.contains(") Z"));
+        while alive() {
+            assert!(started.elapsed() < Duration::from_secs(30), "still running");
+            thread::yield_now();
+        }
     }
 
     #[test]
@@ -503,6 +614,20 @@ mod tests {
     fn more_output_than_is_kept_does_not_block_the_program() {
         let finished = shell("yes | head -c 3000000").run().unwrap();
         assert_eq!(finished.stdout.len(), LARGEST_OUTPUT);
+    }
+
+    #[test]
+    fn what_holds_a_file_is_waited_for_and_then_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        assert!(!Hold::wait_for_end(&path, Duration::ZERO).unwrap());
+        let hold = Hold::new(&path).unwrap();
+        let program = shell("exec sleep 1000").holding(Some(&hold));
+        let mut child = program.spawn().unwrap();
+        drop((hold, program));
+        assert!(Hold::wait_for_end(&path, Duration::from_millis(100)).unwrap());
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+        assert!(!Hold::wait_for_end(&path, Duration::ZERO).unwrap());
     }
 
     #[test]

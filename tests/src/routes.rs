@@ -2,7 +2,7 @@
 
 use crate::http::{Answer, Request};
 use crate::world::World;
-use crate::{anypoint, cloudflare};
+use crate::{anypoint, cloudflare, kubernetes};
 
 /// Answers a request from, and changes, the state of the world.
 pub type Handler = fn(&mut World, &Request) -> Answer;
@@ -19,6 +19,11 @@ const ROUTES: &[(&str, Handler)] = &[
         "/amc/application-manager/api/v2",
         anypoint::application_manager::answer,
     ),
+    ("/standalone/api/v1", anypoint::standalone::answer),
+    ("/api", kubernetes::answer),
+    ("/apis", kubernetes::answer),
+    ("/openapi", kubernetes::answer),
+    ("/version", kubernetes::answer),
     ("/cli/api/v1/analytics/event", anypoint::analytics::answer),
 ];
 

@@ -156,6 +156,7 @@ impl Seed {
                     autodiscovery: Some("api.id".to_owned()),
                     ..Deployment::default()
                 }],
+                gateways: Vec::new(),
                 switches: None,
             },
         }

@@ -7,6 +7,7 @@ use crate::anypoint::Anypoint;
 use crate::clock::Clock;
 use crate::cloudflare::Cloudflare;
 use crate::faults::Faults;
+use crate::kubernetes::Kubernetes;
 use crate::log::Log;
 use crate::pki::Authority;
 
@@ -19,6 +20,8 @@ pub struct World {
     pub cloudflare: Cloudflare,
     /// The Anypoint Platform.
     pub anypoint: Anypoint,
+    /// A Kubernetes cluster.
+    pub kubernetes: Kubernetes,
     /// Signs the simulator's own certificates.
     pub authority: Authority,
     /// Numbers, identifiers and tokens that no one has seen before.
@@ -31,6 +34,7 @@ impl World {
             clock: Clock::default(),
             cloudflare: Cloudflare::default(),
             anypoint: Anypoint::default(),
+            kubernetes: Kubernetes::default(),
             authority,
             ids: Ids::default(),
         }

@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod gateway;
 pub mod keystore;
 pub mod runtime_fabric;
+pub mod standalone;
 pub mod tls_contexts;
 
 use std::collections::HashMap;
@@ -28,6 +29,7 @@ pub use exchange::{Asset, Exchange};
 
 pub use accounts::{BadCredentials, Bearer, ConnectedApp, Environment, Grant, Organization, User};
 pub use runtime_fabric::PrivateSpace;
+pub use standalone::{FlexGateway, Replica};
 pub use tls_contexts::{CreateAnswer, Patch, San, TlsContext};
 
 /// The state of the platform.
@@ -49,6 +51,8 @@ pub struct Anypoint {
     pub exchange: Exchange,
     /// Applications on CloudHub 2.0.
     pub deployments: Vec<Deployment>,
+    /// Self-managed Flex Gateways.
+    pub gateways: Vec<FlexGateway>,
     /// What is unknown of the real platform, or can be set.
     pub switches: Switches,
     pub(crate) recent: HashMap<IpAddr, Vec<Timestamp>>,
@@ -72,6 +76,8 @@ pub struct Seed {
     pub assets: Vec<Asset>,
     /// Applications.
     pub deployments: Vec<Deployment>,
+    /// Self-managed Flex Gateways.
+    pub gateways: Vec<FlexGateway>,
     /// Replaces the switches.
     pub switches: Option<Switches>,
 }
@@ -240,6 +246,7 @@ impl Anypoint {
         }
         self.apps.extend(seed.apps);
         self.users.extend(seed.users);
+        self.gateways.extend(seed.gateways);
         for space in seed.spaces {
             self.insert_space(ids, authority, space)?;
         }

@@ -1,0 +1,81 @@
+//! What acme.sh's domain conf keeps for the next run from cron, where the environment is empty.
+//!
+//! The names are those of `_savedeployconf` of acme.sh: `SAVED_` and the variable.
+
+use common::acmesh;
+use common::anypoint;
+use common::error::Result;
+use common::settings::{Key, Origin, Settings};
+
+use crate::gateway::{
+    CLIENT_ID, CLIENT_SECRET, FILE, FLEXCTL, FLEXCTL_TIMEOUT, IMAGE, PASSWORD, RESTART_CMD,
+    RUNTIME, USERNAME,
+};
+use crate::proof::ENVIRONMENT;
+
+const TEXTS: [&Key; 12] = [
+    &CLIENT_ID,
+    &USERNAME,
+    &FILE,
+    &RUNTIME,
+    &FLEXCTL,
+    &FLEXCTL_TIMEOUT,
+    &IMAGE,
+    &RESTART_CMD,
+    &anypoint::CLIENT_ID,
+    &anypoint::URL,
+    &anypoint::ORGANIZATION,
+    &ENVIRONMENT,
+];
+
+const SECRETS: [&Key; 3] = [&CLIENT_SECRET, &PASSWORD, &anypoint::CLIENT_SECRET];
+
+/// Finds out whether [`save`] would work.
+pub(crate) fn check(settings: &Settings) -> Result<()> {
+    settings
+        .domain_conf_to_save()
+        .map_or(Ok(()), acmesh::check_writable)
+}
+
+/// Saves what the environment says. Most runs renew nothing, so credentials are kept before the platform has seen them:
+/// otherwise the run that needs them would have none.
+pub(crate) fn save(settings: &Settings) -> Result<()> {
+    let Some(path) = settings.domain_conf_to_save() else {
+        return Ok(());
+    };
+    let mut chosen = Vec::new();
+    for key in TEXTS {
+        if let Some(found) = settings.text(key, None)?
+            && let Origin::Environment(name) = found.origin
+        {
+            chosen.push((name, found.value));
+        }
+    }
+    for key in SECRETS {
+        let Some(found) = settings.secret(key)? else {
+            continue;
+        };
+        match found.origin {
+            Origin::Environment(name) => chosen.push((name, found.value.expose().to_owned())),
+            // The path is kept, never what the file holds.
+            Origin::File { named_by, path } if settings.env().get(&named_by).is_some() => {
+                chosen.push((named_by, path.display().to_string()));
+            }
+            _ => {}
+        }
+    }
+    if chosen.is_empty() {
+        return Ok(());
+    }
+    acmesh::update(path, |conf| {
+        for (name, value) in &chosen {
+            let base = name.strip_suffix("_FILE").unwrap_or(name);
+            for other in [base.to_owned(), format!("{base}_FILE")] {
+                if other != *name {
+                    conf.clear(&format!("SAVED_{other}"));
+                }
+            }
+            conf.set(&format!("SAVED_{name}"), value);
+        }
+    })
+}

@@ -1,0 +1,259 @@
+//! A gateway in Kubernetes: real `kubectl` against the simulated API server.
+
+mod needs_kubectl {
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use simulator::harness::{Bench, Finished, program};
+    use simulator::kubernetes::{Deployment, kubeconfig};
+    use simulator::registration::{Identity, Layout, compose};
+
+    use crate::edge::{days_left, entries, in_days, put_on_path, read};
+
+    const SECRET: &str = "flex-registration";
+
+    struct Gateway {
+        bench: Bench,
+    }
+
+    impl Gateway {
+        fn with_days(days: i64) -> Self {
+            let mut bench = Bench::demo();
+            let config = bench.write(
+                "kubeconfig",
+                kubeconfig(bench.sim.url(), bench.sim.ca_pem_path()),
+            );
+            let text = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
+            let log = text(bench.home().join("flexctl.log"));
+            bench
+                .unset("ANYPOINT_URL")
+                .set("KUBECONFIG", text(config))
+                .set("FLEXCTL", text(program("flexctl")))
+                .set("FLEXCTL_LOG", log)
+                .set("FLEX_CLIENT_ID", "flex-app")
+                .set_secret("FLEX_CLIENT_SECRET", "canary-flex-cluster-1");
+            let registration = compose(&Identity::default(), Layout::Pem, in_days(days))
+                .unwrap()
+                .registration;
+            for line in registration
+                .lines()
+                .map(str::trim)
+                .filter(|line| line.len() == 64)
+            {
+                bench.never_shown(line);
+            }
+            bench
+                .sim
+                .world()
+                .kubernetes
+                .add_gateway("gateway", "ingress", SECRET, &registration);
+            Self { bench }
+        }
+
+        fn run(&self, args: &[&str]) -> Finished {
+            self.bench.run("flex-renew", args)
+        }
+
+        fn renew(&self, more: &[&str]) -> Finished {
+            let state = self.bench.home().join("state");
+            let args = [
+                "renew",
+                "-vv",
+                "--runtime",
+                "kubernetes",
+                "--state-dir",
+                state.to_str().unwrap(),
+            ];
+            self.run(&[&args[..], more].concat())
+        }
+
+        fn installed(&self) -> String {
+            self.bench
+                .sim
+                .world()
+                .kubernetes
+                .registration("gateway", SECRET)
+                .unwrap()
+        }
+
+        fn days_left(&self) -> i64 {
+            days_left(&read(
+                &self.bench.write("read/registration.yaml", self.installed()),
+            ))
+        }
+
+        fn change(&self, change: impl FnOnce(&mut Deployment)) {
+            let mut world = self.bench.sim.world();
+            let key = ("gateway".to_owned(), "ingress".to_owned());
+            change(world.kubernetes.deployments.get_mut(&key).unwrap());
+        }
+
+        fn restarts(&self) -> u32 {
+            self.bench
+                .sim
+                .world()
+                .kubernetes
+                .deployments
+                .values()
+                .map(|deployment| deployment.restarts)
+                .sum()
+        }
+
+        fn state(&self) -> Vec<String> {
+            let folders = entries(&self.bench.home().join("state"));
+            assert_eq!(folders.len(), 1);
+            crate::edge::names(&folders[0])
+        }
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    fn the_secret_that_the_deployment_mounts_is_renewed_and_the_deployment_restarted() {
+        let gateway = Gateway::with_days(10);
+        gateway.change(|deployment| deployment.slow_reads = 1);
+        let before = gateway.installed();
+        let run = gateway.renew(&[]);
+        run.code(0)
+            .prints("gateway/ingress: renewed, valid until")
+            .prints("restarted deployment gateway/ingress (kubernetes)");
+        assert_eq!(gateway.days_left(), 365);
+        assert_eq!(gateway.restarts(), 1);
+        assert_eq!(gateway.state(), ["backups"]);
+        let folder = entries(&gateway.bench.home().join("state"))[0].join("backups");
+        let backup = entries(&folder)[0].join("registration.yaml.old");
+        assert_eq!(fs::read_to_string(backup).unwrap(), before);
+        gateway.renew(&[]).code(0).prints("not due");
+        assert_eq!(gateway.restarts(), 1);
+        let unexpected = gateway.bench.sim.unexpected();
+        assert!(unexpected.is_empty(), "{unexpected:?}");
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    fn a_rollout_that_fails_brings_the_old_secret_back() {
+        let gateway = Gateway::with_days(10);
+        gateway.change(|deployment| deployment.failing_rollouts = 1);
+        let before = gateway.installed();
+        gateway
+            .renew(&[])
+            .code(5)
+            .tells("exceeded its progress deadline")
+            .tells("the old one is in place again");
+        assert_eq!(gateway.installed(), before);
+        assert_eq!(gateway.restarts(), 2);
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    fn inspect_and_check_read_the_secret() {
+        let gateway = Gateway::with_days(10);
+        gateway
+            .run(&["check", "--namespace", "gateway"])
+            .code(10)
+            .prints("DUE gateway/ingress: 10 days left");
+        let json = gateway
+            .run(&["inspect", "--runtime", "kubernetes", "--output", "json"])
+            .code(0)
+            .json();
+        assert_eq!(json["name"], "edge-1");
+        assert_eq!(
+            json["registration"],
+            "kubernetes/gateway/ingress/flex-registration"
+        );
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    fn a_secret_of_a_release_is_replaced_by_helm_with_chart_and_version_kept() {
+        let mut gateway = Gateway::with_days(10);
+        put_on_path(&mut gateway.bench, "helm");
+        let log = gateway.bench.home().join("helm.log");
+        gateway.bench.set("HELM_LOG", log.to_str().unwrap());
+        {
+            let mut world = gateway.bench.sim.world();
+            let secret = world.kubernetes.secrets.values_mut().next().unwrap();
+            secret.labels =
+                BTreeMap::from([("app.kubernetes.io/managed-by".into(), "Helm".into())]);
+            secret.annotations =
+                BTreeMap::from([("meta.helm.sh/release-name".into(), "ingress".into())]);
+        }
+        gateway
+            .renew(&[])
+            .code(0)
+            .tells("belongs to the Helm release ingress");
+        assert_eq!(gateway.days_left(), 365);
+        assert_eq!(gateway.restarts(), 1);
+        let calls = fs::read_to_string(log).unwrap();
+        assert!(
+            calls.contains(
+                "--namespace=gateway upgrade ingress flex-gateway/flex-gateway --version 1.8.2 --reuse-values --wait \
+                 --set-file registration.content="
+            ),
+            "{calls}"
+        );
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    fn without_helm_it_is_said_that_the_next_upgrade_would_undo_it() {
+        let gateway = Gateway::with_days(10);
+        {
+            let mut world = gateway.bench.sim.world();
+            let secret = world.kubernetes.secrets.values_mut().next().unwrap();
+            secret.labels =
+                BTreeMap::from([("app.kubernetes.io/managed-by".into(), "Helm".into())]);
+        }
+        gateway
+            .renew(&[])
+            .code(0)
+            .tells("puts the old registration back");
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    fn what_kubectl_refuses_is_told_with_its_kind() {
+        let mut gateway = Gateway::with_days(10);
+        gateway
+            .renew(&["--deployment", "nobody"])
+            .code(4)
+            .tells("deployments.apps \"nobody\" not found");
+        gateway
+            .renew(&["--namespace", "nowhere"])
+            .code(4)
+            .tells("namespaces \"nowhere\" not found");
+        gateway
+            .renew(&["--secret", "nothing"])
+            .code(4)
+            .tells("secrets \"nothing\" not found");
+        gateway.bench.sim.world().kubernetes.forbidden = vec!["secrets".to_owned()];
+        gateway
+            .renew(&[])
+            .code(3)
+            .tells("is forbidden")
+            .tells("needs get and patch");
+        let config = kubeconfig("https://127.0.0.1:9", gateway.bench.sim.ca_pem_path());
+        let config = gateway.bench.write("elsewhere", config);
+        gateway.bench.set("KUBECONFIG", config.to_str().unwrap());
+        gateway
+            .renew(&[])
+            .code(6)
+            .tells("Check that the cluster can be reached");
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    fn a_run_that_was_killed_before_the_restart_is_finished_by_the_next() {
+        let mut gateway = Gateway::with_days(10);
+        gateway.bench.set("FLEX_RESTART_CMD", "kill -9 $PPID");
+        assert_eq!(gateway.renew(&[]).code, None);
+        assert_eq!(gateway.days_left(), 365);
+        gateway.bench.unset("FLEX_RESTART_CMD");
+        gateway
+            .renew(&[])
+            .code(0)
+            .tells("an earlier run was interrupted");
+        assert_eq!(gateway.restarts(), 1);
+        let calls = fs::read_to_string(gateway.bench.home().join("flexctl.log")).unwrap();
+        assert_eq!(calls.lines().count(), 1);
+    }
+}

@@ -1,0 +1,303 @@
+//! A gateway in a container: real Podman, with an image made from nothing but the stand-in `flexctl`; and the real
+//! command of Docker, talking to Podman.
+
+mod needs_podman {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::{Path, PathBuf};
+    use std::process::{Command, Stdio};
+
+    use simulator::harness::program;
+    use simulator::registration::Layout;
+
+    use crate::edge::{Edge, days_left, names};
+
+    const CONF: &str = "/usr/local/share/mulesoft/flex-gateway/conf.d";
+
+    struct Gateway {
+        edge: Edge,
+        image: String,
+        name: String,
+    }
+
+    impl Gateway {
+        /// A gateway's container that runs, with its configuration on this host.
+        fn with_days(days: i64) -> Self {
+            let mut edge = Edge::with(days, Layout::Pem);
+            let conf = edge.bench.write("containers.conf", conf());
+            let unique = edge.bench.home().file_name().unwrap().to_str().unwrap();
+            let unique: String = unique
+                .to_lowercase()
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .collect();
+            let (image, name) = (
+                format!("localhost/flex-{unique}:1"),
+                format!("edge-{unique}"),
+            );
+            edge.bench
+                .unset("FLEXCTL")
+                .unset("FLEXCTL_LOG")
+                .unset("FLEX_RESTART_CMD")
+                .set("CONTAINERS_CONF", conf.to_str().unwrap());
+            let gateway = Self { edge, image, name };
+            gateway.import("");
+            gateway.start();
+            gateway
+        }
+
+        fn podman(&self, args: &[&str]) -> String {
+            let output = Command::new("podman")
+                .args(args)
+                .env("CONTAINERS_CONF", self.edge.in_home("containers.conf"))
+                .output()
+                .unwrap();
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            assert!(
+                output.status.success(),
+                "podman {args:?}: {}",
+                text(&output.stderr)
+            );
+            text(&output.stdout)
+        }
+
+        /// Makes the image anew, its programs with this fault.
+        fn import(&self, fault: &str) {
+            let root = self.edge.in_home("image");
+            let flexctl = program("flexctl");
+            copy(&flexctl, &root.join("usr/bin/flexctl"));
+            for library in libraries(&flexctl) {
+                copy(&library, &root.join(library.strip_prefix("/").unwrap()));
+            }
+            fs::create_dir_all(root.join("tmp")).unwrap();
+            let archive = self.edge.in_home("image.tar");
+            let packed = Command::new("tar")
+                .arg("-C")
+                .arg(&root)
+                .arg("-cf")
+                .arg(&archive)
+                .arg(".")
+                .status();
+            assert!(packed.unwrap().success());
+            let fault = format!("ENV FLEXCTL_FAULT={fault}");
+            self.podman(&[
+                "import",
+                "--quiet",
+                "--change",
+                "ENV PATH=/usr/bin",
+                "--change",
+                &fault,
+                archive.to_str().unwrap(),
+                &self.image,
+            ]);
+        }
+
+        fn start(&self) {
+            let volume = format!("{}:{CONF}", self.edge.file.parent().unwrap().display());
+            self.podman(&[
+                "run",
+                "--detach",
+                "--name",
+                &self.name,
+                "-v",
+                &volume,
+                &self.image,
+                "flexctl",
+                "gateway",
+            ]);
+        }
+
+        fn started(&self) -> String {
+            self.podman(&[
+                "container",
+                "inspect",
+                "--format",
+                "{{.State.StartedAt}}",
+                &self.name,
+            ])
+        }
+    }
+
+    impl Drop for Gateway {
+        fn drop(&mut self) {
+            for args in [
+                ["rm", "--force", self.name.as_str()],
+                ["rmi", "--force", self.image.as_str()],
+            ] {
+                let conf = self.edge.in_home("containers.conf");
+                let _ = Command::new("podman")
+                    .args(args)
+                    .env("CONTAINERS_CONF", conf)
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .status();
+            }
+        }
+    }
+
+    /// Where this process may not raise its limits, a container must not get others than it has.
+    fn conf() -> String {
+        let limits = fs::read_to_string("/proc/self/limits").unwrap();
+        let hard = |name: &str| {
+            let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().rev().nth(1).unwrap().to_owned()
+        };
+        let files = hard("Max open files");
+        format!(
+            "[containers]\ndefault_ulimits = [\"nofile={files}:{files}\", \"nproc=1024:1024\"]\n[engine]\nruntime = \"runc\"\n"
+        )
+    }
+
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+    }
+
+    /// What a program is linked with, by `ldd`.
+    fn libraries(program: &Path) -> BTreeSet<PathBuf> {
+        let output = Command::new("ldd").arg(program).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split_whitespace()
+            .filter(|word| word.starts_with('/'))
+            .map(PathBuf::from)
+            .collect()
+    }
+
+    #[test]
+    #[ignore = "needs podman: cargo test -p simulator --test flex_renew needs_podman -- --ignored"]
+    fn a_container_is_found_renewed_from_its_own_image_and_restarted() {
+        let gateway = Gateway::with_days(10);
+        let edge = &gateway.edge;
+        let (before, started) = (fs::metadata(&edge.file).unwrap(), gateway.started());
+        let run = edge.renew(&[]);
+        run.code(0)
+            .tells("runtime podman: a container mounts the registration")
+            .tells(&format!("flexctl of the image {}", gateway.image))
+            .tells("flexctl registration inspect says the same")
+            .prints(&format!("restarted {} (podman)", gateway.name));
+        assert_eq!(days_left(&edge.installed()), 365);
+        let after = fs::metadata(&edge.file).unwrap();
+        assert_eq!(
+            (after.uid(), after.gid(), after.mode()),
+            (before.uid(), before.gid(), before.mode())
+        );
+        assert_ne!(gateway.started(), started);
+        assert_eq!(names(&edge.state()), ["backups"]);
+        let containers = gateway.podman(&["ps", "--all", "--format", "{{.Names}}"]);
+        assert!(!containers.contains("flex-renew-"), "{containers}");
+        // Without a file, the running container says where it is.
+        edge.run(&["check", "--runtime", "podman"])
+            .prints(edge.file.to_str().unwrap());
+    }
+
+    #[test]
+    #[ignore = "needs podman: cargo test -p simulator --test flex_renew needs_podman -- --ignored"]
+    fn a_container_of_flexctl_that_hangs_is_removed() {
+        let gateway = Gateway::with_days(10);
+        gateway.import("hang");
+        let before = gateway.edge.bytes();
+        let image = gateway.image.clone();
+        gateway
+            .edge
+            .renew(&[
+                "--runtime",
+                "podman",
+                "--image",
+                &image,
+                "--flexctl-timeout",
+                "3s",
+            ])
+            .code(6)
+            .tells("did not finish within 3s");
+        assert_eq!(gateway.edge.bytes(), before);
+        let containers = gateway.podman(&["ps", "--all", "--format", "{{.Names}}"]);
+        assert!(!containers.contains("flex-renew-"), "{containers}");
+    }
+
+    #[test]
+    #[ignore = "needs podman: cargo test -p simulator --test flex_renew needs_podman -- --ignored"]
+    fn a_gateway_that_ends_after_the_restart_gets_the_old_registration_back() {
+        let gateway = Gateway::with_days(10);
+        let before = gateway.edge.bytes();
+        // The gateway of this name has no such command, so it ends at once.
+        gateway.podman(&["rm", "--force", &gateway.name]);
+        let volume = format!("{}:{CONF}", gateway.edge.file.parent().unwrap().display());
+        gateway.podman(&[
+            "create",
+            "--name",
+            &gateway.name,
+            "-v",
+            &volume,
+            &gateway.image,
+            "flexctl",
+            "version",
+        ]);
+        gateway
+            .edge
+            .renew(&["--restart", &gateway.name])
+            .code(5)
+            .tells("is not running")
+            .tells("which is in place again");
+        assert_eq!(gateway.edge.bytes(), before);
+        gateway
+            .edge
+            .renew(&[])
+            .code(4)
+            .tells("no running container of podman mounts the registration");
+    }
+
+    mod needs_docker {
+        use std::os::unix::net::UnixStream;
+        use std::path::Path;
+        use std::process::{Child, Command, Stdio};
+        use std::thread;
+        use std::time::{Duration, Instant};
+
+        use super::Gateway;
+        use crate::edge::days_left;
+
+        #[test]
+        #[ignore = "needs docker and podman: cargo test -p simulator --test flex_renew needs_docker -- --ignored"]
+        fn the_command_of_docker_does_the_same() {
+            let mut gateway = Gateway::with_days(10);
+            let socket = gateway.edge.in_home("podman.sock");
+            let address = format!("unix://{}", socket.display());
+            let _service = Service::start(&gateway, &address, &socket);
+            gateway.edge.bench.set("DOCKER_HOST", address);
+            gateway
+                .edge
+                .renew(&["--runtime", "docker"])
+                .code(0)
+                .tells("runtime docker: as set")
+                .prints(&format!("restarted {} (docker)", gateway.name));
+            assert_eq!(days_left(&gateway.edge.installed()), 365);
+        }
+
+        struct Service(Child);
+
+        impl Service {
+            fn start(gateway: &Gateway, address: &str, socket: &Path) -> Self {
+                let child = Command::new("podman")
+                    .args(["system", "service", "--time=0", address])
+                    .env("CONTAINERS_CONF", gateway.edge.in_home("containers.conf"))
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .unwrap();
+                let started = Instant::now();
+                while UnixStream::connect(socket).is_err() {
+                    assert!(started.elapsed() < Duration::from_secs(60));
+                    thread::yield_now();
+                }
+                Self(child)
+            }
+        }
+
+        impl Drop for Service {
+            fn drop(&mut self) {
+                let _ = self.0.kill();
+                let _ = self.0.wait();
+            }
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! A gateway on the host itself: owners and modes, restart, going back, being interrupted.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use simulator::registration::Layout;
+
+use crate::edge::{DAY, Edge, SECRET, days_left, entries, in_days, is_root, names, read};
+
+#[test]
+fn a_registration_that_is_not_due_is_left_alone() {
+    let edge = Edge::with_days(100);
+    let before = edge.bytes();
+    edge.renew(&[]).code(0).prints("not due, valid until");
+    assert_eq!(edge.bytes(), before);
+    assert!(edge.calls().is_empty());
+    assert!(!edge.state().exists());
+    edge.renew(&["--within", "200d"]).code(0).prints("renewed");
+}
+
+#[test]
+fn a_due_registration_is_renewed_with_its_owner_and_mode_and_the_unit_restarted() {
+    let mut edge = Edge::with_days(10);
+    edge.on_path("systemd");
+    edge.bench.unset("FLEX_RESTART_CMD");
+    let log = edge.in_home("systemctl.log");
+    edge.bench.set("SYSTEMCTL_LOG", log.to_str().unwrap());
+    if is_root() {
+        chown(&edge.file, Some(4242), Some(4343)).unwrap();
+    }
+    let old = fs::metadata(&edge.file).unwrap();
+    let before = edge.bytes();
+
+    let run = edge.renew(&[]);
+    run.code(0)
+        .prints("renewed, valid until")
+        .prints("restarted flex-gateway (systemd)");
+    run.tells("runtime linux: FLEXCTL is set")
+        .tells("flexctl registration inspect says the same");
+
+    let new = fs::metadata(&edge.file).unwrap();
+    assert_eq!(
+        (new.uid(), new.gid(), new.mode()),
+        (old.uid(), old.gid(), old.mode())
+    );
+    assert_eq!(days_left(&edge.installed()), 365);
+    assert_eq!(names(edge.file.parent().unwrap()), ["registration.yaml"]);
+    let systemctl = fs::read_to_string(log).unwrap();
+    assert_eq!(systemctl.lines().next(), Some("restart -- flex-gateway"));
+    assert!(
+        systemctl
+            .lines()
+            .skip(1)
+            .all(|line| line == "is-active -- flex-gateway")
+    );
+
+    assert_eq!(names(&edge.state()), ["backups"]);
+    let backup = edge.backups()[0].join("registration.yaml.old");
+    assert_eq!(fs::read(&backup).unwrap(), before);
+    assert_eq!(fs::metadata(&backup).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(edge.state()).unwrap().mode() & 0o777, 0o700);
+    edge.renew(&[]).code(0).prints("not due");
+    assert_eq!(edge.calls().len(), 1);
+}
+
+#[test]
+fn an_expired_registration_is_renewed_too_and_a_symlink_stays_one() {
+    let mut edge = Edge::with_days(-5);
+    let link = edge.in_home("link.yaml");
+    std::os::unix::fs::symlink(&edge.file, &link).unwrap();
+    edge.bench
+        .set("FLEX_REGISTRATION_FILE", link.to_str().unwrap());
+    edge.run(&["renew"]).code(0).tells("was valid until");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(days_left(&edge.installed()), 365);
+    assert!(edge.state().join("backups").is_dir());
+}
+
+#[test]
+fn every_layout_of_the_file_is_renewed() {
+    for (name, layout) in [
+        ("base64", Layout::Base64),
+        ("der", Layout::Der),
+        ("split", Layout::Split),
+    ] {
+        let mut edge = Edge::with(10, layout);
+        edge.bench.set("FLEXCTL_LAYOUT", name);
+        edge.renew(&[]).code(0);
+        let installed = edge.installed();
+        assert_eq!(
+            (days_left(&installed), installed.split),
+            (365, layout == Layout::Split),
+            "{name}"
+        );
+        for file in entries(edge.file.parent().unwrap()) {
+            assert_eq!(fs::metadata(file).unwrap().mode() & 0o777, 0o640, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_split_registration_is_not_replaced_by_half_of_a_new_one() {
+    let edge = Edge::with(10, Layout::Split);
+    let before = edge.bytes();
+    edge.renew(&[])
+        .code(7)
+        .tells("flexctl wrote no certificate.yaml");
+    assert_eq!(edge.bytes(), before);
+}
+
+#[test]
+fn flexctl_is_called_as_documented_in_an_empty_folder_outside_of_the_configuration() {
+    let mut edge = Edge::with_days(10);
+    edge.renew(&["--update-urls"]).code(0);
+    let calls = edge.calls();
+    let call = &calls[0];
+    let begin = format!(
+        "registration renew --client-id=flex-app --client-secret={SECRET} --update-urls=true --output-directory="
+    );
+    assert!(call.starts_with(&begin), "{call}");
+    assert!(
+        call.ends_with("/in/registration.yaml") && call.contains("/.flex-renew/"),
+        "{call}"
+    );
+
+    edge.bench
+        .unset("FLEX_CLIENT_ID")
+        .unset("FLEX_CLIENT_SECRET")
+        .set("FLEX_USERNAME", "ada")
+        .set_secret("FLEX_PASSWORD", "canary-flex-password-77");
+    edge.renew(&["--force"]).code(0);
+    assert!(edge.calls()[1].starts_with(
+        "registration renew --username=ada --password=canary-flex-password-77 --output"
+    ));
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_and_no_child_finds_it_in_its_environment() {
+    let mut edge = Edge::with_days(10);
+    let secret = edge.bench.write("secret", "canary-in-a-file-31\n");
+    edge.bench
+        .unset("FLEX_CLIENT_SECRET")
+        .never_shown("canary-in-a-file-31")
+        .set("FLEX_CLIENT_SECRET_FILE", secret.to_str().unwrap())
+        .set_secret("CF_Token", "canary-cloudflare-1")
+        .set_secret("ANYPOINT_CLIENT_SECRET", "canary-anypoint-1")
+        .set("FLEX_RESTART_CMD", "env > env.txt");
+    // Half of the general credentials would be an error where they are used.
+    edge.bench.unset("ANYPOINT_CLIENT_SECRET");
+    edge.renew(&[]).code(0);
+    assert!(edge.calls()[0].contains("--client-secret=canary-in-a-file-31"));
+    let env = fs::read_to_string(edge.in_home("env.txt")).unwrap();
+    assert!(
+        env.contains("FLEX_CLIENT_ID=") && !env.contains("canary"),
+        "{env}"
+    );
+}
+
+#[test]
+fn when_the_restart_fails_the_old_registration_goes_back_and_the_gateway_is_restarted_with_it() {
+    let mut edge = Edge::with_days(10);
+    let before = edge.bytes();
+    edge.bench.set(
+        "FLEX_RESTART_CMD",
+        "cp flex/conf.d/registration.yaml seen-$(ls | grep -c seen); test -e seen-1 || { echo no such luck >&2; exit 1; }",
+    );
+    let run = edge.renew(&[]);
+    run.code(5)
+        .tells("no such luck")
+        .tells("the old one is in place again")
+        .tells("is kept in");
+    assert_eq!(edge.bytes(), before);
+    assert_eq!(fs::read(edge.in_home("seen-1")).unwrap(), before);
+    assert_eq!(names(&edge.state()), ["backups", "rejected"]);
+    assert_eq!(
+        fs::read(edge.state().join("rejected/registration.yaml")).unwrap(),
+        fs::read(edge.in_home("seen-0")).unwrap()
+    );
+    edge.bench.set("FLEX_RESTART_CMD", ":");
+    edge.renew(&[]).code(0);
+    assert_eq!(days_left(&edge.installed()), 365);
+}
+
+#[test]
+fn a_gateway_that_does_not_stay_up_gets_the_old_registration_back() {
+    let mut edge = Edge::with_days(10);
+    edge.on_path("systemd");
+    edge.bench
+        .unset("FLEX_RESTART_CMD")
+        .set("SYSTEMCTL_FAILS", "is-active");
+    let before = edge.bytes();
+    edge.renew(&["--restart", "flex-gateway@a"])
+        .code(5)
+        .tells("flex-gateway@a did not stay up after the restart")
+        .tells("nor with the old one");
+    assert_eq!(edge.bytes(), before);
+}
+
+#[test]
+fn without_a_restart_it_is_said_that_one_is_missing() {
+    let edge = Edge::with_days(10);
+    edge.renew(&["--no-restart"])
+        .code(0)
+        .tells("not restarted, as asked")
+        .prints("not restarted");
+    assert_eq!(days_left(&edge.installed()), 365);
+}
+
+#[test]
+fn as_many_old_registrations_are_kept_as_asked() {
+    let edge = Edge::with_days(10);
+    for _ in 0..4 {
+        edge.renew(&["--force", "--keep", "2"]).code(0);
+    }
+    assert_eq!(edge.backups().len(), 2);
+    edge.renew(&["--force", "--keep", "0"]).code(0);
+    assert!(edge.backups().is_empty());
+}
+
+#[test]
+fn the_folder_for_backups_can_be_chosen_but_not_where_the_gateway_loads_files() {
+    let edge = Edge::with_days(10);
+    edge.renew(&["--state-dir", "flex/conf.d/old"])
+        .code(2)
+        .tells("from which the gateway loads every .yaml");
+    let elsewhere = edge.in_home("elsewhere");
+    edge.renew(&["--state-dir", elsewhere.to_str().unwrap()])
+        .code(0);
+    assert_eq!(entries(&elsewhere).len(), 1);
+    assert!(!edge.state().exists());
+}
+
+#[test]
+fn a_run_that_was_killed_before_the_restart_is_finished_by_the_next_without_asking_again() {
+    let mut edge = Edge::with_days(10);
+    edge.bench.set("FLEX_RESTART_CMD", "kill -9 $PPID");
+    assert_eq!(edge.renew(&[]).code, None);
+    assert_eq!(days_left(&edge.installed()), 365);
+    let installed = edge.bytes();
+    assert!(names(&edge.state()).contains(&"pending".to_owned()));
+
+    edge.bench
+        .set("FLEX_RESTART_CMD", "echo restarted > restarted");
+    edge.renew(&[])
+        .code(0)
+        .tells("an earlier run was interrupted")
+        .prints("restarted");
+    assert!(edge.in_home("restarted").exists());
+    assert_eq!(edge.bytes(), installed);
+    assert_eq!(edge.calls().len(), 1);
+    assert_eq!(names(&edge.state()), ["backups"]);
+    assert_eq!(days_left(&read_backup(&edge)), 10);
+}
+
+#[test]
+fn a_finished_run_that_cannot_restart_goes_back_to_the_registration_before_it() {
+    let mut edge = Edge::with_days(10);
+    let before = edge.bytes();
+    edge.bench.set("FLEX_RESTART_CMD", "kill -9 $PPID");
+    edge.renew(&[]);
+    edge.bench.set("FLEX_RESTART_CMD", "false");
+    edge.renew(&[]).code(5).tells("nor with the old one");
+    assert_eq!(edge.bytes(), before);
+}
+
+#[test]
+fn what_waits_to_be_installed_gives_way_to_something_newer() {
+    let mut edge = Edge::with_days(10);
+    edge.bench.set("FLEX_RESTART_CMD", "kill -9 $PPID");
+    edge.renew(&[]);
+    let newer = simulator::registration::compose(
+        &simulator::registration::Identity::default(),
+        Layout::Pem,
+        in_days(700),
+    );
+    fs::write(&edge.file, newer.unwrap().registration).unwrap();
+    edge.bench.set("FLEX_RESTART_CMD", ":");
+    edge.renew(&[]).code(0).prints("not due");
+    assert_eq!(days_left(&edge.installed()), 700);
+    assert_eq!(names(&edge.state()), ["backups"]);
+}
+
+fn read_backup(edge: &Edge) -> common::registration::Registration {
+    let folder = edge.in_home("read");
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("registration.yaml");
+    fs::copy(edge.backups()[0].join("registration.yaml.old"), &path).unwrap();
+    read(&path)
+}
+
+#[test]
+fn two_runs_at_once_renew_once() {
+    let edge = Edge::with_days(10);
+    let codes: Vec<_> = thread::scope(|scope| {
+        let runs: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| edge.renew(&[]).code))
+            .collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    assert_eq!(codes, [Some(0); 4]);
+    assert_eq!(edge.calls().len(), 1);
+}
+
+#[test]
+fn a_signal_ends_flexctl_too_and_leaves_nothing_behind() {
+    let mut edge = Edge::with_days(10);
+    edge.bench.set("FLEXCTL_FAULT", "hang");
+    let mut child = edge
+        .bench
+        .command("flex-renew", ["renew", edge.file.to_str().unwrap()])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while edge.calls().is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(60));
+        thread::yield_now();
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let code = child.wait().unwrap().code();
+    assert_eq!(code, Some(6));
+    assert!(
+        names(&edge.state()).is_empty(),
+        "{:?}",
+        names(&edge.state())
+    );
+    // The stand-in is named by its folder, which no other test has.
+    let mine = edge.state().to_str().unwrap().to_owned();
+    let alive = || {
+        entries(std::path::Path::new("/proc"))
+            .iter()
+            .any(|process| {
+                fs::read(process.join("cmdline"))
+                    .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&mine))
+            })
+    };
+    while alive() {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "flexctl is still running"
+        );
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn acme_sh_keeps_what_it_takes_for_the_run_from_cron() {
+    let mut edge = Edge::with_days(100);
+    let conf = edge.bench.write("acme.conf", "Le_Domain='example.com'\n");
+    let secret = edge.bench.write("secret", "canary-in-a-file-32\n");
+    edge.bench
+        .set("ANYPOINT_HOOKS_VOICE", "acme")
+        .set("DOMAIN_CONF", conf.to_str().unwrap())
+        .set("FLEX_REGISTRATION_FILE", edge.file.to_str().unwrap())
+        .unset("FLEX_CLIENT_SECRET")
+        .set("FLEX_CLIENT_SECRET_FILE", secret.to_str().unwrap());
+    edge.run(&["run"]).code(0).prints("not due");
+    let saved = fs::read_to_string(&conf).unwrap();
+    assert!(saved.contains("SAVED_FLEX_CLIENT_ID='flex-app'"), "{saved}");
+    assert!(
+        saved.contains("SAVED_FLEX_CLIENT_SECRET_FILE=") && !saved.contains("canary"),
+        "{saved}"
+    );
+
+    for name in [
+        "FLEX_REGISTRATION_FILE",
+        "FLEX_CLIENT_ID",
+        "FLEX_CLIENT_SECRET_FILE",
+        "FLEX_RESTART_CMD",
+        "FLEXCTL",
+    ] {
+        edge.bench.unset(name);
+    }
+    let due = simulator::registration::compose(
+        &simulator::registration::Identity::default(),
+        Layout::Pem,
+        simulator::registration::now() + 3 * DAY,
+    );
+    fs::write(&edge.file, due.unwrap().registration).unwrap();
+    edge.run(&["run"]).code(0).prints("renewed");
+    assert_eq!(days_left(&edge.installed()), 365);
+}
+
+#[test]
+fn flexctl_that_a_killed_run_left_running_is_waited_for_and_ended() {
+    let mut edge = Edge::with_days(10);
+    edge.bench.set("FLEXCTL_FAULT", "hang-after-writing");
+    let mut child = edge
+        .bench
+        .command("flex-renew", ["renew", edge.file.to_str().unwrap()])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let written = || {
+        entries(&edge.state()).iter().any(|work| {
+            fs::metadata(work.join("new/registration.yaml")).is_ok_and(|meta| meta.len() > 0)
+        })
+    };
+    while !written() {
+        thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    edge.bench.unset("FLEXCTL_FAULT");
+    edge.renew(&["--flexctl-timeout", "1s"])
+        .code(0)
+        .tells("flexctl of a run that was killed was still running")
+        .tells("what flexctl wrote in a run that was killed is kept in");
+    assert_eq!(names(&edge.state()), ["backups", "rejected"]);
+    assert_eq!(days_left(&edge.installed()), 365);
+}

@@ -1,0 +1,14 @@
+//! `flex-renew` from end to end, with a stand-in `flexctl`.
+
+#![allow(clippy::unwrap_used, reason = "in a test, this is how it fails")]
+
+mod cluster;
+mod containers;
+mod disk;
+mod edge;
+mod host;
+mod kill;
+mod look;
+mod many;
+mod platform;
+mod wrong;

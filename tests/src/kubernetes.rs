@@ -1,0 +1,416 @@
+//! The API of a Kubernetes cluster, as much as `kubectl` needs for Secrets and for restarting deployments.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Map, Value, json};
+
+use crate::http::{Answer, Request};
+use crate::world::World;
+
+/// The token of the simulated user.
+pub const TOKEN: &str = "simulated-kubernetes-token-01";
+
+/// The state of the cluster.
+#[derive(Debug, Default)]
+pub struct Kubernetes {
+    /// Secrets by namespace and name.
+    pub secrets: BTreeMap<(String, String), Secret>,
+    /// Deployments by namespace and name.
+    pub deployments: BTreeMap<(String, String), Deployment>,
+    /// Resources that the user may not touch, as `secrets`.
+    pub forbidden: Vec<String>,
+    version: u64,
+}
+
+/// A Secret.
+#[derive(Debug, Default, Clone)]
+pub struct Secret {
+    /// Its content, decoded.
+    pub data: BTreeMap<String, Vec<u8>>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Raised by every change.
+    pub version: u64,
+}
+
+/// A deployment.
+#[derive(Debug, Default, Clone)]
+pub struct Deployment {
+    /// The pod template as it is.
+    pub template: Value,
+    /// Raised by every change of the template.
+    pub generation: u64,
+    /// How often new pods were asked for.
+    pub restarts: u32,
+    /// How many of the next rollouts never come to their end.
+    pub failing_rollouts: u32,
+    /// Whether the rollout in progress is one of these.
+    pub stuck: bool,
+    /// Reads for which a rollout is still in progress.
+    pub slow_reads: u32,
+}
+
+impl Kubernetes {
+    /// Adds a deployment `name` that mounts the registration from the Secret `secret`, which gets `registration`.
+    pub fn add_gateway(&mut self, namespace: &str, name: &str, secret: &str, registration: &str) {
+        let data = BTreeMap::from([(
+            "registration.yaml".to_owned(),
+            registration.as_bytes().to_vec(),
+        )]);
+        self.secrets.insert(
+            key(namespace, secret),
+            Secret {
+                data,
+                version: 1,
+                ..Secret::default()
+            },
+        );
+        let template = json!({
+            "metadata": { "labels": { "app": name } },
+            "spec": {
+                "containers": [ { "name": "app", "image": "mulesoft/flex-gateway:1.8.2" } ],
+                "volumes": [
+                    { "name": "tmp", "emptyDir": {} },
+                    { "name": "registration", "secret": { "secretName": secret } }
+                ]
+            }
+        });
+        let deployment = Deployment {
+            template,
+            generation: 1,
+            ..Deployment::default()
+        };
+        self.deployments.insert(key(namespace, name), deployment);
+    }
+
+    /// The registration in a Secret, as text.
+    pub fn registration(&self, namespace: &str, secret: &str) -> Option<String> {
+        let bytes = self
+            .secrets
+            .get(&key(namespace, secret))?
+            .data
+            .get("registration.yaml")?;
+        String::from_utf8(bytes.clone()).ok()
+    }
+}
+
+/// A configuration of `kubectl` for the cluster at `url`, whose certificate is signed by the one in the file `ca`.
+pub fn kubeconfig(url: &str, ca: &std::path::Path) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "apiVersion: v1\nkind: Config\ncurrent-context: sim\nclusters:\n- name: sim\n  cluster:\n    server: {url}\n    \
+         certificate-authority: {}\nusers:\n- name: sim\n  user:\n    token: {TOKEN}\ncontexts:\n- name: sim\n  \
+         context:\n    cluster: sim\n    user: sim\n",
+        ca.display()
+    );
+    text
+}
+
+fn key(namespace: &str, name: &str) -> (String, String) {
+    (namespace.to_owned(), name.to_owned())
+}
+
+/// Answers a request.
+pub fn answer(world: &mut World, request: &Request) -> Answer {
+    if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
+        return status(401, "Unauthorized", "Unauthorized");
+    }
+    let path: Vec<&str> = request.path.trim_matches('/').split('/').collect();
+    let cluster = &mut world.kubernetes;
+    match (request.method.as_str(), &path[..]) {
+        ("GET", ["api"]) => {
+            Answer::json(200, &json!({ "kind": "APIVersions", "versions": ["v1"] }))
+        }
+        ("GET", ["apis"]) => Answer::json(200, &groups()),
+        ("GET", ["api", "v1"]) => Answer::json(200, &resources("v1", "secrets", "Secret", &[])),
+        ("GET", ["apis", "apps", "v1"]) => Answer::json(
+            200,
+            &resources("apps/v1", "deployments", "Deployment", &["deploy"]),
+        ),
+        (method, ["api", "v1", "namespaces", namespace, "secrets", name]) => {
+            if cluster.forbidden.iter().any(|kind| kind == "secrets") {
+                return forbidden("secrets", name);
+            }
+            cluster.secret(method, namespace, name, request)
+        }
+        (
+            method,
+            [
+                "apis",
+                "apps",
+                "v1",
+                "namespaces",
+                namespace,
+                "deployments",
+                name,
+            ],
+        ) => cluster.deployment(method, namespace, name, request),
+        ("GET", ["apis", "apps", "v1", "namespaces", namespace, "deployments"]) => {
+            cluster.list_deployments(namespace, request)
+        }
+        // kubectl asks after something was not found in it.
+        ("GET", ["api", "v1", "namespaces", namespace]) => {
+            if cluster
+                .deployments
+                .keys()
+                .any(|(known, _)| known == namespace)
+            {
+                let metadata = json!({ "name": namespace });
+                Answer::json(
+                    200,
+                    &json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": metadata }),
+                )
+            } else {
+                not_found("namespaces", namespace)
+            }
+        }
+        // kubectl looks for pods before it runs a command in one.
+        ("GET", ["api", "v1", "namespaces", _, "pods"]) => Answer::json(
+            200,
+            &json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [] }),
+        ),
+        ("GET", ["version"]) => Answer::json(
+            200,
+            &json!({ "major": "1", "minor": "32", "gitVersion": "v1.32.0" }),
+        ),
+        ("GET", ["openapi", ..]) => status(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        ),
+        _ => status(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        )
+        .unexpected(format!("route {} {}", request.method, request.path)),
+    }
+}
+
+impl Kubernetes {
+    fn secret(&mut self, method: &str, namespace: &str, name: &str, request: &Request) -> Answer {
+        let Some(secret) = self.secrets.get_mut(&key(namespace, name)) else {
+            return not_found("secrets", name);
+        };
+        match method {
+            "GET" => Answer::json(200, &secret.json(namespace, name)),
+            "PATCH" => {
+                let Ok(patch) = request.json() else {
+                    return status(400, "BadRequest", "the body is no JSON");
+                };
+                let wanted = patch["metadata"]["resourceVersion"].as_str();
+                if wanted.is_some_and(|wanted| wanted != secret.version.to_string()) {
+                    return status(
+                        409,
+                        "Conflict",
+                        &format!(
+                            "Operation cannot be fulfilled on secrets \"{name}\": the object has been modified; please \
+                             apply your changes to the latest version and try again"
+                        ),
+                    );
+                }
+                let empty = Map::new();
+                for (key, value) in patch["data"].as_object().unwrap_or(&empty) {
+                    let Some(bytes) = value
+                        .as_str()
+                        .and_then(|text| BASE64_STANDARD.decode(text).ok())
+                    else {
+                        return status(422, "Invalid", "data is no base64");
+                    };
+                    secret.data.insert(key.clone(), bytes);
+                }
+                secret.version += 1;
+                Answer::json(200, &secret.json(namespace, name))
+            }
+            _ => status(
+                405,
+                "MethodNotAllowed",
+                "the server does not allow this method on the requested resource",
+            ),
+        }
+    }
+
+    fn deployment(
+        &mut self,
+        method: &str,
+        namespace: &str,
+        name: &str,
+        request: &Request,
+    ) -> Answer {
+        self.version += 1;
+        let version = self.version;
+        let Some(deployment) = self.deployments.get_mut(&key(namespace, name)) else {
+            return not_found("deployments.apps", name);
+        };
+        match method {
+            "GET" => Answer::json(200, &deployment.json(namespace, name, version)),
+            "PATCH" => {
+                let Ok(patch) = request.json() else {
+                    return status(400, "BadRequest", "the body is no JSON");
+                };
+                let template = &patch["spec"]["template"];
+                if template.is_object() {
+                    merge(&mut deployment.template, template);
+                    deployment.generation += 1;
+                    deployment.restarts += 1;
+                    deployment.stuck = deployment.failing_rollouts > 0;
+                    deployment.failing_rollouts = deployment.failing_rollouts.saturating_sub(1);
+                }
+                Answer::json(200, &deployment.json(namespace, name, version))
+            }
+            _ => status(
+                405,
+                "MethodNotAllowed",
+                "the server does not allow this method on the requested resource",
+            ),
+        }
+    }
+
+    /// What `rollout status` asks for. A watch ends at once; clients list again then.
+    fn list_deployments(&mut self, namespace: &str, request: &Request) -> Answer {
+        if request.param("watch").is_some() {
+            return Answer::empty(200).header("Content-Type", "application/json");
+        }
+        self.version += 1;
+        let wanted = request
+            .param("fieldSelector")
+            .and_then(|selector| selector.strip_prefix("metadata.name="));
+        let version = self.version;
+        let items: Vec<Value> = self
+            .deployments
+            .iter_mut()
+            .filter(|((space, name), _)| {
+                space == namespace && wanted.is_none_or(|wanted| wanted == name)
+            })
+            .map(|((space, name), deployment)| {
+                let json = deployment.json(space, name, version);
+                deployment.slow_reads = deployment.slow_reads.saturating_sub(1);
+                json
+            })
+            .collect();
+        Answer::json(
+            200,
+            &json!({
+                "kind": "DeploymentList", "apiVersion": "apps/v1",
+                "metadata": { "resourceVersion": version.to_string() }, "items": items,
+            }),
+        )
+    }
+}
+
+impl Secret {
+    fn json(&self, namespace: &str, name: &str) -> Value {
+        let data: BTreeMap<&String, String> = self
+            .data
+            .iter()
+            .map(|(key, bytes)| (key, BASE64_STANDARD.encode(bytes)))
+            .collect();
+        json!({
+            "kind": "Secret", "apiVersion": "v1", "type": "Opaque",
+            "metadata": {
+                "name": name, "namespace": namespace, "resourceVersion": self.version.to_string(),
+                "labels": self.labels, "annotations": self.annotations,
+            },
+            "data": data,
+        })
+    }
+}
+
+impl Deployment {
+    fn json(&self, namespace: &str, name: &str, version: u64) -> Value {
+        let mut status = json!({
+            "observedGeneration": self.generation,
+            "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
+            "conditions": [ { "type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable" } ],
+        });
+        if self.stuck {
+            status["conditions"] = json!([
+                { "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded" }
+            ]);
+            status["updatedReplicas"] = json!(0);
+        } else if self.slow_reads > 0 {
+            status["updatedReplicas"] = json!(0);
+        }
+        json!({
+            "kind": "Deployment", "apiVersion": "apps/v1",
+            "metadata": {
+                "name": name, "namespace": namespace, "generation": self.generation,
+                "resourceVersion": version.to_string(), "uid": "0d000000-0000-4000-8000-000000000001",
+            },
+            "spec": {
+                "replicas": 1,
+                "selector": { "matchLabels": { "app": name } },
+                "strategy": { "type": "RollingUpdate" },
+                "template": self.template,
+            },
+            "status": status,
+        })
+    }
+}
+
+fn merge(into: &mut Value, patch: &Value) {
+    match (into, patch) {
+        (Value::Object(into), Value::Object(patch)) => {
+            for (key, value) in patch {
+                merge(into.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, patch) => *into = patch.clone(),
+    }
+}
+
+fn groups() -> Value {
+    let version = json!({ "groupVersion": "apps/v1", "version": "v1" });
+    json!({
+        "kind": "APIGroupList", "apiVersion": "v1",
+        "groups": [ { "name": "apps", "versions": [version], "preferredVersion": version } ],
+    })
+}
+
+fn resources(group_version: &str, name: &str, kind: &str, short: &[&str]) -> Value {
+    json!({
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
+        "resources": [ {
+            "name": name, "singularName": kind.to_lowercase(), "namespaced": true, "kind": kind, "shortNames": short,
+            "verbs": ["get", "list", "patch", "watch"],
+        } ],
+    })
+}
+
+fn not_found(kind: &str, name: &str) -> Answer {
+    let (plain, group) = kind.split_once('.').unwrap_or((kind, ""));
+    failure(
+        404,
+        "NotFound",
+        &format!("{kind} \"{name}\" not found"),
+        &json!({ "name": name, "group": group, "kind": plain }),
+    )
+}
+
+fn forbidden(kind: &str, name: &str) -> Answer {
+    let message = format!(
+        "{kind} \"{name}\" is forbidden: User \"sim\" cannot get resource \"{kind}\" in API group \"\""
+    );
+    status(403, "Forbidden", &message)
+}
+
+fn status(code: u16, reason: &str, message: &str) -> Answer {
+    failure(code, reason, message, &json!({}))
+}
+
+fn failure(code: u16, reason: &str, message: &str, details: &Value) -> Answer {
+    Answer::json(
+        code,
+        &json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": message, "reason": reason, "details": details, "code": code,
+        }),
+    )
+}
