@@ -31,8 +31,8 @@ case ${1:-} in
 *) die "unknown option '$1': see $0 --help" ;;
 esac
 
-for tool in cargo curl python3; do
-  command -v "$tool" >/dev/null || die "$tool is needed to measure: install it"
+for tool in cargo curl python3 time; do
+  env sh -c "command -v $tool" >/dev/null || die "$tool is needed to measure: install it"
 done
 
 work=$(mktemp -d)
@@ -77,6 +77,10 @@ cat >"$work/measure.py" <<'PYTHON'
 """Runs a command some times and prints medians: wall ms, CPU ms, peak KiB, requests, TLS connections."""
 import json, os, statistics, subprocess, sys, time
 
+# A process counts the memory of the one that it was split from as its own, until it runs another program. A small
+# program in between keeps this one's out of it.
+PEAK = "exec env time -f %M "
+
 runs, prepare, command, sim, ca = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5]
 
 def admin(method, path):
@@ -86,12 +90,12 @@ def admin(method, path):
 def run(line):
     with open(os.devnull, "w") as null:
         child = subprocess.Popen(["sh", "-c", line], stdout=null, stderr=subprocess.PIPE)
-        error = child.stderr.read()
+        error = child.stderr.read().decode()
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        sys.exit(f"{line}: {error.decode()}")
-    return usage
+        sys.exit(f"{line}: {error}")
+    return usage, error
 
 rows = []
 for _ in range(runs):
@@ -99,11 +103,14 @@ for _ in range(runs):
         run(prepare)
     admin("DELETE", "/_sim/requests")
     start = time.monotonic()
-    usage = run("exec " + command)
+    usage, _ = run("exec " + command)
     wall = time.monotonic() - start
     stats = admin("GET", "/_sim/stats")
     # Asking for the totals takes a connection of its own.
-    rows.append((wall * 1000, (usage.ru_utime + usage.ru_stime) * 1000, usage.ru_maxrss, stats["requests"],
+    if prepare:
+        run(prepare)
+    peak = int(run(PEAK + command)[1].split()[-1])
+    rows.append((wall * 1000, (usage.ru_utime + usage.ru_stime) * 1000, peak, stats["requests"],
                  stats["tls_connections"] - 1))
 print(*(f"{statistics.median(column):.1f}" for column in zip(*rows)))
 PYTHON

@@ -17,6 +17,7 @@ Runs every test and check of this repository, and ends by naming what could not 
 
 Environment:
   ACME_SH                an acme.sh to test with (default: on PATH, ~/.acme.sh, or fetched with git)
+  ANYPOINT_CLI_V4        bin/run of MuleSoft's anypoint-cli-v4 to test with (default: installed below target with npm)
   ANYPOINT_OPENAPI_DIR   folder with published OpenAPI files, which the contract tests compare requests with
 
 A test that needs a program is ignored by cargo and stands in a module needs_PROGRAM; here it runs if that is there.
@@ -104,6 +105,20 @@ elif [ -n "$packages" ] && on_debian; then
   say "Missing here; to install it: apt-get install $packages"
 fi
 
+# MuleSoft's own command line tool. Its install scripts would only fetch a browser.
+cli=$root/target/anypoint-cli
+cli_version=1.6.12
+installing_cli=
+if [ -z "${ANYPOINT_CLI_V4:-}" ] && [ -n "$install" ] && have npm && have node; then
+  if ! grep -q "\"version\": \"$cli_version\"" "$cli/node_modules/anypoint-cli-v4/package.json" 2>/dev/null; then
+    heading "Installing anypoint-cli-v4 in the background"
+    mkdir -p "$cli"
+    npm install --prefix "$cli" --ignore-scripts --no-audit --no-fund "anypoint-cli-v4@$cli_version" \
+      >"$work/npm.log" 2>&1 </dev/null &
+    installing_cli=$!
+  fi
+fi
+
 for component in fmt:rustfmt clippy:clippy; do
   if ! cargo "${component%%:*}" --version >/dev/null 2>&1 && have rustup; then
     rustup component add "${component#*:}" || true
@@ -124,6 +139,15 @@ if [ -n "$installing" ]; then
   wait "$installing" || true
 fi
 
+if [ -n "$installing_cli" ]; then
+  heading "Waiting for anypoint-cli-v4"
+  wait "$installing_cli" || tail -n 5 "$work/npm.log"
+fi
+if [ -z "${ANYPOINT_CLI_V4:-}" ] && [ -f "$cli/node_modules/anypoint-cli-v4/bin/run" ]; then
+  ANYPOINT_CLI_V4=$cli/node_modules/anypoint-cli-v4/bin/run
+fi
+if [ -n "${ANYPOINT_CLI_V4:-}" ]; then export ANYPOINT_CLI_V4; fi
+
 ACME_SH=$(find_acme_sh "$root/target/acme.sh")
 export ACME_SH
 
@@ -140,6 +164,7 @@ available() {
   case $1 in
   acme_sh) [ -n "${ACME_SH:-}" ] ;;
   openapi) [ -n "${ANYPOINT_OPENAPI_DIR:-}" ] ;;
+  anypoint_cli_v4) [ -n "${ANYPOINT_CLI_V4:-}" ] && have node ;;
   *) have "$1" || have "$(printf '%s' "$1" | tr _ -)" ;;
   esac
 }
@@ -148,6 +173,7 @@ reason() {
   case $1 in
   acme_sh) say "tests with the real acme.sh: set ACME_SH to one; fetching it from github.com did not work" ;;
   openapi) say "contract tests against published API descriptions: set ANYPOINT_OPENAPI_DIR to their folder" ;;
+  anypoint_cli_v4) say "tests beside MuleSoft's anypoint-cli-v4: it takes node, npm and the npm registry, or ANYPOINT_CLI_V4" ;;
   *) say "tests that need $1: install it" ;;
   esac
 }

@@ -1759,3 +1759,338 @@ fn autodiscover_refuses_what_it_cannot_do() {
     );
     assert_eq!(running.properties["anypoint.platform.client_id"], "cid");
 }
+
+// as a deploy hook of acme.sh
+
+/// Lets acme.sh call: its conf files are in the home.
+fn acme_calls(bench: &mut Bench) -> std::path::PathBuf {
+    let conf = bench.write(
+        "acme/acme.example/acme.example.conf",
+        "Le_Domain='acme.example'\n",
+    );
+    let account = bench.write("acme/account.conf", "");
+    bench
+        .set("ANYPOINT_HOOKS_VOICE", "acme")
+        .set("DOMAIN_CONF", conf.to_str().unwrap())
+        .set("ACCOUNT_CONF_PATH", account.to_str().unwrap())
+        .set("NO_TIMESTAMP", "1");
+    conf
+}
+
+fn forget_settings(bench: &mut Bench) {
+    for name in [
+        "ANYPOINT_URL",
+        "ORGANIZATION_ID",
+        "ANYPOINT_CLIENT_ID",
+        "ANYPOINT_CLIENT_SECRET",
+        "ENVIRONMENT_ID",
+        "API_INSTANCE_ID",
+        "BASIC_AUTH_USERNAME",
+        "BASIC_AUTH_PASSWORD",
+        "BASIC_AUTH_PASSWORD_FILE",
+    ] {
+        bench.unset(name);
+    }
+}
+
+#[test]
+fn a_renewal_re_asserts_the_policy_from_what_was_saved() {
+    let mut bench = connected();
+    let conf = acme_calls(&mut bench);
+    run(&bench, &["apply"]).code(0).prints("applied");
+    let saved = std::fs::read_to_string(&conf).unwrap();
+    for line in [
+        "Le_Domain='acme.example'",
+        "SAVED_API_INSTANCE_ID='20123456'",
+        "SAVED_ENVIRONMENT_ID='Sandbox'",
+        "SAVED_BASIC_AUTH_USERNAME='svc'",
+    ] {
+        assert!(saved.contains(line), "{line} is missing in {saved}");
+    }
+    forget_settings(&mut bench);
+    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run_raw(&bench, &["disable", "--yes"]).code(0);
+    run(&bench, &["apply"]).code(0).prints("switched on again");
+    bench
+        .sim
+        .world()
+        .anypoint
+        .api_manager
+        .instance_mut(API_INSTANCE_ID)
+        .unwrap()
+        .policies
+        .clear();
+    run(&bench, &["apply"]).code(0).prints("applied");
+    assert_eq!(password_of(&the_policy(&bench)), PASSWORD);
+    assert_eq!(std::fs::read_to_string(&conf).unwrap(), saved);
+}
+
+fn run_raw(bench: &Bench, args: &[&str]) -> Finished {
+    bench.run("basic-auth-policy", args)
+}
+
+#[test]
+fn of_a_password_in_a_file_the_path_is_saved() {
+    let mut bench = bench();
+    let conf = acme_calls(&mut bench);
+    bench.unset("BASIC_AUTH_PASSWORD");
+    bench.write("svc.password", PASSWORD);
+    bench.set("BASIC_AUTH_PASSWORD_FILE", "svc.password");
+    run(&bench, &["apply"]).code(0);
+    let saved = std::fs::read_to_string(&conf).unwrap();
+    let path = bench.home().join("svc.password");
+    assert!(!saved.contains(PASSWORD), "{saved}");
+    assert!(
+        saved.contains(&format!(
+            "SAVED_BASIC_AUTH_PASSWORD_FILE='{}'",
+            path.display()
+        )),
+        "{saved}"
+    );
+    forget_settings(&mut bench);
+    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    // A rotation into that file is what the next renewal asserts.
+    let rotated = ["rotate", "--password-out", "svc.password"];
+    run(&bench, &rotated).code(0);
+    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    assert_ne!(password_of(&the_policy(&bench)), PASSWORD);
+}
+
+#[test]
+fn credentials_are_saved_once_accepted_and_a_bearer_never() {
+    let mut bench = bench();
+    let conf = acme_calls(&mut bench);
+    bench.set("ENVIRONMENT_ID", "Nowhere");
+    run(&bench, &["apply"]).code(4);
+    let saved = std::fs::read_to_string(&conf).unwrap();
+    assert!(
+        saved.contains(&format!("SAVED_ANYPOINT_CLIENT_ID='{CLIENT_ID}'")),
+        "{saved}"
+    );
+    assert!(!saved.contains("BASIC_AUTH"), "{saved}");
+
+    let mut bench = self::bench();
+    let conf = acme_calls(&mut bench);
+    bench.set("ANYPOINT_CLIENT_SECRET", "wrong-secret-000");
+    run(&bench, &["apply"]).code(3);
+    assert_eq!(
+        std::fs::read_to_string(&conf).unwrap(),
+        "Le_Domain='acme.example'\n"
+    );
+    let token = {
+        bench.set("ANYPOINT_CLIENT_SECRET", CLIENT_SECRET);
+        run(&bench, &["status"]).code(0);
+        let world = bench.sim.world();
+        world.anypoint.bearers.keys().next().unwrap().clone()
+    };
+    bench
+        .unset("ANYPOINT_CLIENT_ID")
+        .unset("ANYPOINT_CLIENT_SECRET");
+    bench.set_secret("ANYPOINT_BEARER", token.clone());
+    run(&bench, &["apply"]).code(0);
+    assert!(!std::fs::read_to_string(&conf).unwrap().contains(&token));
+}
+
+#[test]
+fn a_conf_file_that_cannot_be_written_is_found_before_the_first_request() {
+    let mut bench = bench();
+    acme_calls(&mut bench);
+    bench.set(
+        "DOMAIN_CONF",
+        bench.home().join("no/such.conf").to_str().unwrap(),
+    );
+    run(&bench, &["apply"]).code(2).tells("cannot be written");
+    assert!(bench.sim.requests().is_empty());
+}
+
+#[test]
+fn the_shim_hands_everything_over() {
+    let mut bench = connected();
+    let conf = acme_calls(&mut bench);
+    bench.unset("ANYPOINT_HOOKS_VOICE");
+    let shim = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../scripts/deploy/basic_auth_policy"
+    );
+    let program = simulator::harness::program("basic-auth-policy");
+    let script = format!(
+        "_err() {{ echo \"$@\" >&2; }}\n. '{shim}'\nPATH='{}':$PATH\n\
+         basic_auth_policy_deploy acme.example key cert ca fullchain\n",
+        program.parent().unwrap().display()
+    );
+    let output = bench.command("basic-auth-policy", [""; 0]);
+    let mut sh = std::process::Command::new("sh");
+    sh.arg("-c")
+        .arg(script)
+        .current_dir(bench.home())
+        .env_clear();
+    for (name, value) in output.get_envs() {
+        if let Some(value) = value {
+            sh.env(name, value);
+        }
+    }
+    let told = Finished::from(sh.output().unwrap());
+    told.code(0).prints("applied").never_shows(PASSWORD);
+    assert!(
+        std::fs::read_to_string(conf)
+            .unwrap()
+            .contains("SAVED_API_INSTANCE_ID")
+    );
+}
+
+// beside MuleSoft's own command line tool
+
+mod needs_anypoint_cli_v4 {
+    use super::*;
+
+    /// `anypoint-cli-v4`, with a configuration folder of its own: it caches tokens.
+    struct OfficialTool {
+        script: std::path::PathBuf,
+    }
+
+    impl OfficialTool {
+        /// Where `ANYPOINT_CLI_V4` says, else where `npm install` has put it below the target folder.
+        fn find() -> Self {
+            let script = std::env::var_os("ANYPOINT_CLI_V4").map_or_else(
+                || {
+                    Path::new(env!("CARGO_MANIFEST_DIR"))
+                        .join("../target/anypoint-cli/node_modules/anypoint-cli-v4/bin/run")
+                },
+                std::path::PathBuf::from,
+            );
+            assert!(
+                script.exists(),
+                "{} is not there; run: npm install --prefix target/anypoint-cli --ignore-scripts anypoint-cli-v4",
+                script.display()
+            );
+            Self { script }
+        }
+
+        fn run(&self, bench: &Bench, args: &[&str]) -> Finished {
+            let output = std::process::Command::new("node")
+                .arg(&self.script)
+                .args(args)
+                .current_dir(bench.home())
+                .env_clear()
+                .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+                .env("HOME", bench.home().join("official"))
+                .env("XDG_CONFIG_HOME", bench.home().join("official/config"))
+                .env("NODE_EXTRA_CA_CERTS", bench.sim.ca_pem_path())
+                .env("ANYPOINT_HOST", bench.sim.host())
+                .env("ANYPOINT_CLIENT_ID", CLIENT_ID)
+                .env("ANYPOINT_CLIENT_SECRET", CLIENT_SECRET)
+                .env("ANYPOINT_ORG", ORGANIZATION_ID)
+                .env("ANYPOINT_ENV", "Sandbox")
+                .output()
+                .unwrap();
+            let finished = Finished::from(output);
+            finished.code(0);
+            assert!(
+                bench.sim.unexpected().is_empty(),
+                "{:?}",
+                bench.sim.unexpected()
+            );
+            finished
+        }
+    }
+
+    #[test]
+    #[ignore = "needs anypoint-cli-v4: scripts/test.sh installs it with npm"]
+    fn the_official_tool_and_we_see_what_the_other_did() {
+        let tool = OfficialTool::find();
+        let bench = connected();
+        let api = API_INSTANCE_ID.to_string();
+
+        // What we do, it sees.
+        tool.run(&bench, &["api-mgr", "api", "list"])
+            .prints("orders-api");
+        tool.run(&bench, &["api-mgr", "api", "describe", &api])
+            .prints("orders-api");
+        tool.run(&bench, &["api-mgr", "policy", "list", "-m"])
+            .prints(BASIC);
+        tool.run(
+            &bench,
+            &[
+                "api-mgr",
+                "policy",
+                "describe",
+                BASIC,
+                "--policyVersion",
+                "1.3.2",
+            ],
+        )
+        .prints(BASIC);
+        run(&bench, &["apply"]).code(0);
+        tool.run(&bench, &["api-mgr", "policy", "list", &api])
+            .prints(BASIC)
+            .prints("1.3.2")
+            .prints("svc");
+        let id = the_policy(&bench).id.to_string();
+
+        // What it does, we see.
+        let other = format!(r#"{{"username":"svc","password":"{OTHER}"}}"#);
+        tool.run(
+            &bench,
+            &["api-mgr", "policy", "edit", &api, &id, "--config", &other],
+        )
+        .prints("edited");
+        assert_eq!(password_of(&the_policy(&bench)), OTHER);
+        run(&bench, &["apply"]).code(0).prints("changed: password");
+        assert_eq!(password_of(&the_policy(&bench)), PASSWORD);
+        tool.run(&bench, &["api-mgr", "policy", "disable", &api, &id])
+            .prints("disabled");
+        run(&bench, &["status", "--require"]).code(10);
+        run(&bench, &["apply"]).code(0).prints("switched on again");
+        run(&bench, &["disable", "--yes"]).code(0);
+        tool.run(&bench, &["api-mgr", "policy", "list", &api])
+            .prints("Disabled");
+        tool.run(&bench, &["api-mgr", "policy", "enable", &api, &id])
+            .prints("enabled");
+        tool.run(&bench, &["api-mgr", "policy", "remove", &api, &id])
+            .prints("removed");
+        run(&bench, &["status", "--require"]).code(10);
+        tool.run(
+            &bench,
+            &[
+                "api-mgr",
+                "policy",
+                "apply",
+                &api,
+                BASIC,
+                "--policyVersion",
+                "1.3.1",
+                "--config",
+                &other,
+            ],
+        )
+        .prints("Policy applied");
+        run(&bench, &["apply"])
+            .code(0)
+            .prints("changed: password")
+            .prints("version 1.3.1 → 1.3.2");
+        let url = url(&bench, "/orders");
+        run(&bench, &["verify", "--url", &url]).code(0);
+        run(&bench, &["remove", "--yes"]).code(0);
+        assert!(policies(&bench).is_empty());
+
+        // An instance that it creates is one of ours, and the other way round.
+        let manage = [
+            "api-mgr",
+            "api",
+            "manage",
+            "orders-api",
+            "1.0.0",
+            "--muleVersion4OrAbove",
+            "--type",
+            "http",
+        ];
+        tool.run(&bench, &manage).prints("Created new API");
+        let id = run(&bench, &["create-api", "Stock API"])
+            .code(0)
+            .stdout
+            .trim()
+            .to_owned();
+        tool.run(&bench, &["api-mgr", "api", "describe", &id])
+            .prints("stock-api");
+    }
+}

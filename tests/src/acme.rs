@@ -228,6 +228,25 @@ impl AcmeSh {
         self.home.join("account.conf")
     }
 
+    /// `acme.sh --install` over the home that is there, as an upgrade does it, without the internet.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be run.
+    pub fn upgrade(&self) -> Finished {
+        let source = original();
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg("cd \"$1\" && shift && exec sh ./acme.sh \"$@\"")
+            .arg("sh")
+            .arg(source.parent().expect("a file has a folder"))
+            .args(["--install", "--nocron", "--noprofile", "--home"])
+            .arg(&self.home);
+        let nowhere = "http://127.0.0.1:1".to_owned();
+        self.finish(command, &[("https_proxy", nowhere)])
+    }
+
     /// `scripts/install.sh` for this home, with the programs just built.
     ///
     /// # Panics
@@ -263,11 +282,23 @@ impl AcmeSh {
     ) -> Finished {
         let mut command = self.shell_command();
         command.args(arguments).arg("--home").arg(&self.home);
-        let finished = self.finish(command, environment);
-        for canary in &self.canaries {
-            finished.never_shows(canary);
-        }
-        finished
+        self.check(self.finish(command, environment))
+    }
+
+    /// Runs an installed program as cron does, with nothing in its environment but `HOME`, `PATH` and what is given.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be run, or a text shows that must not.
+    pub fn run_program<A: AsRef<OsStr>>(
+        &self,
+        name: &str,
+        environment: &[(&str, String)],
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Finished {
+        let mut command = Command::new(self.folder().join("bin").join(name));
+        command.args(arguments).arg("--home").arg(&self.home);
+        self.check(self.finish(command, environment))
     }
 
     /// Calls one of acme.sh's own functions, as `_readaccountconf_mutable CF_Token`, which may well show a secret.
@@ -296,6 +327,13 @@ impl AcmeSh {
             .args(&self.shell[1..])
             .arg(self.home.join("acme.sh"));
         command
+    }
+
+    fn check(&self, finished: Finished) -> Finished {
+        for canary in &self.canaries {
+            finished.never_shows(canary);
+        }
+        finished
     }
 
     fn finish(&self, mut command: Command, environment: &[(&str, String)]) -> Finished {

@@ -256,6 +256,12 @@ pub fn is_identical(err: &Error) -> bool {
     has_code(err, |code| matches!(code, 81057 | 81058))
 }
 
+/// Whether credentials that may be good were refused for want of a permission: 0 and 10000 say so, 9109 says that or
+/// that they are unknown. The status is 403, but 400 and 401 have been seen.
+pub fn may_lack_permission(err: &Error) -> bool {
+    has_code(err, |code| matches!(code, 0 | 9109 | 10000))
+}
+
 /// Whether a record was refused because its name is an alias (CNAME).
 pub fn is_beside_cname(err: &Error) -> bool {
     has_code(err, |code| matches!(code, 81053 | 81054))

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Client, Page, has_code};
+use super::{Client, Page, may_lack_permission};
 use crate::error::{Error, Result};
 use crate::http::segment;
 use crate::names::{DnsName, normal};
@@ -147,11 +147,8 @@ impl Client {
     pub fn find_zone(&self, name: &DnsName, account: Option<&str>) -> Result<Search> {
         let listed = match self.list_zones(account, None) {
             Ok(page) => page,
-            // The token may not list: 0 and 9109 say so, 10000 is the answer to a token without Zone Read.
-            Err(err)
-                if err.status() == Some(403)
-                    && has_code(&err, |code| matches!(code, 0 | 9109 | 10000)) =>
-            {
+            // A token for certain zones may not list them all, and still ask for one by its name.
+            Err(err) if may_lack_permission(&err) => {
                 return self.find_by_name(name, account, None);
             }
             Err(err) => return Err(err),

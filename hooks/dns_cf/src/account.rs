@@ -538,3 +538,79 @@ fn is_users(origin: &Origin, name: &str) -> bool {
         Origin::Toml { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use common::env::Env;
+    use common::settings::SettingsArgs;
+
+    use super::*;
+
+    const CLASSIC_TOKEN: &str = "abcdefghij_ABCDEFGHIJ-0123456789_abcdef0";
+    const CLASSIC_KEY: &str = "0123456789abcdef0123456789abcdef01234";
+
+    fn account(pairs: &[(&str, &str)]) -> Result<Account> {
+        let settings = Settings::load(
+            &Env::from_pairs(pairs.iter().copied()),
+            &SettingsArgs::default(),
+            None,
+        )?;
+        Account::load(&settings, &CloudflareArgs::default())
+    }
+
+    fn error(pairs: &[(&str, &str)]) -> String {
+        account(pairs).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn tokens_and_keys_are_told_apart_by_their_form() {
+        let email = ("CF_Email", "a@example.com");
+        for token in [CLASSIC_TOKEN, "cfut_0123456789", "cfat_0123456789"] {
+            assert!(account(&[("CF_Token", token)]).unwrap().uses_token());
+            assert!(
+                error(&[("CF_Key", token), email]).contains("holds an API token"),
+                "{token}"
+            );
+        }
+        for key in [CLASSIC_KEY, "cfk_0123456789"] {
+            assert!(!account(&[("CF_Key", key), email]).unwrap().uses_token());
+            assert!(
+                error(&[("CF_Token", key)]).contains("holds a global API key"),
+                "{key}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_label_names_the_source_and_never_the_value() {
+        let account = account(&[("CF_Key", CLASSIC_KEY), ("CF_Email", "a@example.com")]).unwrap();
+        assert_eq!(
+            account.label(),
+            "global API key from CF_Key (environment) with the e-mail address from CF_Email (environment)"
+        );
+    }
+
+    #[test]
+    fn with_a_zone_id_but_without_a_domain_conf_the_account_conf_takes_the_token() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let account = account(&[("CF_Token", CLASSIC_TOKEN), ("CF_Zone_ID", id)]).unwrap();
+        let token = Edit::set("SAVED_CF_Token", CLASSIC_TOKEN);
+        assert!(account.account_edits(false).contains(&token));
+        assert!(!account.account_edits(true).contains(&token));
+        assert!(
+            account
+                .domain_edits()
+                .contains(&Edit::set("CF_Zone_ID", id))
+        );
+    }
+
+    #[test]
+    fn a_ttl_is_one_that_cloudflare_takes() {
+        for seconds in [1, 30, 120, 86_400] {
+            assert_eq!(checked_ttl(seconds).unwrap(), seconds);
+        }
+        for seconds in [0, 2, 29, 86_401] {
+            assert!(checked_ttl(seconds).is_err(), "{seconds}");
+        }
+    }
+}

@@ -73,7 +73,7 @@ pub(crate) struct CloudflareArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Create the TXT record of a challenge; content with one that is there already
-    #[command(alias = "present", after_help = after!("\
+    #[command(visible_alias = "present", after_help = after!("\
 Examples:
   dns_cf add _acme-challenge.example.com gfj9Xq-Rg85nM
   dns_cf add -- _acme-challenge.example.com -begins-with-a-hyphen
@@ -86,7 +86,7 @@ calls `dns_cf present`, in both of its modes.
     Add(AddArgs),
 
     /// Delete the TXT records with exactly this value; content with none
-    #[command(alias = "cleanup", after_help = after!("\
+    #[command(visible_alias = "cleanup", after_help = after!("\
 Examples:
   dns_cf rm _acme-challenge.example.com gfj9Xq-Rg85nM
   certbot … --manual-cleanup-hook 'dns_cf rm'

@@ -359,3 +359,59 @@ fn delete_all(finder: &Finder<'_>, place: &Place, records: &[&Record]) -> Result
         .into_iter()
         .try_fold(0, |deleted, result| Ok(deleted + usize::from(result?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn challenge(arguments: [Option<&str>; 3], env: &[(&str, &str)]) -> Result<Challenge> {
+        let [name, value, key] = arguments;
+        let args = ChallengeArgs {
+            name: name.map(str::to_owned),
+            value: value.map(Into::into),
+            key_authorization: key.map(Into::into),
+        };
+        Challenge::from_args(&args, &Env::from_pairs(env.iter().copied()))
+    }
+
+    #[test]
+    fn two_arguments_are_name_and_value() {
+        let challenge = challenge(
+            [Some("_acme-challenge.Example.com."), Some("-v"), None],
+            &[],
+        )
+        .unwrap();
+        assert_eq!(challenge.name.as_str(), "_acme-challenge.example.com");
+        assert_eq!(
+            (challenge.value.as_slice(), challenge.content.as_str()),
+            (&b"-v"[..], "\"-v\"")
+        );
+    }
+
+    #[test]
+    fn three_arguments_are_a_key_authorization_to_digest() {
+        // RFC 8555, section 8.1: the example of a key authorization. The digest is of openssl.
+        let token = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA";
+        let key = format!("{token}.9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI");
+        let raw = challenge([Some("*.example.com"), Some(token), Some(&key)], &[]).unwrap();
+        assert_eq!(raw.name.as_str(), "_acme-challenge.example.com");
+        assert_eq!(raw.value, b"lCM7cZyQXcVHK2nnW3jjAhNT3Fvm18UN-kWZZknKoYM");
+        let err = challenge(
+            [Some("example.com"), Some(token), Some("--no-such-flag")],
+            &[],
+        )
+        .unwrap_err();
+        assert_eq!(err.kind(), Kind::Config);
+    }
+
+    #[test]
+    fn without_arguments_certbots_variables_count() {
+        let env = [
+            ("CERTBOT_DOMAIN", "example.com"),
+            ("CERTBOT_VALIDATION", "v"),
+        ];
+        let certbots = challenge([None, None, None], &env).unwrap();
+        assert_eq!(certbots.name.as_str(), "_acme-challenge.example.com");
+        assert!(challenge([None, None, None], &env[..1]).is_err());
+    }
+}

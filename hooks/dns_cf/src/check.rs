@@ -1,7 +1,9 @@
 //! What the credentials can and cannot do, and which permission is missing.
 
 use anyhow::Context;
-use common::cloudflare::{Filter, NewRecord, RecordId, TokenState, Zone, ZoneId, txt_content};
+use common::cloudflare::{
+    Filter, NewRecord, RecordId, TokenState, Zone, ZoneId, may_lack_permission, txt_content,
+};
 use common::error::{Error, Kind, Result};
 use common::exit::Outcome;
 use common::names::DnsName;
@@ -188,16 +190,15 @@ fn with_token_state(finder: &Finder<'_>, err: Error) -> Error {
     if err.kind() != Kind::Credentials || !finder.account.uses_token() {
         return err;
     }
-    match finder.dns.verify_token(None) {
-        Ok(state) => {
-            let advice = err.advice().unwrap_or_default().to_owned();
-            err.advise(format!(
-                "The token itself is known and {}. {advice}",
-                state.status
-            ))
-        }
-        Err(_) => err,
-    }
+    let state = match finder.dns.verify_token(None) {
+        Ok(state) => format!("The token itself is known and {}.", state.status),
+        Err(verify) => match verify.remote() {
+            Some(said) => format!("Asked about the token itself, Cloudflare says {said}."),
+            None => return err,
+        },
+    };
+    let advice = err.advice().unwrap_or_default().to_owned();
+    err.advise(format!("{state} {advice}"))
 }
 
 /// Fine if the zone asked for can be edited; without one, if any can.
@@ -240,7 +241,7 @@ fn places(finder: &Finder<'_>, name: Option<&DnsName>) -> Result<(Vec<Place>, u6
     if let Some(id) = &finder.account.zone_id {
         let zone = match finder.dns.zone(&id.value) {
             Ok(zone) => Some(zone),
-            Err(err) if err.kind() == Kind::Credentials && err.status() == Some(403) => None,
+            Err(err) if may_lack_permission(&err) => None,
             Err(err) => return Err(err),
         };
         let id = id.value.clone();

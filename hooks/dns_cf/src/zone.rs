@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use common::cloudflare::{Client, Search, Zone, ZoneId};
+use common::cloudflare::{Client, Search, Zone, ZoneId, may_lack_permission};
 use common::error::{Error, Kind, Result};
 use common::names::{DnsName, normal};
 use common::output::Output;
@@ -91,7 +91,7 @@ impl<'a> Finder<'a> {
             Ok(zone) => zone,
             // A token that may edit records but not read zones. Whether the name lies in the zone shows when a
             // record is created; a token that is refused altogether is refused there again.
-            Err(err) if err.kind() == Kind::Credentials && err.status() == Some(403) => {
+            Err(err) if may_lack_permission(&err) => {
                 self.out.debug(format!(
                     "the zone {id} cannot be read ({err}); going on with its id"
                 ));
@@ -210,7 +210,7 @@ impl<'a> Finder<'a> {
 
 /// A token that may not read zones can do without, if it is told the zone.
 fn with_zone_id_advice(err: Error) -> Error {
-    if err.kind() != Kind::Credentials || err.status() != Some(403) {
+    if !may_lack_permission(&err) {
         return err;
     }
     let known = err.advice().unwrap_or_default().to_owned();

@@ -110,9 +110,7 @@ pub(crate) fn renew(
     if !args.force && !is_due(&before, gateway, &world.clock) && !state::is_unfinished(&folder) {
         return Ok(not_due(gateway, &before));
     }
-    if runtime != Runtime::Kubernetes {
-        world.out.info(format!("runtime {runtime}: {why}"));
-    }
+    world.out.info(format!("runtime {runtime}: {why}"));
     let state = State::open(&folder, gateway.flexctl_timeout, &world.out)?;
     Procedure {
         gateway,
@@ -276,6 +274,7 @@ impl Procedure<'_> {
         state::write(&input, old, "").map_err(unwritable)?;
 
         let mut call = Call::new(self.gateway, runtime, work.path(), mounted)?;
+        call.flexctl.folder = Some(work.path().to_owned());
         call.flexctl.hold = Some(self.state.hold(&work)?);
         out.info(format!(
             "{} until {}: asking {} for a new registration",
@@ -373,6 +372,10 @@ impl Procedure<'_> {
         let restarted = installed.and_then(|()| Ok(restart.run(&self.world.clock, out)?));
         match (restarted, old) {
             (Ok(()), _) => Ok(backup),
+            // Nobody knows whether the gateway took it, which is no reason to go back.
+            (Err(err), _) if process::interrupted() => Err(err.context(
+                "the new registration is installed, and the next run restarts the gateway once more",
+            )),
             (Err(err), Some(old)) => {
                 Err(self.go_back(place, &old, new, restart, work.path(), &err))
             }

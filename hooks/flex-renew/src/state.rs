@@ -301,6 +301,10 @@ impl State {
             .prefix(WORK)
             .tempdir_in(&self.folder)?;
         write(work.path(), set, suffix)?;
+        for entry in fs::read_dir(work.path())? {
+            File::open(entry?.path())?.sync_all()?;
+        }
+        sync(work.path());
         let target = self.folder.join(name);
         if target.exists() {
             fs::remove_dir_all(&target)?;
@@ -317,7 +321,7 @@ impl State {
     }
 }
 
-/// Writes the files of a registration into a folder of ours.
+/// Writes the files of a registration into a folder of ours, not yet safe from a power failure.
 pub(crate) fn write(folder: &Path, set: &Files, suffix: &str) -> io::Result<()> {
     let one = |name: &str, bytes: &[u8]| -> io::Result<()> {
         let mut file = OpenOptions::new()
@@ -325,14 +329,12 @@ pub(crate) fn write(folder: &Path, set: &Files, suffix: &str) -> io::Result<()> 
             .create_new(true)
             .mode(files::PRIVATE)
             .open(folder.join(format!("{name}{suffix}")))?;
-        file.write_all(bytes)?;
-        file.sync_all()
+        file.write_all(bytes)
     };
     one(FILE_NAME, &set.registration)?;
     for (name, bytes) in &set.others {
         one(name, bytes)?;
     }
-    sync(folder);
     Ok(())
 }
 

@@ -138,6 +138,19 @@ fn flexctl_is_called_as_documented_in_an_empty_folder_outside_of_the_configurati
 }
 
 #[test]
+fn it_makes_no_difference_in_which_folder_it_is_called() {
+    let edge = Edge::with_days(10);
+    let output = edge
+        .bench
+        .command("flex-renew", ["renew", "registration.yaml"])
+        .current_dir(edge.file.parent().unwrap())
+        .output()
+        .unwrap();
+    simulator::harness::Finished::from(output).code(0);
+    assert_eq!(days_left(&edge.installed()), 365);
+}
+
+#[test]
 fn a_secret_may_stand_in_a_file_and_no_child_finds_it_in_its_environment() {
     let mut edge = Edge::with_days(10);
     let secret = edge.bench.write("secret", "canary-in-a-file-31\n");
@@ -412,4 +425,45 @@ fn flexctl_that_a_killed_run_left_running_is_waited_for_and_ended() {
         .tells("what flexctl wrote in a run that was killed is kept in");
     assert_eq!(names(&edge.state()), ["backups", "rejected"]);
     assert_eq!(days_left(&edge.installed()), 365);
+}
+
+#[test]
+fn a_signal_during_the_restart_is_no_reason_to_go_back() {
+    let mut edge = Edge::with_days(10);
+    edge.bench
+        .set("FLEX_RESTART_CMD", "kill -TERM $PPID; sleep 100");
+    edge.renew(&[])
+        .code(6)
+        .tells("stopped by a signal")
+        .tells("the next run restarts the gateway once more");
+    assert_eq!(days_left(&edge.installed()), 365);
+    edge.bench.set("FLEX_RESTART_CMD", ":");
+    edge.renew(&[])
+        .code(0)
+        .tells("an earlier run was interrupted");
+    assert_eq!(edge.calls().len(), 1);
+}
+
+#[test]
+fn acme_sh_at_its_finest_level_logs_no_secret() {
+    for fault in ["", "echo", "wrong-key"] {
+        let mut edge = Edge::with_days(10);
+        let log = edge.in_home("acme.sh.log");
+        edge.bench
+            .set("ANYPOINT_HOOKS_VOICE", "acme")
+            .set("DEBUG", "3")
+            .set("LOG_LEVEL", "3")
+            .set("LOG_FILE", log.to_str().unwrap())
+            .set("FLEX_REGISTRATION_FILE", edge.file.to_str().unwrap())
+            .set("FLEXCTL_FAULT", fault);
+        let key = String::from_utf8(edge.bytes()).unwrap();
+        let key = key.lines().rev().nth(2).unwrap().trim().to_owned();
+        let run = edge.run(&["run"]);
+        assert_eq!(run.code == Some(0), fault.is_empty(), "{run}");
+        let log = fs::read_to_string(log).unwrap();
+        assert!(
+            !log.contains(SECRET) && !log.contains(&key) && log.contains("asking"),
+            "{log}"
+        );
+    }
 }

@@ -321,6 +321,9 @@ fn run_as_nobody(edge: &Edge) {
 #[test]
 fn a_form_for_inspections_is_refused_elsewhere() {
     let edge = Edge::with_days(10);
+    edge.run(&["renew", "--runtime", "cloud"])
+        .code(2)
+        .tells("possible values: linux, docker, podman, kubernetes");
     edge.renew(&["--output", "flexctl"])
         .code(2)
         .tells("is a form of inspect only");
