@@ -5,7 +5,7 @@
 //! are documented, so both are read with tolerance and decide as little as possible.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -49,6 +49,8 @@ pub struct Flexctl {
     pub limit: Duration,
     /// What a renewal keeps locked while it runs.
     pub hold: Option<Hold>,
+    /// Where a renewal is run: it fails in a folder that holds a registration.
+    pub folder: Option<PathBuf>,
 }
 
 /// What a renewal needs. Paths are those that `flexctl` sees.
@@ -76,6 +78,7 @@ impl Flexctl {
             before: Vec::new(),
             limit,
             hold: None,
+            folder: None,
         }
     }
 
@@ -104,7 +107,8 @@ impl Flexctl {
         let call = call
             .arg(flag("--output-directory=", renewal.output))
             .arg(renewal.registration)
-            .holding(self.hold.as_ref());
+            .holding(self.hold.as_ref())
+            .in_folder(self.folder.as_deref());
         let finished = call.run().map_err(|err| self.explain(err))?;
         if finished.status.success() {
             return Ok(Renewed(finished));
@@ -211,8 +215,13 @@ fn mentions_command(help: &str, command: &str) -> bool {
 
 /// Tells by its words what a failed call means.
 fn judge(err: Error, said: &str) -> Error {
+    // One line, blanks at its ends, so that a status can be told from digits of an id.
     let said = said.to_lowercase();
-    let any = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    let line = format!(
+        " {} ",
+        said.split_whitespace().collect::<Vec<_>>().join(" ")
+    );
+    let any = |words: &[&str]| words.iter().any(|word| line.contains(word));
     if knows_no_renew(&said) {
         return too_old(&excerpt(&said));
     }
@@ -237,11 +246,12 @@ fn judge(err: Error, said: &str) -> Error {
     // Documented: this is how a missing permission shows.
     let scope_missing = any(&[
         "handler returned neither error nor response message",
-        "403",
+        " 403 ",
         "forbidden",
         "permission denied on",
         "not authorized",
-        "insufficient",
+        "insufficient scope",
+        "insufficient permission",
         "missing scope",
         "permissiondenied",
     ]);
@@ -252,7 +262,7 @@ fn judge(err: Error, said: &str) -> Error {
         ));
     }
     let refused = any(&[
-        "401",
+        " 401 ",
         "unauthorized",
         "unauthenticated",
         "invalid credentials",
@@ -366,6 +376,10 @@ mod tests {
                        returned neither error nor response message";
         assert_eq!(kind_for(missing), Kind::Credentials);
         assert_eq!(kind_for("HTTP/1.1 401 Unauthorized"), Kind::Credentials);
+        assert_eq!(
+            kind_for("agent 40301401-0000-4000-8000-000000000401: no"),
+            Kind::Refused
+        );
         assert_eq!(
             kind_for("Error: multi-factor authentication required"),
             Kind::Credentials

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -60,6 +60,7 @@ pub struct Program {
     name: OsString,
     args: Vec<OsString>,
     limit: Duration,
+    folder: Option<PathBuf>,
     held: Option<Arc<File>>,
 }
 
@@ -86,8 +87,22 @@ impl Program {
             name: name.as_ref().to_owned(),
             args: Vec::new(),
             limit: Duration::from_secs(5 * 60),
+            folder: None,
             held: None,
         }
+    }
+
+    /// Has the program run in `folder`. A relative name of the program keeps its meaning.
+    #[must_use]
+    pub fn in_folder(mut self, folder: Option<&Path>) -> Self {
+        self.folder = folder.map(Path::to_owned);
+        if self.folder.is_some()
+            && Path::new(&self.name).components().count() > 1
+            && let Ok(absolute) = std::path::absolute(&self.name)
+        {
+            self.name = absolute.into();
+        }
+        self
     }
 
     /// Has the program keep `hold`, which it gets as its standard input: an empty one, as otherwise.
@@ -208,6 +223,9 @@ impl Program {
             .stderr(Stdio::piped())
             // A group of its own can be killed as a whole.
             .process_group(0);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
         for (name, value) in std::env::vars_os() {
             let known = name
                 .to_str()
@@ -614,6 +632,14 @@ mod tests {
     fn more_output_than_is_kept_does_not_block_the_program() {
         let finished = shell("yes | head -c 3000000").run().unwrap();
         assert_eq!(finished.stdout.len(), LARGEST_OUTPUT);
+    }
+
+    #[test]
+    fn a_program_runs_in_the_folder_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = folder.path().canonicalize().unwrap();
+        let finished = shell("pwd -P").in_folder(Some(&there)).run().unwrap();
+        assert_eq!(finished.stdout.trim_end(), there.to_str().unwrap());
     }
 
     #[test]

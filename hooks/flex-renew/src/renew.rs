@@ -274,6 +274,7 @@ impl Procedure<'_> {
         state::write(&input, old, "").map_err(unwritable)?;
 
         let mut call = Call::new(self.gateway, runtime, work.path(), mounted)?;
+        call.flexctl.folder = Some(work.path().to_owned());
         call.flexctl.hold = Some(self.state.hold(&work)?);
         out.info(format!(
             "{} until {}: asking {} for a new registration",

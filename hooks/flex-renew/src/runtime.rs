@@ -219,6 +219,7 @@ impl Call {
                 before,
                 limit: gateway.flexctl_timeout,
                 hold: None,
+                folder: None,
             },
             sees: PathBuf::from(containers::WORK),
             described: format!("flexctl of the image {image}"),

@@ -256,4 +256,29 @@ mod needs_kubectl {
         let calls = fs::read_to_string(gateway.bench.home().join("flexctl.log")).unwrap();
         assert_eq!(calls.lines().count(), 1);
     }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    fn a_gateway_of_the_configuration_file_may_be_in_a_cluster() {
+        let mut gateway = Gateway::with_days(10);
+        let config = gateway.bench.write(
+            "hooks.toml",
+            "[flex]\nstate_dir = \"state\"\n[[flex.gateway]]\nname = \"cluster\"\nruntime = \"kubernetes\"\n\
+             namespace = \"gateway\"\ndeployment = \"ingress\"\nvia = \"linux\"\n",
+        );
+        gateway
+            .bench
+            .set("ANYPOINT_HOOKS_CONFIG", config.to_str().unwrap());
+        gateway
+            .run(&["check"])
+            .code(10)
+            .prints("DUE cluster: 10 days left");
+        gateway
+            .run(&["run"])
+            .code(0)
+            .prints("cluster: renewed")
+            .tells("runtime kubernetes: as set");
+        assert_eq!(gateway.days_left(), 365);
+        assert_eq!(gateway.state(), ["backups"]);
+    }
 }

@@ -138,6 +138,19 @@ fn flexctl_is_called_as_documented_in_an_empty_folder_outside_of_the_configurati
 }
 
 #[test]
+fn it_makes_no_difference_in_which_folder_it_is_called() {
+    let edge = Edge::with_days(10);
+    let output = edge
+        .bench
+        .command("flex-renew", ["renew", "registration.yaml"])
+        .current_dir(edge.file.parent().unwrap())
+        .output()
+        .unwrap();
+    simulator::harness::Finished::from(output).code(0);
+    assert_eq!(days_left(&edge.installed()), 365);
+}
+
+#[test]
 fn a_secret_may_stand_in_a_file_and_no_child_finds_it_in_its_environment() {
     let mut edge = Edge::with_days(10);
     let secret = edge.bench.write("secret", "canary-in-a-file-31\n");

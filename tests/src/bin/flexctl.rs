@@ -121,8 +121,10 @@ fn renew(args: &[String]) -> Result<()> {
     let output = flags.output.clone().unwrap_or_else(|| PathBuf::from("."));
     fs::create_dir_all(&output)?;
     let target = output.join("registration.yaml");
-    if target.exists() {
-        bail!("[flexctl][error] {}: file already exists", target.display());
+    for taken in [target.as_path(), Path::new("registration.yaml")] {
+        if taken.exists() {
+            bail!("[flexctl][error] {}: file already exists", taken.display());
+        }
     }
     log_in(&flags, &target)?;
     let not_after = new_end(&old);

@@ -417,6 +417,7 @@ impl Cluster {
             before,
             limit: LIMIT,
             hold: None,
+            folder: None,
         }
         .inspect(None)
     }

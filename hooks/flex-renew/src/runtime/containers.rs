@@ -287,6 +287,7 @@ impl Engine {
             before: vec!["exec".into(), name.into(), "flexctl".into()],
             limit: LIMIT,
             hold: None,
+            folder: None,
         }
         .inspect(None)
     }
