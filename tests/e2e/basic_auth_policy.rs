@@ -920,6 +920,37 @@ fn a_platform_that_is_away_is_told_from_one_that_answers_nonsense() {
     run(&bench, &["apply"]).code(6).tells("cannot be reached");
 }
 
+#[test]
+fn everything_that_a_hook_needs_can_stand_in_the_configuration_file() {
+    let mut bench = bench();
+    for name in [
+        "API_INSTANCE_ID",
+        "ENVIRONMENT_ID",
+        "BASIC_AUTH_USERNAME",
+        "BASIC_AUTH_PASSWORD",
+    ] {
+        bench.unset(name);
+    }
+    bench.write("conf/short", "short\n");
+    let file = bench.write(
+        "conf/hooks.toml",
+        "[basic_auth_policy]\napi_instance = 20123456\nenvironment = \"Sandbox\"\nusername = \"svc\"\n\
+         password_file = \"short\"\nallow_weak = true\npolicy_version = \"1.3.1\"\norder = 1\n\
+         methods = [\"GET\"]\npaths = [\"/orders/.*\"]\n",
+    );
+    bench.set("ANYPOINT_HOOKS_CONFIG", file.to_str().unwrap());
+    run(&bench, &["apply"]).code(0).tells("fewer than 12");
+    let policy = the_policy(&bench);
+    assert_eq!(policy.version, "1.3.1");
+    assert_eq!(policy.pointcut[0]["uriTemplateRegex"], "/orders/.*");
+    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    bench.write(
+        "conf/hooks.toml",
+        "[basic_auth_policy]\nusrname = \"svc\"\n",
+    );
+    run(&bench, &["apply"]).code(2).tells("usrname");
+}
+
 // verify
 
 #[test]
@@ -1854,6 +1885,27 @@ fn of_a_password_in_a_file_the_path_is_saved() {
     run(&bench, &rotated).code(0);
     run(&bench, &["apply"]).code(0).prints("is as wanted");
     assert_ne!(password_of(&the_policy(&bench)), PASSWORD);
+}
+
+#[test]
+fn a_rotation_tells_the_deploy_hooks_in_acme_shs_home() {
+    let mut bench = bench();
+    let conf = acme_calls(&mut bench);
+    run(&bench, &["apply"]).code(0);
+    bench.unset("ANYPOINT_HOOKS_VOICE");
+    let rotate = ["rotate", "--password-out", "new", "--home", "acme"];
+    run(&bench, &rotate)
+        .code(0)
+        .tells("deploy hook of acme.example");
+    let handed = std::fs::read_to_string(bench.home().join("new")).unwrap();
+    assert!(
+        std::fs::read_to_string(&conf)
+            .unwrap()
+            .contains(handed.trim())
+    );
+    bench.set("ANYPOINT_HOOKS_VOICE", "acme");
+    forget_settings(&mut bench);
+    run(&bench, &["apply"]).code(0).prints("is as wanted");
 }
 
 #[test]

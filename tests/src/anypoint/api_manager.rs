@@ -82,7 +82,7 @@ pub struct Template {
     /// `published`, `development`, …
     #[serde(default = "published")]
     pub status: String,
-    /// Technologies that it has an implementation for; the list shows it for the others too if it is `hidden_gap`.
+    /// Technologies that it has an implementation for.
     #[serde(default = "all_technologies")]
     pub technologies: Vec<String>,
     /// Whether the list shows it although it lacks an implementation for the API.
