@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use simulator::anypoint::api_manager::{
@@ -1305,6 +1306,63 @@ fn rotate_waits_until_the_old_password_is_refused() {
         password_of(&the_policy(&bench)),
         json["password"].as_str().unwrap()
     );
+}
+
+#[test]
+fn rotate_is_not_content_while_a_replica_still_takes_the_old_password() {
+    let bench = connected();
+    run(&bench, &["apply"]).code(0);
+    let url = url(&bench, "/orders");
+    run(&bench, &["verify", "--url", &url]).code(0);
+    bench
+        .sim
+        .world()
+        .anypoint
+        .switches
+        .api_manager
+        .second_replica_ms = 3000;
+    // Both replicas have heard of the policy long ago.
+    bench.sim.advance(Duration::from_secs(60));
+    let told = run(
+        &bench,
+        &["rotate", "--url", &url, "--password-out", "new", "-v"],
+    );
+    told.code(0).tells("200 with the password of before");
+    bench
+        .sim
+        .world()
+        .anypoint
+        .switches
+        .api_manager
+        .second_replica_ms = 600_000;
+    bench.sim.advance(Duration::from_secs(660));
+    bench.write("old", std::fs::read(bench.home().join("new")).unwrap());
+    let mut bench = bench;
+    bench
+        .set("BASIC_AUTH_PASSWORD_FILE", "old")
+        .unset("BASIC_AUTH_PASSWORD");
+    let (why, told) = {
+        let args = [
+            "rotate",
+            "--url",
+            &url,
+            "--output",
+            "json",
+            "--timeout",
+            "3s",
+        ];
+        let told = run(&bench, &args);
+        let cause = told.json()["proof"]["verdicts"][0]["cause"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        (cause, told)
+    };
+    assert!(
+        ["old-password-accepted", "credentials-refused"].contains(&why.as_str()),
+        "{why}"
+    );
+    told.code(7);
 }
 
 #[test]

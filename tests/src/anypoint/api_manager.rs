@@ -69,6 +69,8 @@ pub struct Switches {
     pub template_version_field: bool,
     /// Milliseconds until a gateway hears of a change.
     pub poll_ms: u64,
+    /// Milliseconds that a second replica hears of it later; it answers every other request. 0: there is one replica.
+    pub second_replica_ms: u64,
 }
 
 /// A policy template: one version of a policy.
@@ -184,6 +186,7 @@ pub struct ApiInstance {
 pub struct Tracking {
     /// The policies that they enforce, from when.
     pub(crate) enforced: Vec<(Timestamp, Vec<Policy>)>,
+    pub(crate) requests: u64,
     pub(crate) last_active: Option<Timestamp>,
 }
 
