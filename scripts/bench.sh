@@ -9,27 +9,40 @@ root=$(dirname "$here")
 
 usage() {
   cat <<'TEXT'
-Measures one dns_cf add and one dns_cf rm against the simulator, beside acme.sh's own dnsapi/dns_cf.sh: requests, TLS
-connections, wall time, CPU time and peak memory, at 0 and 50 ms for a round trip. The figures are medians.
+Measures against the simulator, at 0 and 50 ms for a round trip: requests, TLS connections, wall time, CPU time and peak
+memory. The figures are medians.
 
-  scripts/bench.sh [--runs N]
+- one dns_cf add and one dns_cf rm, beside acme.sh's own dnsapi/dns_cf.sh
+- one cloudhub_v2 deploy, beside the shell hook cloudhub_v2.sh, and deploys into 50 private spaces at 100 ms
+
+  scripts/bench.sh [--runs N] [dns_cf|cloudhub_v2]
 
   --runs N   how often each is measured (default: 15)
 
 "hook" is what a run of acme.sh pays: the function of the hook, called in an acme.sh that has started already. Starting
 acme.sh itself is measured alone and taken off. "executable" is the program called directly.
 
-Environment: ACME_SH, an acme.sh to compare with (default: on PATH, ~/.acme.sh, or fetched with git)
+Environment:
+  ACME_SH          an acme.sh to compare with (default: on PATH, ~/.acme.sh, or fetched with git)
+  CLOUDHUB_V2_SH   the shell hook cloudhub_v2.sh to compare with
 TEXT
 }
 
 runs=15
-case ${1:-} in
-'') ;;
---runs) runs=${2:?--runs needs a number} ;;
--h | --help) usage && exit 0 ;;
-*) die "unknown option '$1': see $0 --help" ;;
-esac
+programs=
+while [ $# -gt 0 ]; do
+  case $1 in
+  --runs)
+    runs=${2:?--runs needs a number}
+    shift
+    ;;
+  dns_cf | cloudhub_v2) programs="$programs $1" ;;
+  -h | --help) usage && exit 0 ;;
+  *) die "unknown option '$1': see $0 --help" ;;
+  esac
+  shift
+done
+programs=${programs:-dns_cf cloudhub_v2}
 
 for tool in cargo curl python3 time; do
   env sh -c "command -v $tool" >/dev/null || die "$tool is needed to measure: install it"
@@ -46,7 +59,9 @@ trap 'exit 1' HUP INT TERM
 
 cd "$root"
 say "Building for release, and the simulator"
-cargo build --quiet --locked --release --package dns_cf
+for program in $programs; do
+  cargo build --quiet --locked --release --package "$program"
+done
 cargo build --quiet --locked --package simulator --bins
 built=${CARGO_TARGET_DIR:-$root/target}
 ACME_SH=$(find_acme_sh "$built/acme.sh")
@@ -132,24 +147,96 @@ row() {
     printf "%-24s %9.0f %9.0f %10.1f %10.1f %10.1f\n", label, $4, $5, $1 - o[1], $2 - o[2], $3 / 1024 }'
 }
 
-for latency in 0 50; do
-  curl -sS --fail --cacert "$(value CA_BUNDLE)" -o "$work/answer" \
-    -d "{\"request_ms\": $latency, \"connect_ms\": $((2 * latency))}" "$(value SIM_URL)/_sim/latency"
-  printf '\nRound trip %s ms\n%-24s %9s %9s %10s %10s %10s\n' "$latency" '' requests TLS 'wall ms' 'CPU ms' 'peak MiB'
-  nothing=$(measure '' "$(hook "$begin")")
-  for action in add rm; do
-    # Each finds the world as its opposite leaves it. The stock hook finds only records that it has made itself.
-    if [ "$action" = add ]; then
-      prepare=$(program "rm $name value")
-      stock_prepare=$prepare
-    else
-      prepare=$(program "add $name value")
-      stock_prepare=$(hook "$stock; dns_cf_add $name value")
-    fi
-    row "stock hook $action" "$nothing" "$(measure "$stock_prepare" "$(hook "$stock; dns_cf_$action $name value")")"
-    row "hook $action" "$nothing" "$(measure "$prepare" "$(hook "$shim; dns_cf_$action $name value")")"
-    row "executable $action" "0 0" "$(measure "$prepare" "$(program "$action $name value")")"
+admin() { curl -sS --fail --cacert "$(value CA_BUNDLE)" -o "$work/answer" -d "$2" "$(value SIM_URL)/_sim/$1"; }
+set_latency() { admin latency "{\"request_ms\": $1, \"connect_ms\": $((2 * $1))}"; }
+heading() { printf '\n%s\n%-24s %9s %9s %10s %10s %10s\n' "$*" '' requests TLS 'wall ms' 'CPU ms' 'peak MiB'; }
+
+bench_dns_cf() {
+  for latency in 0 50; do
+    set_latency $latency
+    heading "dns_cf, round trip $latency ms"
+    nothing=$(measure '' "$(hook "$begin")")
+    for action in add rm; do
+      # Each finds the world as its opposite leaves it. The stock hook finds only records that it has made itself.
+      if [ "$action" = add ]; then
+        prepare=$(program "rm $name value")
+        stock_prepare=$prepare
+      else
+        prepare=$(program "add $name value")
+        stock_prepare=$(hook "$stock; dns_cf_add $name value")
+      fi
+      row "stock hook $action" "$nothing" "$(measure "$stock_prepare" "$(hook "$stock; dns_cf_$action $name value")")"
+      row "hook $action" "$nothing" "$(measure "$prepare" "$(hook "$shim; dns_cf_$action $name value")")"
+      row "executable $action" "0 0" "$(measure "$prepare" "$(program "$action $name value")")"
+    done
   done
+  printf '\nStarting acme.sh, taken off above (wall ms, CPU ms, peak KiB): %s\n' "${nothing% * *}"
+  say "Size of the executable: $(wc -c <"$built/release/dns_cf") bytes"
+}
+
+# cloudhub PROGRAM-ARGUMENTS: the executable with the settings of the simulator.
+cloudhub() {
+  printf "env -i HOME='%s' PATH='%s' CA_BUNDLE='%s' ANYPOINT_URL='%s' CH2_CLIENT_ID='%s' CH2_CLIENT_SECRET='%s' ORGANIZATION_ID='%s' CH2_PRIVATE_SPACE_ID='%s' %s" \
+    "$work/user" "$PATH" "$(value CA_BUNDLE)" "$(value ANYPOINT_URL)" "$(value ANYPOINT_CLIENT_ID)" \
+    "$(value ANYPOINT_CLIENT_SECRET)" "$(value ORGANIZATION_ID)" "${spaces:-$(value CH2_PRIVATE_SPACE_ID)}" "$1"
+}
+
+# certificate NAME DAYS: a new one for *.acme.example, as acme.sh keeps it.
+certificate() {
+  mkdir -p "$work/$1"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days "$2" -subj '/CN=*.acme.example' \
+    -addext 'subjectAltName=DNS:*.acme.example' -keyout "$work/$1/key" -out "$work/$1/cer" 2>/dev/null
+}
+# The backslash keeps the shell from taking the star for a pattern.
+files() { printf '\\*.acme.example %s/key %s/cer %s/cer %s/cer' "$work/$1" "$work/$1" "$work/$1" "$work/$1"; }
+
+bench_cloudhub_v2() {
+  certificate first 89
+  certificate second 90
+  spaces=
+  exe="$built/release/cloudhub_v2 deploy"
+  mkdir -p "$home/deploy"
+  cp "$here/deploy/cloudhub_v2" "$home/deploy/cloudhub_v2"
+  printf '%s\n' "$built/release/cloudhub_v2" >"$home/deploy/cloudhub_v2.path"
+  acme="LE_WORKING_DIR='$home' sh '$home/acme.sh' eval"
+  first=$(cloudhub "$exe $(files first)")
+  # The platform's limit would be measured otherwise.
+  admin seed '{"anypoint": {"switches": {"requests_per_second": null}}}'
+  for latency in 0 50; do
+    set_latency $latency
+    heading "cloudhub_v2 deploy of a renewed certificate, round trip $latency ms"
+    nothing=$(measure '' "$(cloudhub "$acme '$begin'")")
+    if [ -n "${CLOUDHUB_V2_SH:-}" ]; then
+      code="$begin; . $CLOUDHUB_V2_SH; cloudhub_v2_deploy $(files second)"
+      row "shell hook" "$nothing" "$(measure "$first" "$(cloudhub "$acme '$code'")")"
+    fi
+    code="$begin; . $home/deploy/cloudhub_v2; cloudhub_v2_deploy $(files second)"
+    row "hook" "$nothing" "$(measure "$first" "$(cloudhub "$acme '$code'")")"
+    row "executable" "0 0" "$(measure "$first" "$(cloudhub "$exe $(files second)")")"
+    row "executable, once more" "0 0" "$(measure "$(cloudhub "$exe $(files second)")" "$(cloudhub "$exe $(files second)")")"
+  done
+  [ -n "${CLOUDHUB_V2_SH:-}" ] || say "NOT COMPARED with the shell hook: set CLOUDHUB_V2_SH to a cloudhub_v2.sh"
+
+  seed='' spaces=''
+  for number in $(seq 1 50); do
+    id=$(printf '05000000-0000-4000-8000-%012d' $((1000 + number)))
+    seed="$seed${seed:+,}{\"id\": \"$id\", \"name\": \"space-$number\"}"
+    spaces="$spaces${spaces:+,}$id"
+  done
+  admin seed "{\"anypoint\": {\"spaces\": [$seed]}}"
+  runs=3
+  set_latency 100
+  heading "cloudhub_v2 deploy into 50 private spaces, round trip 100 ms"
+  first=$(cloudhub "$exe $(files first) --rate 0 --workers 50")
+  second=$(cloudhub "$exe $(files second)")
+  row "8 at a time" "0 0" "$(measure "$first" "$second --rate 0")"
+  row "16 at a time" "0 0" "$(measure "$first" "$second --rate 0 --workers 16")"
+  row "once more" "0 0" "$(measure '' "$second --rate 0")"
+  admin seed '{"anypoint": {"switches": {"requests_per_second": 15}}}'
+  row "paced" "0 0" "$(measure "$(cloudhub "$exe $(files first)")" "$second")"
+  say "Size of the executable: $(wc -c <"$built/release/cloudhub_v2") bytes"
+}
+
+for program in $programs; do
+  "bench_$program"
 done
-printf '\nStarting acme.sh, taken off above (wall ms, CPU ms, peak KiB): %s\n' "${nothing% * *}"
-say "Size of the executable: $(wc -c <"$built/release/dns_cf") bytes"

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::duration;
 use crate::error::{Error, Kind, Result};
@@ -533,7 +533,8 @@ static LISTENER: LazyLock<Listener> = LazyLock::new(|| {
         nothing_runs: Arc::new(AtomicBool::new(true)),
         running: Mutex::new(0),
     };
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    // Not SIGHUP: it may be ignored (nohup), and has to stay so.
+    for signal in [SIGINT, SIGTERM] {
         // Where a handler cannot be set, the signal keeps its ordinary meaning.
         let _ = signal_hook::flag::register_conditional_default(
             signal,

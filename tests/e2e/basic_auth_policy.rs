@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use simulator::anypoint::api_manager::{
@@ -920,6 +921,37 @@ fn a_platform_that_is_away_is_told_from_one_that_answers_nonsense() {
     run(&bench, &["apply"]).code(6).tells("cannot be reached");
 }
 
+#[test]
+fn everything_that_a_hook_needs_can_stand_in_the_configuration_file() {
+    let mut bench = bench();
+    for name in [
+        "API_INSTANCE_ID",
+        "ENVIRONMENT_ID",
+        "BASIC_AUTH_USERNAME",
+        "BASIC_AUTH_PASSWORD",
+    ] {
+        bench.unset(name);
+    }
+    bench.write("conf/short", "short\n");
+    let file = bench.write(
+        "conf/hooks.toml",
+        "[basic_auth_policy]\napi_instance = 20123456\nenvironment = \"Sandbox\"\nusername = \"svc\"\n\
+         password_file = \"short\"\nallow_weak = true\npolicy_version = \"1.3.1\"\norder = 1\n\
+         methods = [\"GET\"]\npaths = [\"/orders/.*\"]\n",
+    );
+    bench.set("ANYPOINT_HOOKS_CONFIG", file.to_str().unwrap());
+    run(&bench, &["apply"]).code(0).tells("fewer than 12");
+    let policy = the_policy(&bench);
+    assert_eq!(policy.version, "1.3.1");
+    assert_eq!(policy.pointcut[0]["uriTemplateRegex"], "/orders/.*");
+    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    bench.write(
+        "conf/hooks.toml",
+        "[basic_auth_policy]\nusrname = \"svc\"\n",
+    );
+    run(&bench, &["apply"]).code(2).tells("usrname");
+}
+
 // verify
 
 #[test]
@@ -1274,6 +1306,63 @@ fn rotate_waits_until_the_old_password_is_refused() {
         password_of(&the_policy(&bench)),
         json["password"].as_str().unwrap()
     );
+}
+
+#[test]
+fn rotate_is_not_content_while_a_replica_still_takes_the_old_password() {
+    let bench = connected();
+    run(&bench, &["apply"]).code(0);
+    let url = url(&bench, "/orders");
+    run(&bench, &["verify", "--url", &url]).code(0);
+    bench
+        .sim
+        .world()
+        .anypoint
+        .switches
+        .api_manager
+        .second_replica_ms = 3000;
+    // Both replicas have heard of the policy long ago.
+    bench.sim.advance(Duration::from_secs(60));
+    let told = run(
+        &bench,
+        &["rotate", "--url", &url, "--password-out", "new", "-v"],
+    );
+    told.code(0).tells("200 with the password of before");
+    bench
+        .sim
+        .world()
+        .anypoint
+        .switches
+        .api_manager
+        .second_replica_ms = 600_000;
+    bench.sim.advance(Duration::from_secs(660));
+    bench.write("old", std::fs::read(bench.home().join("new")).unwrap());
+    let mut bench = bench;
+    bench
+        .set("BASIC_AUTH_PASSWORD_FILE", "old")
+        .unset("BASIC_AUTH_PASSWORD");
+    let (why, told) = {
+        let args = [
+            "rotate",
+            "--url",
+            &url,
+            "--output",
+            "json",
+            "--timeout",
+            "3s",
+        ];
+        let told = run(&bench, &args);
+        let cause = told.json()["proof"]["verdicts"][0]["cause"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        (cause, told)
+    };
+    assert!(
+        ["old-password-accepted", "credentials-refused"].contains(&why.as_str()),
+        "{why}"
+    );
+    told.code(7);
 }
 
 #[test]
@@ -1854,6 +1943,27 @@ fn of_a_password_in_a_file_the_path_is_saved() {
     run(&bench, &rotated).code(0);
     run(&bench, &["apply"]).code(0).prints("is as wanted");
     assert_ne!(password_of(&the_policy(&bench)), PASSWORD);
+}
+
+#[test]
+fn a_rotation_tells_the_deploy_hooks_in_acme_shs_home() {
+    let mut bench = bench();
+    let conf = acme_calls(&mut bench);
+    run(&bench, &["apply"]).code(0);
+    bench.unset("ANYPOINT_HOOKS_VOICE");
+    let rotate = ["rotate", "--password-out", "new", "--home", "acme"];
+    run(&bench, &rotate)
+        .code(0)
+        .tells("deploy hook of acme.example");
+    let handed = std::fs::read_to_string(bench.home().join("new")).unwrap();
+    assert!(
+        std::fs::read_to_string(&conf)
+            .unwrap()
+            .contains(handed.trim())
+    );
+    bench.set("ANYPOINT_HOOKS_VOICE", "acme");
+    forget_settings(&mut bench);
+    run(&bench, &["apply"]).code(0).prints("is as wanted");
 }
 
 #[test]

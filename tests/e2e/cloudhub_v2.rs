@@ -426,6 +426,33 @@ fn where_no_file_names_come_back_names_and_date_decide_and_that_is_said() {
 }
 
 #[test]
+fn what_another_program_deployed_is_written_once_although_it_expires_on_the_same_day() {
+    let mut world = World::new();
+    let leaf = world.leaf(&[DOMAIN]);
+    world.deploy_leaf(DOMAIN, &leaf, &[]).code(0);
+    {
+        let mut sim = world.bench.sim.world();
+        let space = sim.anypoint.space_mut("prod").unwrap();
+        let context = space
+            .contexts
+            .iter_mut()
+            .find(|context| context.name == CONTEXT)
+            .unwrap();
+        context.file_names = [Some("cert.pem".into()), None, None];
+    }
+    let other = world.leaf(&[DOMAIN]);
+    world
+        .deploy_leaf(DOMAIN, &other, &[])
+        .code(0)
+        .prints("updated");
+    assert!(world.holds("prod", CONTEXT, &other));
+    world
+        .deploy_leaf(DOMAIN, &other, &[])
+        .code(0)
+        .prints("already deployed");
+}
+
+#[test]
 fn a_ca_file_that_is_not_there_is_no_error() {
     let mut world = World::new();
     let root = world.bench.sim.world().authority.clone();

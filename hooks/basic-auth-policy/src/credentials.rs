@@ -320,7 +320,7 @@ pub(crate) fn handed_over(path: &Path) -> Result<Option<Found<Secret>>> {
     }))
 }
 
-/// Whether a setting for this key is there at all, so that a hook can tell a missing one before any request.
+/// The password that is set, which before a rotation is the one in force.
 pub(crate) fn old_password(settings: &Settings) -> Result<Option<Secret>> {
     Ok(settings.secret(&PASSWORD)?.map(|found| found.value))
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::apply;
 use crate::args::RotateArgs;
 use crate::credentials::{self, HandOver};
+use crate::saved;
 use crate::session::{Context, Session};
 use crate::verify::{Platform, Proof, Users, Verdicts};
 
@@ -114,6 +115,7 @@ pub(crate) fn run(context: &Context<'_>, args: &RotateArgs) -> anyhow::Result<Ou
     };
     // From here on the password is in force: it is handed over whatever comes.
     hand_over.finish()?;
+    tell_hooks(context, &api, &password.value);
     let (outcome, proof) = rotation.prove(&proof)?;
     let report = Rotated {
         api: api.shown(),
@@ -131,11 +133,29 @@ pub(crate) fn run(context: &Context<'_>, args: &RotateArgs) -> anyhow::Result<Ou
         proof,
     };
     context.out.result(&report)?;
-    context.out.info(
-        "give the new password to everybody who calls the API, and to whatever runs apply (BASIC_AUTH_PASSWORD, or the \
-         file that BASIC_AUTH_PASSWORD_FILE names), which would set the old one again",
-    );
     outcome.map_err(Into::into)
+}
+
+/// Whatever runs `apply` with the old password would set it again.
+fn tell_hooks(context: &Context<'_>, api: &ApiInstance, password: &Secret) {
+    let out = context.out;
+    match saved::rotated(context.settings, api, password) {
+        Ok(domains) => {
+            for domain in domains {
+                out.info(format!(
+                    "saved the new password for the deploy hook of {domain}"
+                ));
+            }
+        }
+        Err(err) => out.warn(format!(
+            "the new password cannot be given to acme.sh's deploy hooks: {err}"
+        )),
+    }
+    out.info(
+        "give the new password to everybody who calls the API, and to whatever runs apply (BASIC_AUTH_PASSWORD, or the \
+         file that BASIC_AUTH_PASSWORD_FILE names), which would set the old one again; deploy hooks of acme.sh are \
+         told here when --home or LE_WORKING_DIR names its home",
+    );
 }
 
 fn new_password(

@@ -1,6 +1,7 @@
 //! What acme.sh keeps in the domain conf for the next renewal, as its own deploy hooks do.
 
 use common::acmesh::{self, Conf};
+use common::anypoint::api_instances::ApiInstance;
 use common::anypoint::{self, Credentials};
 use common::error::Result;
 use common::secret::Secret;
@@ -42,6 +43,37 @@ pub(crate) fn policy(
         hidden(conf, &PASSWORD, password);
         Ok(())
     })
+}
+
+/// Gives a new password to the deploy hooks of this API in acme.sh's home, which would set the old one again at the next
+/// renewal. Returns the domains.
+pub(crate) fn rotated(
+    settings: &Settings,
+    api: &ApiInstance,
+    password: &Secret,
+) -> Result<Vec<String>> {
+    let Some(home) = settings.home() else {
+        return Ok(Vec::new());
+    };
+    let mut changed = Vec::new();
+    for stored in home.list()? {
+        let conf = Conf::load(&stored.conf())?;
+        let names = [
+            Some(api.id.to_string()),
+            Some(api.asset.clone()),
+            api.asset_name.clone(),
+        ];
+        let same_api = conf
+            .value("SAVED_API_INSTANCE_ID")
+            .is_some_and(|saved| names.contains(&Some(saved)));
+        if same_api && conf.value("SAVED_BASIC_AUTH_PASSWORD").is_some() {
+            acmesh::update(&stored.conf(), |conf| {
+                conf.set("SAVED_BASIC_AUTH_PASSWORD", password.expose());
+            })?;
+            changed.push(stored.domain);
+        }
+    }
+    Ok(changed)
 }
 
 fn save(settings: &Settings, change: impl FnOnce(&mut Conf) -> Result<()>) -> Result<()> {

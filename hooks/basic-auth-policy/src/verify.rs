@@ -304,15 +304,15 @@ impl Proof {
                 findings.push(finding);
             }
             let over = self.clock.elapsed() - start + PAUSE > self.timeout;
-            let hopeless = |index: usize| {
+            let can_wait = |index: usize| {
                 let facts = self.facts(platform, index, &findings, None);
-                findings[index] != Finding::Proved
-                    && !is_worth_waiting(&findings[index], &facts, &self.places[index])
+                is_worth_waiting(&findings[index], &facts, &self.places[index])
             };
-            if proved.iter().all(|&times| times >= rounds)
-                || over
-                || (0..self.places.len()).any(hopeless)
-            {
+            let waits = proved
+                .iter()
+                .enumerate()
+                .any(|(index, &times)| times < rounds && can_wait(index));
+            if over || !waits {
                 break;
             }
             let open = findings.iter().find(|finding| **finding != Finding::Proved);
@@ -551,6 +551,7 @@ fn is_worth_waiting(finding: &Finding, facts: &Facts<'_>, place: &Place) -> bool
             Some(Some(policy)) => !policy.disabled && covers(policy.resources.as_deref(), place),
             None => true,
         },
+        // Proved once, and to be proved again.
         _ => true,
     }
 }

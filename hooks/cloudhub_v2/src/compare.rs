@@ -88,6 +88,12 @@ pub(crate) fn compare(context: &TlsContext, identity: &Identity) -> Comparison {
     }
 }
 
+/// Whether the platform gives a file name back that this program did not make.
+pub(crate) fn has_foreign_name(context: &TlsContext) -> bool {
+    let name = context.key_store.file_name.as_deref();
+    name.is_some_and(|name| !name.is_empty() && !is_our_file_name(name))
+}
+
 /// The day of a date, which may have a time behind it.
 pub(crate) fn date(text: &str) -> &str {
     text.get(..10).unwrap_or(text)

@@ -351,6 +351,10 @@ impl Job<'_> {
         {
             return Comparison::Different("other ciphers are set".to_owned());
         }
+        // A name that somebody else gave shows that names do come back: writing once makes it certain from then on.
+        if compare::has_foreign_name(context) {
+            return Comparison::Different("it was not written by this program".to_owned());
+        }
         compare::compare(context, &self.material.identity)
     }
 

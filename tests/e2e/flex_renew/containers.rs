@@ -2,6 +2,7 @@
 //! command of Docker, talking to Podman.
 
 mod needs_podman {
+    use std::cell::RefCell;
     use std::collections::BTreeSet;
     use std::fs;
     use std::os::unix::fs::MetadataExt;
@@ -19,6 +20,8 @@ mod needs_podman {
         edge: Edge,
         image: String,
         name: String,
+        /// Every image made, since one that is made anew loses its name.
+        made: RefCell<Vec<String>>,
     }
 
     impl Gateway {
@@ -41,7 +44,12 @@ mod needs_podman {
                 .unset("FLEXCTL_LOG")
                 .unset("FLEX_RESTART_CMD")
                 .set("CONTAINERS_CONF", conf.to_str().unwrap());
-            let gateway = Self { edge, image, name };
+            let gateway = Self {
+                edge,
+                image,
+                name,
+                made: RefCell::default(),
+            };
             gateway.import("");
             gateway.start();
             gateway
@@ -81,7 +89,7 @@ mod needs_podman {
                 .status();
             assert!(packed.unwrap().success());
             let fault = format!("ENV FLEXCTL_FAULT={fault}");
-            self.podman(&[
+            let id = self.podman(&[
                 "import",
                 "--quiet",
                 "--change",
@@ -91,6 +99,7 @@ mod needs_podman {
                 archive.to_str().unwrap(),
                 &self.image,
             ]);
+            self.made.borrow_mut().push(id.trim().to_owned());
         }
 
         fn start(&self) {
@@ -121,10 +130,9 @@ mod needs_podman {
 
     impl Drop for Gateway {
         fn drop(&mut self) {
-            for args in [
-                ["rm", "--force", self.name.as_str()],
-                ["rmi", "--force", self.image.as_str()],
-            ] {
+            let made = self.made.borrow();
+            let images = made.iter().map(|image| ["rmi", "--force", image]);
+            for args in std::iter::once(["rm", "--force", &self.name]).chain(images) {
                 let conf = self.edge.in_home("containers.conf");
                 let _ = Command::new("podman")
                     .args(args)

@@ -69,6 +69,8 @@ pub struct Switches {
     pub template_version_field: bool,
     /// Milliseconds until a gateway hears of a change.
     pub poll_ms: u64,
+    /// Milliseconds that a second replica hears of it later; it answers every other request. 0: there is one replica.
+    pub second_replica_ms: u64,
 }
 
 /// A policy template: one version of a policy.
@@ -82,7 +84,7 @@ pub struct Template {
     /// `published`, `development`, …
     #[serde(default = "published")]
     pub status: String,
-    /// Technologies that it has an implementation for; the list shows it for the others too if it is `hidden_gap`.
+    /// Technologies that it has an implementation for.
     #[serde(default = "all_technologies")]
     pub technologies: Vec<String>,
     /// Whether the list shows it although it lacks an implementation for the API.
@@ -184,6 +186,7 @@ pub struct ApiInstance {
 pub struct Tracking {
     /// The policies that they enforce, from when.
     pub(crate) enforced: Vec<(Timestamp, Vec<Policy>)>,
+    pub(crate) requests: u64,
     pub(crate) last_active: Option<Timestamp>,
 }
 
