@@ -627,6 +627,15 @@ fn policy_json(instance: &ApiInstance, policy: &Policy, form: PasswordForm) -> V
     })
 }
 
+/// The policies of an instance as a list with `fullInfo=false` shows them, in its bare form.
+pub fn shown_policies(instance: &ApiInstance) -> Value {
+    instance
+        .policies
+        .iter()
+        .map(|policy| policy_json(instance, policy, PasswordForm::Absent))
+        .collect()
+}
+
 fn list_policies(
     instance: &ApiInstance,
     request: &Request,
