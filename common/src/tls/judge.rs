@@ -181,6 +181,12 @@ fn reason(error: rustls::Error, leaf: &Certificate, last: &Certificate, name: &s
         CertificateError::UnknownIssuer => Distrust::UnknownIssuer {
             issuer: last.issuer.clone(),
         },
+        CertificateError::Other(why) if why.to_string().contains("CaUsedAsEndEntity") => {
+            Distrust::Other {
+                why: "it is the certificate of an authority (CA:TRUE), which no server may use"
+                    .to_owned(),
+            }
+        }
         rest => other(rest),
     }
 }

@@ -171,7 +171,10 @@ fn show(args: &Args, domain: Option<&str>, env: &Env, out: &Output) -> anyhow::R
     {
         out.warn(format!("no TLS context of the targets is for {domain}"));
     }
-    out.result(&Inventory { contexts })?;
+    // A table without rows would look like an answer where there is none.
+    if !contexts.is_empty() || failed.is_empty() {
+        out.result(&Inventory { contexts })?;
+    }
     failures::conclude(failed, targets.len(), "The others are shown.", out)?;
     Ok(Outcome::Done)
 }

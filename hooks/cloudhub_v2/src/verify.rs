@@ -126,6 +126,20 @@ impl Report for Proof {
     }
 }
 
+/// Why there is no proof.
+enum Problem {
+    /// It may be gone at the next look.
+    Passing(String),
+    /// Waiting changes nothing.
+    Lasting(String),
+}
+
+impl From<String> for Problem {
+    fn from(text: String) -> Self {
+        Self::Passing(text)
+    }
+}
+
 impl Probe {
     /// How to look at what is served for `domain`. The host comes from DNS unless another is named.
     pub(crate) fn new(settings: &Settings, connect: &ConnectArgs, domain: &str) -> Result<Self> {
@@ -169,7 +183,8 @@ impl Probe {
         loop {
             let problem = match self.look(expected) {
                 Ok(proof) => return Ok(proof),
-                Err(problem) => problem,
+                Err(Problem::Lasting(problem)) => return Err(self.refused_by_clients(&problem)),
+                Err(Problem::Passing(problem)) => problem,
             };
             let left = self
                 .timeout
@@ -184,7 +199,7 @@ impl Probe {
         }
     }
 
-    fn look(&self, expected: &Expected) -> std::result::Result<Proof, String> {
+    fn look(&self, expected: &Expected) -> std::result::Result<Proof, Problem> {
         let addresses = self.addresses()?;
         let mut first: Option<Served> = None;
         for address in &addresses {
@@ -196,14 +211,16 @@ impl Probe {
                 .first()
                 .ok_or_else(|| format!("{address}: no certificate"))?;
             if let Some(why) = expected.differs(leaf) {
-                return Err(format!("{address} serves {why}"));
+                return Err(Problem::Passing(format!("{address} serves {why}")));
             }
             served.trust.clone().map_err(|why| {
-                format!("{address} serves the certificate, but clients would refuse it: {why}")
+                Problem::Lasting(format!(
+                    "{address} serves the certificate, but clients would refuse it: {why}"
+                ))
             })?;
             first.get_or_insert(served);
         }
-        let served = first.ok_or("the name has no address")?;
+        let served = first.ok_or_else(|| "the name has no address".to_owned())?;
         let leaf = &served.chain[0];
         Ok(Proof {
             server_name: self.server_name.clone(),
@@ -237,6 +254,24 @@ impl Probe {
         }
     }
 
+    /// The certificate is there and will not get better by waiting.
+    fn refused_by_clients(&self, problem: &str) -> Error {
+        let advice = if problem.contains("no trusted root") {
+            "A test CA's root is trusted with CA_BUNDLE; if the CA is public, its intermediate certificates are missing \
+             on the ingress: deploy again with the CA file."
+        } else {
+            "Issue a certificate that clients accept, and deploy that."
+        };
+        Error::new(
+            Kind::Unproved,
+            format!(
+                "{} is not served as it should be: {problem}",
+                self.server_name
+            ),
+        )
+        .advise(advice)
+    }
+
     fn not_proved(&self, problem: &str) -> Error {
         let advice = if problem.contains("no address") {
             format!(
@@ -248,10 +283,6 @@ impl Probe {
                     ""
                 }
             )
-        } else if problem.contains("no trusted root") {
-            "A test CA's root is trusted with CA_BUNDLE; if the CA is public, its intermediate certificates are missing \
-             on the ingress: deploy again with the CA file."
-                .to_owned()
         } else {
             "The ingress may need longer: look again with a longer --timeout. If it stays so, `cloudhub_v2 dns DOMAIN` \
              tells whether DNS leads to the private space, and `cloudhub_v2 list` whether another TLS context is for \
