@@ -169,7 +169,7 @@ impl Ran {
     }
 
     #[track_caller]
-    fn is_refused_with(self, reason: &str) -> Self {
+    fn refused_with(self, reason: &str) -> Self {
         assert_eq!(self.code, Some(1), "{self:?}");
         assert!(self.stderr.contains(reason), "{self:?}");
         self
@@ -435,7 +435,7 @@ fn the_installer_works(shell: &[&'static str]) {
     assert_eq!(lines(&table), ["0 0 * * * true"]);
     place
         .install_under(shell, &["--frob"])
-        .is_refused_with("unknown option");
+        .refused_with("unknown option");
 }
 
 fn a_shim_fails_as_its_executable_does(shell: &[&'static str]) {
@@ -723,7 +723,7 @@ fn a_foreign_file_with_the_name_of_a_shim_is_neither_replaced_nor_deleted() {
 
     place
         .install(&[])
-        .is_refused_with("is not from here: move it away");
+        .refused_with("is not from here: move it away");
     assert_eq!(place.snapshot(), before);
     assert!(!place.bin().exists());
 
@@ -740,7 +740,7 @@ fn a_foreign_program_with_the_name_of_an_executable_is_neither_replaced_nor_dele
     write(&foreign, "#!/bin/sh\necho mine\n", 0o755);
     let before = place.snapshot();
 
-    place.install(&[]).is_refused_with("is not from here");
+    place.install(&[]).refused_with("is not from here");
     place.install(&["--uninstall"]).succeeds();
 
     assert_eq!(place.snapshot(), before);
@@ -842,7 +842,7 @@ fn a_home_that_cannot_be_written_is_refused_before_anything_changes() {
         .args(["--home", text(&place.home), "--bin-dir", text(&place.bin())])
         .args(["--from", text(&place.path("built"))]);
 
-    place.run(&mut command).is_refused_with("is not writable");
+    place.run(&mut command).refused_with("is not writable");
 
     assert_eq!(place.snapshot(), before);
     assert!(!place.bin().exists());
@@ -870,7 +870,7 @@ fn executables_do_not_go_where_acme_sh_would_source_them() {
         let bin = place.home.join(folder);
         place
             .install(&["--bin-dir", text(&bin).trim_end_matches('/')])
-            .is_refused_with("acme.sh looks for hooks in");
+            .refused_with("acme.sh looks for hooks in");
     }
 }
 
@@ -885,10 +885,10 @@ fn an_executable_that_does_not_run_here_is_not_installed() {
     );
     place
         .install(&[])
-        .is_refused_with("flex-renew does not run on this system");
+        .refused_with("flex-renew does not run on this system");
     assert_eq!(place.snapshot(), before);
     fs::remove_file(place.path("built/flex-renew")).unwrap();
-    place.install(&[]).is_refused_with("no flex-renew in");
+    place.install(&[]).refused_with("no flex-renew in");
 }
 
 #[test]
@@ -896,19 +896,19 @@ fn a_wrong_command_line_is_refused() {
     let place = Place::new();
     place
         .install(&["--frob"])
-        .is_refused_with("unknown option or program '--frob'");
+        .refused_with("unknown option or program '--frob'");
     place
         .install(&["--home"])
-        .is_refused_with("--home needs a folder");
+        .refused_with("--home needs a folder");
     place
         .install(&["--home", text(&place.path("nowhere"))])
-        .is_refused_with("no acme.sh home at");
+        .refused_with("no acme.sh home at");
     place
         .install(&["--home", text(&place.path("built"))])
-        .is_refused_with("no acme.sh in");
+        .refused_with("no acme.sh in");
     place
         .install(&["--cron", "dns_cf"])
-        .is_refused_with("--cron");
+        .refused_with("--cron");
 }
 
 #[test]
@@ -989,7 +989,7 @@ fn a_crontab_that_cannot_be_read_is_not_overwritten() {
     );
     place
         .install(&["--cron"])
-        .is_refused_with("reading the crontab failed: you are not allowed");
+        .refused_with("reading the crontab failed: you are not allowed");
 }
 
 // --- The other scripts ---------------------------------------------------------------------------------------------
@@ -1007,7 +1007,7 @@ fn every_script_explains_itself_and_refuses_what_it_does_not_know() {
         );
         place
             .run(Command::new(scripts().join(script)).arg("--frob"))
-            .is_refused_with("--frob");
+            .refused_with("--frob");
     }
 }
 
