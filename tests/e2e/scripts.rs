@@ -906,9 +906,7 @@ fn a_wrong_command_line_is_refused() {
     place
         .install(&["--home", text(&place.path("built"))])
         .refused_with("no acme.sh in");
-    place
-        .install(&["--cron", "dns_cf"])
-        .refused_with("--cron");
+    place.install(&["--cron", "dns_cf"]).refused_with("--cron");
 }
 
 #[test]
