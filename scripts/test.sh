@@ -105,6 +105,16 @@ elif [ -n "$packages" ] && on_debian; then
   say "Missing here; to install it: apt-get install $packages"
 fi
 
+# npm goes on asking a registry that it cannot reach for a very long time. (macOS has no timeout.)
+limited() {
+  if have timeout; then
+    timeout "$@"
+  else
+    shift
+    "$@"
+  fi
+}
+
 # MuleSoft's own command line tool. Its install scripts would only fetch a browser.
 cli=$root/target/anypoint-cli
 cli_version=1.6.12
@@ -113,7 +123,7 @@ if [ -z "${ANYPOINT_CLI_V4:-}" ] && [ -n "$install" ] && have npm && have node; 
   if ! grep -q "\"version\": \"$cli_version\"" "$cli/node_modules/anypoint-cli-v4/package.json" 2>/dev/null; then
     heading "Installing anypoint-cli-v4 in the background"
     mkdir -p "$cli"
-    npm install --prefix "$cli" --ignore-scripts --no-audit --no-fund "anypoint-cli-v4@$cli_version" \
+    limited 300 npm install --prefix "$cli" --fetch-retries 1 --ignore-scripts --no-audit --no-fund "anypoint-cli-v4@$cli_version" \
       >"$work/npm.log" 2>&1 </dev/null &
     installing_cli=$!
   fi
