@@ -71,6 +71,19 @@ impl Conf {
         self.rewrite(|line| (assignment(line, key).is_none()).then(|| line.to_owned()));
     }
 
+    /// Saves a variable as acme.sh's `_savedeployconf` does: under `SAVED_`, and no longer under its plain name. A value
+    /// and the path of a file that holds it (`NAME_FILE`) replace each other.
+    pub fn save_variable(&mut self, name: &str, value: &str) {
+        let base = name.strip_suffix("_FILE").unwrap_or(name);
+        for old in [base.to_owned(), format!("{base}_FILE")] {
+            self.clear(&old);
+            if old != name {
+                self.clear(&format!("SAVED_{old}"));
+            }
+        }
+        self.set(&format!("SAVED_{name}"), value);
+    }
+
     /// The text to write to disk.
     pub fn text(&self) -> &str {
         &self.text

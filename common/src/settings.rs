@@ -380,6 +380,22 @@ impl Settings {
             }))
     }
 
+    /// Whether the user chose a value in this very call, by flag or environment, so that it may be saved for the next
+    /// one. What was saved already or stands in the TOML file, also as the name of a variable, stays where it is.
+    pub fn is_chosen(&self, key: &Key, origin: &Origin) -> bool {
+        match origin {
+            Origin::Flag(_) => true,
+            Origin::Environment(name) => key.names.contains(&name.as_str()),
+            Origin::File { named_by, .. } => {
+                named_by
+                    .strip_suffix("_FILE")
+                    .is_some_and(|name| key.names.contains(&name))
+                    && self.env.get(named_by).is_some()
+            }
+            Origin::Saved { .. } | Origin::Toml { .. } => false,
+        }
+    }
+
     /// How the network is used.
     ///
     /// # Errors
@@ -779,6 +795,18 @@ mod tests {
         ];
         let found = load(&pairs).secret(&TOKEN).unwrap();
         assert_eq!(found.unwrap().value.expose(), "from-variable");
+    }
+
+    #[test]
+    fn a_secret_that_the_toml_file_leads_to_is_not_chosen_for_saving() {
+        let folder = Folder::new();
+        let path = folder.write("c.toml", "[dns_cf]\ntoken_env = \"MY_TOKEN\"\n");
+        let settings = load(&[("ANYPOINT_HOOKS_CONFIG", &path), ("MY_TOKEN", "x")]);
+        let found = settings.secret(&TOKEN).unwrap().unwrap();
+        assert!(!settings.is_chosen(&TOKEN, &found.origin));
+        let settings = load(&[("CF_Token", "x")]);
+        let found = settings.secret(&TOKEN).unwrap().unwrap();
+        assert!(settings.is_chosen(&TOKEN, &found.origin));
     }
 
     #[test]

@@ -28,14 +28,7 @@ pub(crate) fn save(settings: &Settings, flags: &TargetArgs) -> Result<()> {
     let chosen = chosen(settings, flags)?;
     acmesh::update(path, |conf| {
         for (name, value) in &chosen {
-            let base = name.strip_suffix("_FILE").unwrap_or(name);
-            for old in [base.to_owned(), format!("{base}_FILE")] {
-                conf.clear(&old);
-                if old != *name {
-                    conf.clear(&format!("SAVED_{old}"));
-                }
-            }
-            conf.set(&format!("SAVED_{name}"), value);
+            conf.save_variable(name, value);
         }
     })
 }
@@ -44,7 +37,7 @@ pub(crate) fn save(settings: &Settings, flags: &TargetArgs) -> Result<()> {
 fn chosen(settings: &Settings, flags: &TargetArgs) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     if let Ok(Some((id, secret))) = settings.pair(&CLIENT_ID, &CLIENT_SECRET, None)
-        && is_chosen(settings, &CLIENT_ID, &id.origin)
+        && settings.is_chosen(&CLIENT_ID, &id.origin)
     {
         all.push((own_name(&CLIENT_ID), id.value));
         let secret_origin = secret.origin.clone();
@@ -93,7 +86,7 @@ fn chosen(settings: &Settings, flags: &TargetArgs) -> Result<Vec<(String, String
 fn chosen_text(settings: &Settings, key: &Key, flag: Option<&str>) -> Result<Option<Found>> {
     Ok(settings
         .text(key, flag)?
-        .filter(|found| is_chosen(settings, key, &found.origin)))
+        .filter(|found| settings.is_chosen(key, &found.origin)))
 }
 
 /// The value itself, or the path of the file that holds it.
@@ -103,7 +96,7 @@ fn secret_to_save(
     origin: &Origin,
     value: &str,
 ) -> Option<(String, String)> {
-    if !is_chosen(settings, key, origin) {
+    if !settings.is_chosen(key, origin) {
         return None;
     }
     let name = own_name(key);
@@ -111,21 +104,6 @@ fn secret_to_save(
         Origin::File { path, .. } => (format!("{name}_FILE"), absolute(path)),
         _ => (name, value.to_owned()),
     })
-}
-
-fn is_chosen(settings: &Settings, key: &Key, origin: &Origin) -> bool {
-    match origin {
-        Origin::Flag(_) => true,
-        // A variable that only the TOML file names is not one of the key's own.
-        Origin::Environment(name) => key.names.contains(&name.as_str()),
-        Origin::File { named_by, .. } => {
-            named_by
-                .strip_suffix("_FILE")
-                .is_some_and(|name| key.names.contains(&name))
-                && settings.env().get(named_by).is_some()
-        }
-        Origin::Saved { .. } | Origin::Toml { .. } => false,
-    }
 }
 
 /// The program's own variable, which the original hook reads too.

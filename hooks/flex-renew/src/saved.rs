@@ -46,6 +46,7 @@ pub(crate) fn save(settings: &Settings) -> Result<()> {
     let mut chosen = Vec::new();
     for key in TEXTS {
         if let Some(found) = settings.text(key, None)?
+            && settings.is_chosen(key, &found.origin)
             && let Origin::Environment(name) = found.origin
         {
             chosen.push((name, found.value));
@@ -55,10 +56,14 @@ pub(crate) fn save(settings: &Settings) -> Result<()> {
         let Some(found) = settings.secret(key)? else {
             continue;
         };
+        if !settings.is_chosen(key, &found.origin) {
+            continue;
+        }
         match found.origin {
             Origin::Environment(name) => chosen.push((name, found.value.expose().to_owned())),
-            // The path is kept, never what the file holds.
-            Origin::File { named_by, path } if settings.env().get(&named_by).is_some() => {
+            // The path is kept, never what the file holds. cron starts elsewhere.
+            Origin::File { named_by, path } => {
+                let path = std::path::absolute(&path).unwrap_or(path);
                 chosen.push((named_by, path.display().to_string()));
             }
             _ => {}
@@ -69,13 +74,7 @@ pub(crate) fn save(settings: &Settings) -> Result<()> {
     }
     acmesh::update(path, |conf| {
         for (name, value) in &chosen {
-            let base = name.strip_suffix("_FILE").unwrap_or(name);
-            for other in [base.to_owned(), format!("{base}_FILE")] {
-                if other != *name {
-                    conf.clear(&format!("SAVED_{other}"));
-                }
-            }
-            conf.set(&format!("SAVED_{name}"), value);
+            conf.save_variable(name, value);
         }
     })
 }
