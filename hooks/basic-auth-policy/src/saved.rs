@@ -97,7 +97,7 @@ fn plain(conf: &mut Conf, key: &Key, found: &Found) {
     if let Origin::Environment(name) = &found.origin
         && key.names.contains(&name.as_str())
     {
-        conf.set(&format!("SAVED_{name}"), &found.value);
+        conf.save_variable(name, &found.value);
     }
 }
 
@@ -105,20 +105,18 @@ fn plain(conf: &mut Conf, key: &Key, found: &Found) {
 fn hidden(conf: &mut Conf, key: &Key, found: &Found<Secret>) {
     match &found.origin {
         Origin::Environment(name) if key.names.contains(&name.as_str()) => {
-            conf.set(&format!("SAVED_{name}"), found.value.expose());
-            conf.clear(&format!("SAVED_{name}_FILE"));
+            conf.save_variable(name, found.value.expose());
         }
         Origin::File { named_by, path } => {
-            let Some(name) = named_by
+            let own = named_by
                 .strip_suffix("_FILE")
-                .filter(|name| key.names.contains(name))
-            else {
+                .is_some_and(|name| key.names.contains(&name));
+            if !own {
                 return;
-            };
+            }
             // acme.sh calls from another folder next time.
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-            conf.set(&format!("SAVED_{named_by}"), &path.display().to_string());
-            conf.clear(&format!("SAVED_{name}"));
+            conf.save_variable(named_by, &path.display().to_string());
         }
         _ => {}
     }
