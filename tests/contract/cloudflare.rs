@@ -5,17 +5,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::{Clock, Manual};
 use common::cloudflare::{
     Change, Client, Credentials, Filter, NewRecord, RecordId, Search, ZoneId,
 };
 use common::error::Kind;
-use common::http::Http;
-use common::names::DnsName;
-use common::output::Output;
+use common::log::Output;
+use common::net::dns::name::DnsName;
+use common::net::http::Http;
+use common::net::tls::Trust;
 use common::secret::Secret;
 use common::settings::Network;
-use common::tls::Trust;
+use common::system::clock::{Clock, Manual};
 use jiff::Timestamp;
 use simulator::cloudflare::{RateLimit, Reach, Token};
 use simulator::faults::Action;

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::{Clock, Manual};
 use common::error::Kind;
-use common::http::{Http, Reply};
-use common::output::Output;
+use common::log::Output;
+use common::net::http::{Http, Reply};
+use common::net::tls::Trust;
 use common::settings::Network;
-use common::tls::Trust;
+use common::system::clock::{Clock, Manual};
 use jiff::Timestamp;
 use simulator::faults::Action;
 use simulator::{Fault, Seed, Sim, SimConfig};

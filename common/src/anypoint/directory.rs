@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Client, Permission, refusal};
 use crate::error::{Error, Kind, Result};
-use crate::http::segment;
+use crate::net::http::segment;
 use crate::secret::Secret;
 use crate::settings::Found;
 
@@ -44,7 +44,7 @@ macro_rules! id {
 
             /// The id as a path segment.
             pub fn segment(&self) -> String {
-                $crate::http::segment(&self.0)
+                $crate::net::http::segment(&self.0)
             }
 
             /// The id as text.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BEARER, CLIENT_ID, CLIENT_SECRET, said};
 use crate::error::{Error, Kind, Result};
-use crate::http::{Http, Repeat};
+use crate::net::http::{Http, Repeat};
 use crate::secret::Secret;
 use crate::settings::{Found, Key, Origin, Settings};
 

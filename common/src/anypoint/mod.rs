@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Kind, Remote, Result};
-use crate::http::{Http, Reply, Request, excerpt};
+use crate::net::http::{Http, Reply, Request, excerpt};
 use crate::secret::Secret;
 use crate::settings::{Found, Key, Settings};
 

@@ -14,10 +14,10 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use crate::clock::SharedClock;
 use crate::error::{Error, Kind, Remote, Result};
-use crate::http::{self, Http, Pace, Reply, Request};
+use crate::net::http::{self, Http, Pace, Reply, Request};
 use crate::secret::Secret;
+use crate::system::clock::SharedClock;
 
 pub use records::{Change, Filter, NewRecord, Record, RecordId, txt_content, txt_value};
 pub use zones::{Owner, Search, TokenState, Zone, ZoneId};

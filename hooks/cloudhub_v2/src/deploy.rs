@@ -6,12 +6,12 @@ use anyhow::Context as _;
 use common::anypoint::tls_contexts::{
     Ciphers, ContextId, NewTrustStore, PemTrustStore, TlsContext, UpdateBy, Updated, full, limits,
 };
-use common::clock;
-use common::env::Env;
+use common::cli::exit::Outcome;
 use common::error::{Error, Kind, Result};
-use common::exit::Outcome;
-use common::output::{Output, Report};
+use common::log::{Output, Report};
 use common::settings::Settings;
+use common::system::clock;
+use common::system::environment::Env;
 use serde::Serialize;
 
 use crate::args::{Args, DeployArgs};

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use anyhow::Context as _;
-use common::env::Env;
+use common::cli::exit::Outcome;
 use common::error::{Error, Result};
-use common::exit::Outcome;
-use common::output::{Output, Report};
-use common::resolve::{Kind, Resolver};
+use common::log::{Output, Report};
+use common::net::dns::{Kind, Resolver};
 use common::settings::Settings;
+use common::system::environment::Env;
 use serde::Serialize;
 
 use crate::args::{Args, DnsArgs};

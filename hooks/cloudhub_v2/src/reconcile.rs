@@ -5,13 +5,13 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use common::acmesh::{Conf, Stored};
-use common::clock;
-use common::env::Env;
+use common::acme_sh::{Conf, Stored};
+use common::cli::exit::Outcome;
 use common::error::{Error, Result};
-use common::exit::Outcome;
-use common::output::{Output, Report};
+use common::log::{Output, Report};
 use common::settings::{Settings, SettingsArgs};
+use common::system::clock;
+use common::system::environment::Env;
 use serde::Serialize;
 
 use crate::args::{Args, ConnectArgs, ReconcileArgs};

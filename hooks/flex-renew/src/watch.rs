@@ -5,12 +5,12 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use common::cli::exit::{Outcome, code, kind_of};
 use common::error::{Error, Kind, Result};
-use common::exit::{Outcome, code, kind_of};
-use common::flexctl::inspect_form;
-use common::output::{self, Report};
-use common::process;
-use common::registration::Registration;
+use common::flex::flexctl::inspect_form;
+use common::flex::registration::Registration;
+use common::log::{self, Report};
+use common::system::process;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -226,8 +226,8 @@ pub(crate) fn check(
         .collect::<Vec<_>>()
         .join("\n");
     match world.out.format() {
-        output::Format::Text => world.out.print(&lines)?,
-        output::Format::Json => world.out.result(&OneOrMany::from(checked))?,
+        log::Format::Text => world.out.print(&lines)?,
+        log::Format::Json => world.out.result(&OneOrMany::from(checked))?,
     }
     Ok(worst)
 }
@@ -400,8 +400,8 @@ fn conclude(
                 first.get_or_insert((gateway.name.clone(), kind));
                 Line::Failed {
                     gateway: gateway.name.clone(),
-                    error: output::sentence(&err),
-                    advice: output::advice(&err).map(str::to_owned),
+                    error: log::sentence(&err),
+                    advice: log::advice(&err).map(str::to_owned),
                     exit_code: kind.map_or(1, code),
                 }
             }

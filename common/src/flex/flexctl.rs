@@ -12,9 +12,9 @@ use jiff::Timestamp;
 
 use crate::duration;
 use crate::error::{Error, Kind, Result};
-use crate::http::excerpt;
-use crate::process::{Finished, Hold, Program};
+use crate::net::http::excerpt;
 use crate::secret::Secret;
+use crate::system::process::{Finished, Hold, Program};
 
 /// What a connected app or user needs, as Access Management names it.
 const SCOPES: &str = "Read Servers, Manage Servers and View Organization";

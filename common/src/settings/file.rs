@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::files;
+use crate::system::files;
 
 const LARGEST: u64 = 1024 * 1024;
 

@@ -2,6 +2,8 @@
 //!
 //! Names are absolute, in ASCII form (A-labels), and come back in lower case without a trailing dot.
 
+pub mod name;
+
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -12,7 +14,7 @@ use std::time::{Duration, Instant};
 use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 
-use crate::timed::Timed;
+use crate::net::timed::Timed;
 
 /// The port of name servers.
 pub const PORT: u16 = 53;

@@ -11,8 +11,8 @@ use saphyr_parser::{Event, Parser};
 
 use crate::cert::{Certificate, Found, find_pem, pairs};
 use crate::error::{Error, Result};
-use crate::files;
 use crate::secret::Secret;
+use crate::system::files;
 
 /// The name that `flexctl` gives the file.
 pub const FILE_NAME: &str = "registration.yaml";

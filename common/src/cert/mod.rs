@@ -1,7 +1,7 @@
 //! X.509 certificates and private keys: names, validity, order of a chain, which key belongs to which certificate.
 //!
 //! Nothing here asks the clock, reads a file or prints. Whether a chain ends in a root that somebody trusts is
-//! answered by [`crate::tls::Judge`].
+//! answered by [`crate::net::tls::Judge`].
 
 mod chain;
 mod find;

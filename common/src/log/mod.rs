@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use clap::{ArgAction, Args, ValueEnum};
 use serde::Serialize;
 
-use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::secret::{self, Secret};
+use crate::system::environment::Env;
 
 /// The flags of every program that decide what is shown.
 #[derive(Debug, Clone, Default, Args)]
@@ -487,7 +487,7 @@ impl AcmeLog {
 
 /// The text of `date` without options in the C locale, which is what cron has.
 fn date() -> String {
-    jiff::Zoned::now()
+    jiff::ZonedDateTime::now()
         .strftime("%a %b %e %H:%M:%S %Z %Y")
         .to_string()
 }

@@ -18,8 +18,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::duration;
 use crate::error::{Error, Kind, Result};
-use crate::files;
 use crate::secret::{self, Secret};
+use crate::system::files;
 
 /// More than this of each stream is read and thrown away.
 const LARGEST_OUTPUT: usize = 1024 * 1024;

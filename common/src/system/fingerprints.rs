@@ -15,9 +15,9 @@ use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 
-use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::files;
+use crate::system::environment::Env;
+use crate::system::files;
 
 /// Room for tens of thousands of entries.
 const LARGEST: u64 = 16 * 1024 * 1024;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::error::{Error, Kind};
-use crate::output::Output;
+use crate::log::Output;
 
 /// How a run that met no error ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::error::{Error, Result};
-use crate::files;
+use crate::system::files;
 
 const BASE64_START: &str = "__ACME_BASE64__START_";
 const BASE64_END: &str = "__ACME_BASE64__END_";

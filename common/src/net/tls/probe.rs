@@ -15,7 +15,7 @@ use rustls::{ClientConnection, DigitallySignedStruct, ProtocolVersion, Signature
 
 use super::{Distrust, Judge, config_with, provider};
 use crate::cert::Certificate;
-use crate::timed::Timed;
+use crate::net::timed::Timed;
 
 /// How long a probe may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! One blocking HTTP client for every API: deadlines, retries, size limit, strict JSON.
 
+pub mod rate_limiter;
+
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +13,12 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::clock::SharedClock;
 use crate::error::{Error, Kind, Remote, Result};
-use crate::output::Output;
+use crate::log::Output;
+use crate::net::tls;
 use crate::secret::{self, Secret};
 use crate::settings::Network;
-use crate::tls;
+use crate::system::clock::SharedClock;
 
 /// A larger answer is not one of these APIs'.
 const LARGEST_BODY: u64 = 8 * 1024 * 1024;
@@ -624,7 +626,7 @@ impl Reply {
             return Duration::try_from_secs_f64(seconds).ok();
         }
         let date = httpdate::parse_http_date(text).ok()?;
-        let now: std::time::SystemTime = now.into();
+        let now = std::time::SystemTime::try_from(now).ok()?;
         Some(date.duration_since(now).unwrap_or(Duration::ZERO))
     }
 }

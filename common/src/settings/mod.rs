@@ -1,19 +1,21 @@
 //! Where a value comes from: flag, environment, acme.sh's saved values, the TOML file. Alone reads the environment.
 
+pub mod file;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::acmesh::{self, Conf, Home};
-use crate::config::ConfigFile;
+use crate::acme_sh::{self, Conf, Home};
 use crate::duration;
-use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::net::tls::Trust;
 use crate::secret::Secret;
-use crate::tls::Trust;
+use crate::settings::file::ConfigFile;
+use crate::system::environment::Env;
+use crate::system::files;
 
 /// A secret fits into this many bytes, with room to spare.
 const LARGEST_SECRET: u64 = 64 * 1024;
@@ -570,7 +572,7 @@ impl Settings {
         let conf = match source {
             Source::Environment => {
                 // A base64 value that a shell took from a conf file has not been decoded.
-                let value = acmesh::decode(self.env.get(name)?);
+                let value = acme_sh::decode(self.env.get(name)?);
                 let origin = self.sourced_from(name, &value);
                 return Some(Found { value, origin });
             }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::clock::SharedClock;
-use crate::http::Pace;
+use crate::net::http::Pace;
+use crate::system::clock::SharedClock;
 
 /// Clocks and networks are not exact.
 const SLACK: Duration = Duration::from_millis(20);
@@ -84,7 +84,7 @@ impl Pace for PerSecond {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Manual;
+    use crate::system::clock::Manual;
 
     /// When requests go out whose answers take `round_trip`, one after the other.
     fn times(count: usize, round_trip: Duration) -> Vec<Duration> {

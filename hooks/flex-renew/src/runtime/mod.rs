@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use common::clock::SharedClock;
 use common::error::{Error, Kind, Result};
-use common::flexctl::Flexctl;
-use common::output::Output;
-use common::process::{self, Program};
-use common::registration::FILE_NAME;
+use common::flex::flexctl::Flexctl;
+use common::flex::registration::FILE_NAME;
+use common::log::Output;
+use common::system::clock::SharedClock;
+use common::system::process::{self, Program};
 
 use crate::gateway::{Gateway, Wanted};
 use cluster::Cluster;
 use containers::{Engine, Mounted};
 
-pub(crate) use common::process::user;
+pub(crate) use common::system::process::user;
 
 /// Where the package, and the image, have the configuration.
 pub(crate) const CONF_FOLDER: &str = "/usr/local/share/mulesoft/flex-gateway/conf.d";

@@ -1,0 +1,3 @@
+//! What every command line shares: from the arguments to the exit code.
+
+pub mod exit;
