@@ -10,11 +10,11 @@ use common::cloudflare::{
 };
 use common::error::Kind;
 use common::log::Output;
+use common::net::Network;
 use common::net::dns::name::DnsName;
 use common::net::http::Http;
 use common::net::tls::Trust;
 use common::secret::Secret;
-use common::settings::Network;
 use common::system::clock::{Clock, Manual};
 use jiff::Timestamp;
 use simulator::cloudflare::{RateLimit, Reach, Token};
@@ -39,7 +39,7 @@ fn network(sim: &Sim) -> Network {
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(5),
         deadline: Duration::from_secs(900),
-        user_agent: None,
+        ..Network::default()
     }
 }
 

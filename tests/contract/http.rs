@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use common::error::Kind;
 use common::log::Output;
+use common::net::Network;
 use common::net::http::{Http, Reply};
 use common::net::tls::Trust;
-use common::settings::Network;
 use common::system::clock::{Clock, Manual};
 use jiff::Timestamp;
 use simulator::faults::Action;
@@ -43,7 +43,7 @@ fn world_with(request_timeout: Duration, trust: impl Fn(&Sim) -> Trust) -> World
         connect_timeout: Duration::from_secs(5),
         request_timeout,
         deadline: Duration::from_secs(300),
-        user_agent: None,
+        ..Network::default()
     };
     let http = Http::new("test", sim.url(), &network, clock.clone(), &Output::quiet()).unwrap();
     World { sim, clock, http }

@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, Kind, Remote, Result};
-use crate::net::http::{self, Http, Pace, Reply, Request};
+use crate::net::http::rate_limiter::RateLimiter;
+use crate::net::http::{self, Http, Reply, Request};
 use crate::secret::Secret;
 use crate::system::clock::SharedClock;
 
@@ -122,7 +123,7 @@ impl Access {
         };
         let budget = Arc::new(Budget::default());
         Ok(Self {
-            http: http.paced(budget.clone()),
+            http: http.limited_by(budget.clone()),
             budget,
             label: label.to_owned(),
             accepted: Arc::default(),
@@ -354,7 +355,7 @@ impl Budget {
     }
 }
 
-impl Pace for Budget {
+impl RateLimiter for Budget {
     fn wait(&self, clock: &SharedClock) {
         let free_at = *self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = free_at.saturating_sub(clock.elapsed());

@@ -12,6 +12,7 @@ use crate::acme_sh::{self, Conf, Home};
 use crate::duration;
 use crate::error::{Error, Result};
 use crate::net::tls::Trust;
+use crate::net::{Network, Proxies};
 use crate::secret::Secret;
 use crate::settings::file::ConfigFile;
 use crate::system::environment::Env;
@@ -158,21 +159,6 @@ impl fmt::Display for Origin {
             Origin::Toml { key, path } => write!(f, "{key} in {}", path.display()),
         }
     }
-}
-
-/// How the network is used.
-#[derive(Debug, Clone)]
-pub struct Network {
-    /// Whom to trust.
-    pub trust: Trust,
-    /// Limit on making a connection.
-    pub connect_timeout: Duration,
-    /// Limit on one request.
-    pub request_timeout: Duration,
-    /// Limit on all requests for one target.
-    pub deadline: Duration,
-    /// The `User-Agent` header, if another than the program's own is wanted.
-    pub user_agent: Option<String>,
 }
 
 /// All sources of settings, read once.
@@ -404,16 +390,17 @@ impl Settings {
     ///
     /// A duration is malformed.
     pub fn network(&self) -> Result<Network> {
-        let time = |flag: Option<Duration>, key: &Key, default: u64| -> Result<Duration> {
+        let time = |flag: Option<Duration>, key: &Key, default: Duration| -> Result<Duration> {
             match (flag, self.text(key, None)?) {
                 (Some(time), _) => Ok(time),
                 (None, Some(found)) => Ok(found.try_map(|text| duration::parse(&text))?.value),
-                (None, None) => Ok(Duration::from_secs(default)),
+                (None, None) => Ok(default),
             }
         };
         let path = |key: &Key| -> Result<Option<PathBuf>> {
             Ok(self.text(key, None)?.map(|found| self.path(&found)))
         };
+        let default = Network::default();
         Ok(Network {
             trust: Trust {
                 ssl_cert_file: self.env.get("SSL_CERT_FILE").map(PathBuf::from),
@@ -425,10 +412,19 @@ impl Settings {
                 // As in acme.sh: any value, even 0.
                 insecure: self.args.insecure || self.env.get("HTTPS_INSECURE").is_some(),
             },
-            connect_timeout: time(self.args.connect_timeout, &CONNECT_TIMEOUT, 10)?,
-            request_timeout: time(self.args.request_timeout, &REQUEST_TIMEOUT, 60)?,
-            deadline: time(self.args.deadline, &DEADLINE, 5 * 60)?,
+            connect_timeout: time(
+                self.args.connect_timeout,
+                &CONNECT_TIMEOUT,
+                default.connect_timeout,
+            )?,
+            request_timeout: time(
+                self.args.request_timeout,
+                &REQUEST_TIMEOUT,
+                default.request_timeout,
+            )?,
+            deadline: time(self.args.deadline, &DEADLINE, default.deadline)?,
             user_agent: self.text(&USER_AGENT, None)?.map(|found| found.value),
+            proxies: Proxies::of(&self.env),
         })
     }
 

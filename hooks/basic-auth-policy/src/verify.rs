@@ -10,9 +10,9 @@ use common::anypoint::policies::{Policy, Resource};
 use common::cli::exit::Outcome;
 use common::error::{Error, Kind, Result};
 use common::log::{Output, Report};
+use common::net::Network;
 use common::net::http::{Http, Repeat, Reply};
 use common::secret::Secret;
-use common::settings::Network;
 use common::system::clock::{self, SharedClock};
 use reqwest::{Method, Url};
 use serde::Serialize;
@@ -833,7 +833,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             request_timeout: Duration::from_secs(1),
             deadline: Duration::from_secs(1),
-            user_agent: None,
+            ..Network::default()
         };
         let url = "https://api.example.com/base/orders?limit=1";
         place(

@@ -12,8 +12,8 @@ use common::anypoint::{self, Client, Credentials};
 use common::cert::Certificate;
 use common::error::{Error, Kind, Result};
 use common::log::Output;
-use common::net::http::rate_limiter::PerSecond;
-use common::net::http::{Http, Pace};
+use common::net::http::Http;
+use common::net::http::rate_limiter::{PerSecond, RateLimiter};
 use common::secret::Secret;
 use common::settings::file::{CloudhubTarget, ConfigFile};
 use common::settings::{Found, Key, Origin, Settings};
@@ -506,7 +506,7 @@ impl Entry<'_> {
 pub(crate) struct Logins {
     clients: Vec<(String, Credentials, Client)>,
     /// One for each control plane: the platform counts the requests of an address, whoever logs in.
-    paces: HashMap<String, Arc<PerSecond>>,
+    rate_limiters: HashMap<String, Arc<PerSecond>>,
     accounts: Vec<(Client, Arc<Account>)>,
 }
 
@@ -569,24 +569,24 @@ impl Accounts<'_, '_> {
         }
         let network = self.settings.network()?;
         let http = Http::new("cloudhub_v2", url, &network, clock::system(), self.out)?;
-        let client = Client::new(self.paced(http, url)?, credentials.clone());
+        let client = Client::new(self.limited(http, url)?, credentials.clone());
         self.logins
             .clients
             .push((url.to_owned(), credentials, client.clone()));
         Ok(client)
     }
 
-    fn paced(&mut self, http: Http, url: &str) -> Result<Http> {
+    fn limited(&mut self, http: Http, url: &str) -> Result<Http> {
         let rate = number(self.settings, &RATE, self.flags.rate, 0..=1000)?;
         let rate = rate.unwrap_or(private_spaces::REQUESTS_PER_SECOND);
         if rate == 0 {
             return Ok(http);
         }
-        let paces = &mut self.logins.paces;
-        let pace = paces
+        let limiters = &mut self.logins.rate_limiters;
+        let limiter = limiters
             .entry(url.to_owned())
             .or_insert_with(|| Arc::new(PerSecond::new(rate)));
-        Ok(http.paced(Arc::clone(pace) as Arc<dyn Pace>))
+        Ok(http.limited_by(Arc::clone(limiter) as Arc<dyn RateLimiter>))
     }
 }
 

@@ -15,9 +15,10 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Kind, Remote, Result};
 use crate::log::Output;
+use crate::net::http::rate_limiter::RateLimiter;
+use crate::net::network::Network;
 use crate::net::tls;
 use crate::secret::{self, Secret};
-use crate::settings::Network;
 use crate::system::clock::SharedClock;
 
 /// A larger answer is not one of these APIs'.
@@ -46,17 +47,8 @@ pub struct Http {
     limit: Duration,
     request_timeout: Duration,
     clock: SharedClock,
-    pace: Option<Arc<dyn Pace>>,
+    rate_limiter: Option<Arc<dyn RateLimiter>>,
     out: Output,
-}
-
-/// Something that delays requests to stay below a rate.
-pub trait Pace: std::fmt::Debug + Send + Sync {
-    /// Returns when the next request may go out.
-    fn wait(&self, clock: &SharedClock);
-
-    /// Takes note that a request was answered, or failed, and how long that took.
-    fn answered(&self, _clock: &SharedClock, _round_trip: Duration) {}
 }
 
 /// Whether a request may be sent a second time without looking.
@@ -84,6 +76,7 @@ impl Http {
         out: &Output,
     ) -> Result<Self> {
         let base = base_url(base)?;
+        network.proxies.check(&base)?;
         let tls = tls::client_config(&network.trust)?;
         if network.trust.insecure {
             out.warn("certificates of servers are not verified (HTTPS_INSECURE)");
@@ -110,7 +103,7 @@ impl Http {
             limit: network.deadline,
             request_timeout: network.request_timeout,
             clock,
-            pace: None,
+            rate_limiter: None,
             out: out.clone(),
         })
     }
@@ -133,10 +126,10 @@ impl Http {
         Ok(with)
     }
 
-    /// The same client, with its requests paced.
+    /// The same client, whose requests `rate_limiter` delays.
     #[must_use]
-    pub fn paced(mut self, pace: Arc<dyn Pace>) -> Self {
-        self.pace = Some(pace);
+    pub fn limited_by(mut self, rate_limiter: Arc<dyn RateLimiter>) -> Self {
+        self.rate_limiter = Some(rate_limiter);
         self
     }
 
@@ -282,14 +275,14 @@ impl Request<'_> {
                 Error::new(Kind::Config, format!("{method} {path} cannot be repeated"))
             })?;
             let attempt = attempt.timeout(left.min(http.request_timeout));
-            if let Some(pace) = &http.pace {
-                pace.wait(&http.clock);
+            if let Some(limiter) = &http.rate_limiter {
+                limiter.wait(&http.clock);
             }
             let started = http.clock.elapsed();
             let outcome = attempt.send().map_err(Broken::from).and_then(Reply::read);
             let took = http.clock.elapsed().saturating_sub(started);
-            if let Some(pace) = &http.pace {
-                pace.answered(&http.clock, took);
+            if let Some(limiter) = &http.rate_limiter {
+                limiter.answered(&http.clock, took);
             }
             let took = took.as_millis();
             match &outcome {

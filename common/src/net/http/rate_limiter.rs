@@ -4,8 +4,16 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::net::http::Pace;
 use crate::system::clock::SharedClock;
+
+/// Something that delays requests to stay below a rate.
+pub trait RateLimiter: std::fmt::Debug + Send + Sync {
+    /// Returns when the next request may go out.
+    fn wait(&self, clock: &SharedClock);
+
+    /// Takes note that a request was answered, or failed, and how long that took.
+    fn answered(&self, _clock: &SharedClock, _round_trip: Duration) {}
+}
 
 /// Clocks and networks are not exact.
 const SLACK: Duration = Duration::from_millis(20);
@@ -48,7 +56,7 @@ impl PerSecond {
     }
 }
 
-impl Pace for PerSecond {
+impl RateLimiter for PerSecond {
     fn wait(&self, clock: &SharedClock) {
         let mut state = self.lock();
         let free = loop {
@@ -89,12 +97,12 @@ mod tests {
     /// When requests go out whose answers take `round_trip`, one after the other.
     fn times(count: usize, round_trip: Duration) -> Vec<Duration> {
         let clock: SharedClock = Manual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
-        let pace = PerSecond::new(15);
+        let limiter = PerSecond::new(15);
         let send = |_| {
-            pace.wait(&clock);
+            limiter.wait(&clock);
             let sent = clock.elapsed();
             clock.sleep(round_trip);
-            pace.answered(&clock, round_trip);
+            limiter.answered(&clock, round_trip);
             sent
         };
         (0..count).map(send).collect()
@@ -123,14 +131,14 @@ mod tests {
     #[test]
     fn a_request_that_arrived_late_counts_from_then() {
         let clock: SharedClock = Manual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
-        let pace = PerSecond::new(1);
+        let limiter = PerSecond::new(1);
         let round_trip = Duration::from_millis(100);
-        pace.answered(&clock, round_trip);
-        pace.wait(&clock);
+        limiter.answered(&clock, round_trip);
+        limiter.wait(&clock);
         clock.sleep(round_trip * 5);
-        pace.answered(&clock, round_trip * 5);
-        pace.wait(&clock);
-        pace.wait(&clock);
+        limiter.answered(&clock, round_trip * 5);
+        limiter.wait(&clock);
+        limiter.wait(&clock);
         // Answered at 500 ms, so it arrived after 400 ms at the latest.
         assert!(clock.elapsed() >= Duration::from_millis(1400));
     }
