@@ -6,4 +6,6 @@ pub mod clock;
 pub mod environment;
 pub mod files;
 pub mod fingerprints;
+pub mod polling;
 pub mod process;
+pub mod workers;

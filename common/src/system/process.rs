@@ -19,7 +19,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::duration;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{self, Secret};
-use crate::system::files;
+use crate::system::{environment, files};
 
 /// More than this of each stream is read and thrown away.
 const LARGEST_OUTPUT: usize = 1024 * 1024;
@@ -32,26 +32,6 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// How long the streams may stay open after the program has ended: something it left running may hold them.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// Variables that hold secrets of ours. No child program needs them.
-const SECRET_VARIABLES: [&str; 16] = [
-    "CF_Token",
-    "CF_Zone_Token",
-    "CF_Key",
-    "SAVED_CF_Token",
-    "SAVED_CF_Key",
-    "CH2_CLIENT_SECRET",
-    "CH2_KEY_PASSPHRASE",
-    "ANYPOINT_CLIENT_SECRET",
-    "ANYPOINT_BEARER",
-    "ANYPOINT_PASSWORD",
-    "FLEX_CLIENT_SECRET",
-    "FLEX_PASSWORD",
-    "SAVED_FLEX_CLIENT_SECRET",
-    "SAVED_FLEX_PASSWORD",
-    "SAVED_CH2_CLIENT_SECRET",
-    "BASIC_AUTH_PASSWORD",
-];
 
 /// A program that is about to be run.
 ///
@@ -226,15 +206,7 @@ impl Program {
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
-        for (name, value) in std::env::vars_os() {
-            let known = name
-                .to_str()
-                .is_some_and(|name| SECRET_VARIABLES.contains(&name));
-            // The TOML file lets people name variables of their own.
-            if known || value.to_str().is_some_and(secret::is_known) {
-                command.env_remove(name);
-            }
-        }
+        environment::withhold_secrets(&mut command);
         let name = self.name();
         let child = command.spawn().map_err(|err| match err.kind() {
             ErrorKind::NotFound => Error::not_found(format!("the program {name} is not there"))

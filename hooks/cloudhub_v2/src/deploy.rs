@@ -12,6 +12,7 @@ use common::log::{Output, Report};
 use common::settings::Settings;
 use common::system::clock;
 use common::system::environment::Env;
+use common::system::workers;
 use serde::Serialize;
 
 use crate::args::{Args, DeployArgs};
@@ -134,7 +135,7 @@ fn to_all(
     workers: usize,
     out: &Output,
 ) -> Vec<Attempt> {
-    targets::side_by_side(targets, workers, |target| Attempt {
+    workers::side_by_side(targets, workers, |target| Attempt {
         target: target.name.clone(),
         outcome: to_one(target, material, mode, out)
             .with_context(|| format!("private space {}", target.name)),

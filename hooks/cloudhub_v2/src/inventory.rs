@@ -7,6 +7,7 @@ use common::error::Result;
 use common::log::{Output, Report};
 use common::settings::Settings;
 use common::system::environment::Env;
+use common::system::workers;
 use serde::Serialize;
 
 use crate::args::Args;
@@ -148,7 +149,7 @@ fn show(args: &Args, domain: Option<&str>, env: &Env, out: &Output) -> anyhow::R
         None => None,
     };
     let today = jiff::ZonedDateTime::now().date();
-    let outcomes = targets::side_by_side(&targets, workers, |target| {
+    let outcomes = workers::side_by_side(&targets, workers, |target| {
         let contexts =
             contexts(target).with_context(|| format!("private space {}", target.name))?;
         let wanted = |context: &&TlsContext| {

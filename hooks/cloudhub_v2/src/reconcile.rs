@@ -12,6 +12,7 @@ use common::log::{Output, Report};
 use common::settings::{Settings, SettingsArgs};
 use common::system::clock;
 use common::system::environment::Env;
+use common::system::workers;
 use serde::Serialize;
 
 use crate::args::{Args, ConnectArgs, ReconcileArgs};
@@ -211,7 +212,7 @@ impl Run<'_> {
             force: false,
             doubt: false,
         };
-        let outcomes = targets::side_by_side(&pairs, self.workers, |(_, job, target)| {
+        let outcomes = workers::side_by_side(&pairs, self.workers, |(_, job, target)| {
             let done = if dry_run {
                 deploy::look(target, &job.material, mode, self.out).map(Step::Seen)
             } else {

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use common::anypoint::directory::{OrganizationId, is_uuid};
 use common::anypoint::private_spaces::{self, PrivateSpace, SpaceId};
@@ -618,36 +617,6 @@ fn number(
     }
 }
 
-/// Does `work` for every item, at most `workers` at a time. The answers come in the order of the items.
-pub(crate) fn side_by_side<T: Sync, R: Send>(
-    items: &[T],
-    workers: usize,
-    work: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
-    if items.len() < 2 {
-        return items.iter().map(work).collect();
-    }
-    let next = Mutex::new(items.iter().enumerate());
-    let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(items.len()));
-    thread::scope(|scope| {
-        for _ in 0..workers.min(items.len()) {
-            scope.spawn(|| {
-                loop {
-                    let job = next.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let Some((index, item)) = job else { return };
-                    let answer = work(item);
-                    done.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((index, answer));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, answer)| answer).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -669,14 +638,5 @@ mod tests {
     #[test]
     fn a_space_that_is_listed_twice_is_one_target() {
         assert_eq!(entries(" a, b,,a "), ["a", "b"]);
-    }
-
-    #[test]
-    fn answers_come_in_the_order_of_the_items() {
-        let items: Vec<u64> = (0..20).collect();
-        assert_eq!(
-            side_by_side(&items, 8, |n| n * 2),
-            (0..20).map(|n| n * 2).collect::<Vec<_>>()
-        );
     }
 }

@@ -10,6 +10,7 @@ use common::net::http::Http;
 use common::settings::Settings;
 use common::system::clock;
 use common::system::environment::Env;
+use common::system::workers;
 use jiff::civil::Date;
 use serde::Serialize;
 
@@ -99,7 +100,7 @@ pub(crate) fn check(
     let today = now.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
     // The platform tells the day of the expiry alone, so a day that is touched counts.
     let within = i64::try_from(check.within.as_secs().div_ceil(24 * 60 * 60)).unwrap_or(i64::MAX);
-    let rows = targets::side_by_side(&targets, workers, |target| {
+    let rows = workers::side_by_side(&targets, workers, |target| {
         rows(target, domain, today, within)
             .with_context(|| format!("private space {}", target.name))
     });
