@@ -54,6 +54,12 @@ impl Conf {
             .filter(|value| !value.is_empty())
     }
 
+    /// The value that was saved for a variable, under `SAVED_` or its plain name.
+    pub fn saved(&self, name: &str) -> Option<String> {
+        self.value(&format!("SAVED_{name}"))
+            .or_else(|| self.value(name))
+    }
+
     /// Whether a line assigns `key`, be it an empty value.
     pub fn has(&self, key: &str) -> bool {
         self.text
@@ -74,14 +80,33 @@ impl Conf {
     /// Saves a variable as acme.sh's `_savedeployconf` does: under `SAVED_`, and no longer under its plain name. A value
     /// and the path of a file that holds it (`NAME_FILE`) replace each other.
     pub fn save_variable(&mut self, name: &str, value: &str) {
+        self.clear_all_but(name, &format!("SAVED_{name}"));
+        self.set(&format!("SAVED_{name}"), value);
+    }
+
+    /// Sets a variable as acme.sh's `_savedomainconf` does: under its plain name, in the place of every other form.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.clear_all_but(name, name);
+        self.set(name, value);
+    }
+
+    /// Removes every form of a variable.
+    pub fn clear_variable(&mut self, name: &str) {
+        self.clear_all_but(name, "");
+    }
+
+    fn clear_all_but(&mut self, name: &str, kept: &str) {
         let base = name.strip_suffix("_FILE").unwrap_or(name);
-        for old in [base.to_owned(), format!("{base}_FILE")] {
-            self.clear(&old);
-            if old != name {
-                self.clear(&format!("SAVED_{old}"));
+        for form in [
+            base.to_owned(),
+            format!("{base}_FILE"),
+            format!("SAVED_{base}"),
+            format!("SAVED_{base}_FILE"),
+        ] {
+            if form != kept {
+                self.clear(&form);
             }
         }
-        self.set(&format!("SAVED_{name}"), value);
     }
 
     /// The text to write to disk.

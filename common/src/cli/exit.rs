@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::error::{Error, Kind};
-use crate::log::Output;
+use crate::log::Log;
 
 /// How a run that met no error ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ Exit codes:
   11  checks only: already expired";
 
 /// Reports an error, if there is one, and turns the result into the exit code of the process.
-pub fn finish(out: &Output, result: anyhow::Result<Outcome>) -> ExitCode {
+pub fn finish(out: &Log, result: anyhow::Result<Outcome>) -> ExitCode {
     match result {
         Ok(outcome) => ExitCode::from(outcome.code()),
         Err(err) => {

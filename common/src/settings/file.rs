@@ -1,273 +1,50 @@
-//! The TOML configuration file: what may stand in it.
-//!
-//! One file serves all programs, so all tables are known here; an unknown key is an error that names key and line.
-//! A single value is looked up by [`crate::settings`] under its dotted name; lists are read from [`Config`].
+//! The TOML configuration file. One file serves all programs; each holds its own tables, and those that all share, to
+//! its registry, so that a slip in the table of one program stops no other.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
+use super::secret_in;
+use super::setting::{Kind, Registry, Setting};
+use super::value::{Origin, Sourced};
 use crate::error::{Error, Result};
+use crate::secret::Secret;
+use crate::system::environment::Env;
 use crate::system::files;
 
 const LARGEST: u64 = 1024 * 1024;
 
-/// The whole file.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// What every program uses to reach the network.
-    pub network: Network,
-    /// What every Anypoint program uses.
-    pub anypoint: Anypoint,
-    /// `dns_cf`.
-    pub dns_cf: DnsCf,
-    /// `cloudhub_v2`.
-    pub cloudhub_v2: CloudhubV2,
-    /// `flex-renew`.
-    pub flex: Flex,
-    /// `basic-auth-policy`.
-    pub basic_auth_policy: BasicAuthPolicy,
+/// The tables of the file: those that programs share, and one for each program.
+const TABLES: [&str; 7] = [
+    "network",
+    "anypoint",
+    "dns_cf",
+    "cloudhub_v2",
+    "flex",
+    "basic_auth_policy",
+    "estate",
+];
+
+/// An array of tables that a program takes from the file.
+#[derive(Debug, Clone, Copy)]
+pub struct List {
+    /// Its dotted name, for example `cloudhub_v2.target`.
+    pub name: &'static str,
+    /// Whether its entries hold what they may: see [`check`].
+    pub check: fn(&str) -> std::result::Result<(), toml::de::Error>,
 }
 
-/// `[network]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Network {
-    /// PEM file of certificates to trust beside the system's.
-    pub ca_bundle: Option<String>,
-    /// Folder of such files.
-    pub ca_path: Option<String>,
-    /// `90s`: limit on making a connection.
-    pub connect_timeout: Option<String>,
-    /// `90s`: limit on one request.
-    pub request_timeout: Option<String>,
-    /// `90s`: limit on all requests for one target.
-    pub deadline: Option<String>,
-    /// The `User-Agent` header.
-    pub user_agent: Option<String>,
-}
-
-/// `[anypoint]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Anypoint {
-    /// Address of the control plane.
-    pub url: Option<String>,
-    /// Organization or business group, name or id.
-    pub organization: Option<String>,
-    /// Environment, name or id.
-    pub environment: Option<String>,
-    /// Client id of the connected app.
-    pub client_id: Option<String>,
-    /// File that holds its secret.
-    pub client_secret_file: Option<String>,
-    /// Environment variable that holds its secret.
-    pub client_secret_env: Option<String>,
-}
-
-/// `[dns_cf]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DnsCf {
-    /// File that holds the API token.
-    pub token_file: Option<String>,
-    /// Environment variable that holds the API token.
-    pub token_env: Option<String>,
-    /// File that holds the token that reads zones.
-    pub zone_token_file: Option<String>,
-    /// Environment variable that holds the token that reads zones.
-    pub zone_token_env: Option<String>,
-    /// File that holds the global API key.
-    pub key_file: Option<String>,
-    /// Environment variable that holds the global API key.
-    pub key_env: Option<String>,
-    /// Account e-mail address that belongs to the key.
-    pub email: Option<String>,
-    /// Account id, 32 hexadecimal digits.
-    pub account_id: Option<String>,
-    /// Zone id, 32 hexadecimal digits.
-    pub zone_id: Option<String>,
-    /// Base URL of the API.
-    pub api: Option<String>,
-    /// Lifetime of new TXT records in seconds.
-    pub ttl: Option<u32>,
-}
-
-/// `[cloudhub_v2]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CloudhubV2 {
-    /// One or several private spaces, name or id.
-    pub private_space: Option<OneOrMany>,
-    /// Client id of the connected app.
-    pub client_id: Option<String>,
-    /// File that holds its secret.
-    pub client_secret_file: Option<String>,
-    /// Environment variable that holds its secret.
-    pub client_secret_env: Option<String>,
-    /// Name of the TLS context instead of the one made from the domain.
-    pub tls_context_name: Option<String>,
-    /// File that holds the passphrase of the private key.
-    pub key_passphrase_file: Option<String>,
-    /// PEM file of the trust store for client authentication.
-    pub truststore: Option<String>,
-    /// Ciphers to switch on, all others off.
-    pub ciphers: Option<String>,
-    /// Prove by a handshake that the new certificate is served.
-    pub verify: Option<bool>,
-    /// How many targets are worked on side by side.
-    pub workers: Option<usize>,
-    /// Requests per second to one control plane; 0 for as many as possible.
-    pub rate: Option<u32>,
-    /// Private spaces to serve, each with its own account.
-    pub target: Vec<CloudhubTarget>,
-}
-
-/// `[[cloudhub_v2.target]]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CloudhubTarget {
-    /// Name of the target in the output; the private space unless given.
-    pub name: Option<String>,
-    /// Address of the control plane.
-    pub url: Option<String>,
-    /// Organization or business group, name or id.
-    pub organization: Option<String>,
-    /// Private space, name or id.
-    pub private_space: Option<OneOrMany>,
-    /// Client id of the connected app.
-    pub client_id: Option<String>,
-    /// File that holds its secret.
-    pub client_secret_file: Option<String>,
-    /// Environment variable that holds its secret.
-    pub client_secret_env: Option<String>,
-    /// Name of the TLS context instead of the one made from the domain.
-    pub tls_context_name: Option<String>,
-    /// PEM file of the trust store for client authentication.
-    pub truststore: Option<String>,
-    /// Ciphers to switch on, all others off.
-    pub ciphers: Option<String>,
-    /// Domains that this target takes, as `*.acme.example`; all unless given.
-    pub domains: Vec<String>,
-}
-
-/// `[flex]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Flex {
-    /// Client id of the connected app that `flexctl` uses.
-    pub client_id: Option<String>,
-    /// File that holds its secret.
-    pub client_secret_file: Option<String>,
-    /// Environment variable that holds its secret.
-    pub client_secret_env: Option<String>,
-    /// User that `flexctl` uses instead of a connected app.
-    pub username: Option<String>,
-    /// File that holds the user's password.
-    pub password_file: Option<String>,
-    /// Environment variable that holds the user's password.
-    pub password_env: Option<String>,
-    /// The `flexctl` program.
-    pub flexctl: Option<String>,
-    /// `5m`: limit on one call of `flexctl`.
-    pub flexctl_timeout: Option<String>,
-    /// Container image that holds `flexctl`.
-    pub image: Option<String>,
-    /// `linux`, `docker`, `podman` or `kubernetes`.
-    pub runtime: Option<String>,
-    /// Command that restarts the gateway.
-    pub restart_cmd: Option<String>,
-    /// Folder for backups and work in progress.
-    pub state_dir: Option<String>,
-    /// How many old registrations are kept.
-    pub keep: Option<usize>,
-    /// How long before the expiry a registration is due.
-    pub within: Option<String>,
-    /// How many gateways are worked on side by side.
-    pub workers: Option<usize>,
-    /// The gateways that `run` takes care of.
-    pub gateway: Vec<FlexGateway>,
-}
-
-/// `[[flex.gateway]]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FlexGateway {
-    /// Name in the output; the path of the registration unless given.
-    pub name: Option<String>,
-    /// The registration file.
-    pub file: Option<String>,
-    /// `linux`, `docker`, `podman` or `kubernetes`.
-    pub runtime: Option<String>,
-    /// The `flexctl` program.
-    pub flexctl: Option<String>,
-    /// Container image that holds `flexctl`.
-    pub image: Option<String>,
-    /// Container, or systemd unit, to restart; one or several.
-    pub restart: Option<OneOrMany>,
-    /// Command that restarts the gateway instead.
-    pub restart_cmd: Option<String>,
-    /// Leave the restart to somebody else.
-    pub no_restart: Option<bool>,
-    /// Kubernetes namespace.
-    pub namespace: Option<String>,
-    /// Kubernetes deployment.
-    pub deployment: Option<String>,
-    /// Kubernetes Secret that holds the registration; the one that the deployment mounts unless given.
-    pub secret: Option<String>,
-    /// Helm release.
-    pub release: Option<String>,
-    /// Helm chart of the release.
-    pub chart: Option<String>,
-    /// Context of the Kubernetes configuration.
-    pub context: Option<String>,
-    /// Where `flexctl` runs for a gateway in Kubernetes: `linux`, `docker` or `podman`.
-    pub via: Option<String>,
-    /// How long before the expiry the registration is due.
-    pub within: Option<String>,
-    /// Also update the environment URLs in the registration.
-    pub update_urls: Option<bool>,
-    /// Client id of the connected app that `flexctl` uses.
-    pub client_id: Option<String>,
-    /// File that holds its secret.
-    pub client_secret_file: Option<String>,
-    /// Environment variable that holds its secret.
-    pub client_secret_env: Option<String>,
-    /// User that `flexctl` uses instead of a connected app.
-    pub username: Option<String>,
-    /// File that holds the user's password.
-    pub password_file: Option<String>,
-    /// Environment variable that holds the user's password.
-    pub password_env: Option<String>,
-}
-
-/// `[basic_auth_policy]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BasicAuthPolicy {
-    /// API instance id.
-    pub api_instance: Option<u64>,
-    /// Environment, name or id.
-    pub environment: Option<String>,
-    /// User of the policy.
-    pub username: Option<String>,
-    /// File that holds the password of the policy.
-    pub password_file: Option<String>,
-    /// Environment variable that holds the password of the policy.
-    pub password_env: Option<String>,
-    /// Label of the API instance, where an API has several.
-    pub label: Option<String>,
-    /// Version of the policy instead of the latest.
-    pub policy_version: Option<String>,
-    /// Place among the policies of the API, from 1.
-    pub order: Option<u32>,
-    /// Only for these methods.
-    pub methods: Vec<String>,
-    /// Only for paths that one of these regular expressions matches.
-    pub paths: Vec<String>,
-    /// Accept a password that is easy to guess.
-    pub allow_weak: Option<bool>,
+/// Whether the text of the file fits `T`, which describes the lists of a program.
+///
+/// # Errors
+///
+/// It does not.
+pub fn check<T: DeserializeOwned>(text: &str) -> std::result::Result<(), toml::de::Error> {
+    toml::from_str::<T>(text).map(drop)
 }
 
 /// One string or a list of them.
@@ -300,20 +77,19 @@ impl OneOrMany {
 pub struct ConfigFile {
     /// Where it is.
     pub path: PathBuf,
-    /// What it says.
-    pub config: Config,
+    text: String,
     table: toml::Table,
 }
 
 impl ConfigFile {
-    /// Reads the file at `path`.
+    /// Reads the file at `path`, and holds it to what the registry says.
     ///
     /// # Errors
     ///
     /// Not found, or configuration: the line and what is wrong there.
-    pub fn load(path: &Path) -> Result<Self> {
+    pub fn load(registry: &Registry, path: &Path) -> Result<Self> {
         let text = files::read_text("the configuration file", path, LARGEST)?;
-        Self::parse(path, &text)
+        Self::parse(registry, path, text)
     }
 
     /// Reads `text`, which stands in the file at `path`.
@@ -321,21 +97,27 @@ impl ConfigFile {
     /// # Errors
     ///
     /// Configuration: the line and what is wrong there.
-    pub fn parse(path: &Path, text: &str) -> Result<Self> {
+    pub fn parse(registry: &Registry, path: &Path, text: String) -> Result<Self> {
         let wrong = |err: toml::de::Error| {
-            let line = err.span().map_or(String::new(), |span| {
-                let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
-                format!(", line {line}")
-            });
             // The message alone: the long form quotes the line, which may hold a value.
-            Error::config(format!("{}{line}: {}", path.display(), err.message())).advise(
-                "The README lists the tables and keys that the configuration file may hold.",
+            error_at(
+                path,
+                &text,
+                err.span().map(|span| span.start),
+                err.message(),
             )
         };
+        let spanned = DeTable::parse(&text).map_err(wrong)?;
+        if let Err((at, what)) = hold_to(registry, spanned.get_ref()) {
+            return Err(error_at(path, &text, Some(at), &what));
+        }
+        for list in registry.lists {
+            (list.check)(&text).map_err(wrong)?;
+        }
         Ok(Self {
             path: path.to_owned(),
-            config: toml::from_str(text).map_err(wrong)?,
-            table: toml::from_str(text).map_err(wrong)?,
+            table: toml::from_str(&text).map_err(wrong)?,
+            text,
         })
     }
 
@@ -345,10 +127,186 @@ impl ConfigFile {
         text_of(self.table.get(table)?.get(key)?)
     }
 
+    /// The lists of a program, which its registry names.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: they do not fit `T`.
+    pub fn lists<T: DeserializeOwned>(&self) -> Result<T> {
+        toml::from_str(&self.text).map_err(|err| {
+            error_at(
+                &self.path,
+                &self.text,
+                err.span().map(|span| span.start),
+                err.message(),
+            )
+        })
+    }
+
+    /// The secret that `dotted_env` or `dotted_file` leads to.
+    ///
+    /// # Errors
+    ///
+    /// The variable is not set, or the file cannot be read.
+    pub fn secret(&self, dotted: &str, env: &Env) -> Result<Option<Sourced<Secret>>> {
+        let variable = self.value(&format!("{dotted}_env"));
+        let file = self.value(&format!("{dotted}_file"));
+        self.secret_by(dotted, file.as_deref(), variable.as_deref(), env)
+    }
+
+    /// The secret that an entry of a list leads to: by the name of a variable, or of a file. `dotted` is the key without
+    /// `_file` and `_env`.
+    ///
+    /// # Errors
+    ///
+    /// The variable is not set, or the file cannot be read.
+    pub fn secret_by(
+        &self,
+        dotted: &str,
+        file: Option<&str>,
+        variable: Option<&str>,
+        env: &Env,
+    ) -> Result<Option<Sourced<Secret>>> {
+        if let Some(variable) = variable {
+            let value = env.get(variable).ok_or_else(|| {
+                Error::config(format!(
+                    "{dotted}_env in {} names the variable {variable}, which is not set",
+                    self.path.display()
+                ))
+            })?;
+            return Ok(Some(Sourced {
+                value: Secret::new(value),
+                origin: Origin::Environment(variable.to_owned()),
+            }));
+        }
+        file.map(|file| {
+            let named_by = format!("{dotted}_file");
+            let path = self.path_of(file);
+            Ok(Sourced {
+                value: secret_in(&named_by, &path)?,
+                origin: Origin::File { named_by, path },
+            })
+        })
+        .transpose()
+    }
+
     /// A path that stands in the file: relative ones start from the file's folder.
     pub fn path_of(&self, path: &str) -> PathBuf {
         files::folder_of(&self.path).join(path)
     }
+}
+
+fn error_at(path: &Path, text: &str, at: Option<usize>, what: &str) -> Error {
+    let line = at.map_or(String::new(), |at| {
+        let before = &text.as_bytes()[..at.min(text.len())];
+        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        format!(", line {line}")
+    });
+    Error::config(format!("{}{line}: {what}", path.display()))
+        .advise("The README lists the tables and keys that the configuration file may hold.")
+}
+
+/// Where something stands that should not, and what is wrong with it.
+type Slip = (usize, String);
+
+fn hold_to(registry: &Registry, file: &DeTable<'_>) -> std::result::Result<(), Slip> {
+    for (name, value) in file {
+        let table = name.get_ref().as_ref();
+        if !TABLES.contains(&table) {
+            return Err((
+                name.span().start,
+                format!(
+                    "unknown table `{table}`, expected one of `{}`",
+                    TABLES.join("`, `")
+                ),
+            ));
+        }
+        let allowed = allowed_in(registry, table);
+        if allowed.is_empty() {
+            continue;
+        }
+        let DeValue::Table(entries) = value.get_ref() else {
+            return Err((value.span().start, format!("`{table}` has to be a table")));
+        };
+        for (key, value) in entries {
+            hold_key_to(table, &allowed, key, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// The keys that a table may hold. Lists are checked on their own.
+fn allowed_in(registry: &Registry, table: &str) -> Vec<(String, Option<&'static Setting>)> {
+    let of_table = |dotted: &str| {
+        dotted
+            .strip_prefix(table)
+            .and_then(|rest| rest.strip_prefix('.'))
+            .map(str::to_owned)
+    };
+    let settings = registry.settings().flat_map(|setting| {
+        let keys: Vec<String> = setting
+            .all_toml_keys()
+            .filter_map(|key| of_table(&key))
+            .collect();
+        keys.into_iter().map(move |key| (key, Some(setting)))
+    });
+    let lists = registry
+        .lists
+        .iter()
+        .filter_map(|list| of_table(list.name).map(|key| (key, None)));
+    settings.chain(lists).collect()
+}
+
+fn hold_key_to(
+    table: &str,
+    allowed: &[(String, Option<&'static Setting>)],
+    key: &Spanned<toml::de::DeString<'_>>,
+    value: &Spanned<DeValue<'_>>,
+) -> std::result::Result<(), Slip> {
+    let name = key.get_ref().as_ref();
+    let Some((_, setting)) = allowed.iter().find(|(known, _)| known == name) else {
+        let file = format!("{name}_file");
+        let what = if allowed.iter().any(|(known, _)| *known == file) {
+            format!(
+                "a secret does not belong in this file: instead of `{name}` in [{table}], `{file}` takes the path of a \
+                 file that holds it, and `{name}_env` the name of a variable"
+            )
+        } else {
+            let known: Vec<&str> = allowed.iter().map(|(known, _)| known.as_str()).collect();
+            format!(
+                "unknown key `{name}` in [{table}], expected one of `{}`",
+                known.join("`, `")
+            )
+        };
+        return Err((key.span().start, what));
+    };
+    let Some(setting) = setting else {
+        return Ok(());
+    };
+    let fits = match (setting.kind, value.get_ref()) {
+        (Kind::Switch, value) => matches!(value, DeValue::Boolean(_)),
+        (Kind::Number, value) => matches!(value, DeValue::Integer(_)),
+        (Kind::List, DeValue::Array(list)) => list
+            .iter()
+            .all(|item| matches!(item.get_ref(), DeValue::String(_))),
+        // An id may be all digits.
+        (Kind::Text, DeValue::Integer(_)) | (_, DeValue::String(_)) => true,
+        _ => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    let wanted = match setting.kind {
+        Kind::Switch => "true or false",
+        Kind::Number => "a whole number",
+        Kind::List => "a string, or a list of strings",
+        Kind::Duration => "a duration such as \"90s\"",
+        _ => "a string",
+    };
+    Err((
+        value.span().start,
+        format!("`{name}` in [{table}] has to be {wanted}"),
+    ))
 }
 
 fn text_of(value: &toml::Value) -> Option<String> {
@@ -369,33 +327,109 @@ fn text_of(value: &toml::Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::ConfFile;
+
+    static ZONE: Setting = Setting::text(&["CF_Zone_ID"], "zone").toml(&["dns_cf.zone_id"]);
+    static TOKEN: Setting = Setting::secret(&["CF_Token"], "token").toml(&["dns_cf.token"]);
+    static TTL: Setting = Setting::number(&["CF_TTL"], "lifetime").toml(&["dns_cf.ttl"]);
+    static NAMES: Setting = Setting::list(&[], "names").toml(&["dns_cf.names"]);
+    static VERIFY: Setting = Setting::switch(&[], "proof").toml(&["dns_cf.verify"]);
+
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "only its form counts")]
+    struct Lists {
+        #[serde(default)]
+        dns_cf: Section,
+    }
+
+    #[derive(Deserialize, Default)]
+    #[allow(dead_code, reason = "only its form counts")]
+    struct Section {
+        #[serde(default)]
+        account: Vec<Account>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only its form counts")]
+    struct Account {
+        name: String,
+    }
+
+    static REGISTRY: Registry = Registry {
+        program: "test",
+        own: &[&ZONE, &TOKEN, &TTL, &NAMES, &VERIFY],
+        lists: &[List {
+            name: "dns_cf.account",
+            check: check::<Lists>,
+        }],
+        saves_to: ConfFile::Account,
+    };
+
+    fn parse(text: &str) -> Result<ConfigFile> {
+        ConfigFile::parse(&REGISTRY, Path::new("/etc/hooks.toml"), text.to_owned())
+    }
+
+    fn slip(text: &str) -> String {
+        parse(text).unwrap_err().to_string()
+    }
 
     #[test]
     fn an_unknown_key_is_named_with_its_line() {
-        let err = ConfigFile::parse(
-            Path::new("hooks.toml"),
-            "[dns_cf]\nzone_id = \"0\"\nzoneid = \"1\"\n",
-        )
-        .unwrap_err();
-        let text = err.to_string();
-        assert!(text.starts_with("hooks.toml, line 3: "), "{text}");
-        assert!(text.contains("`zoneid`"), "{text}");
+        let text = slip("[dns_cf]\nzone_id = \"0\"\nzoneid = \"1\"\n");
+        assert!(
+            text.starts_with("/etc/hooks.toml, line 3: unknown key `zoneid`"),
+            "{text}"
+        );
+        let text = slip("\n[dnscf]\n");
+        assert!(
+            text.starts_with("/etc/hooks.toml, line 2: unknown table `dnscf`"),
+            "{text}"
+        );
+        let text = slip("[[dns_cf.account]]\nname = \"a\"\nnane = \"b\"\n");
+        assert!(
+            text.starts_with("/etc/hooks.toml, line 3: unknown field `nane`"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_table_of_another_program_is_not_judged() {
+        assert!(parse("[flex]\nwhatever = 1\n").is_ok());
+    }
+
+    #[test]
+    fn a_secret_in_the_file_itself_is_refused_and_not_quoted() {
+        let text = slip("[dns_cf]\ntoken = \"canary-toml-51ab\"\n");
+        assert!(
+            text.contains("`token_file`") && text.contains("`token_env`"),
+            "{text}"
+        );
+        assert!(!text.contains("canary"), "{text}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_says_which_one_it_takes() {
+        for (line, wanted) in [
+            ("ttl = \"soon\"", "a whole number"),
+            ("verify = 1", "true or false"),
+            ("names = [1]", "a string, or a list of strings"),
+            ("zone_id = true", "a string"),
+        ] {
+            assert!(
+                slip(&format!("[dns_cf]\n{line}\n")).contains(wanted),
+                "{line}"
+            );
+        }
     }
 
     #[test]
     fn values_are_found_by_their_dotted_name() {
-        let file = ConfigFile::parse(
-            Path::new("/etc/hooks.toml"),
-            "[dns_cf]\nttl = 120\n[cloudhub_v2]\nprivate_space = [\"a\", \"b\"]\nverify = true\n",
-        )
-        .unwrap();
+        let file = parse("[dns_cf]\nttl = 120\nnames = [\"a\", \"b\"]\nverify = true\n").unwrap();
         assert_eq!(file.value("dns_cf.ttl").as_deref(), Some("120"));
-        assert_eq!(
-            file.value("cloudhub_v2.private_space").as_deref(),
-            Some("a,b")
-        );
-        assert_eq!(file.value("cloudhub_v2.verify").as_deref(), Some("true"));
-        assert_eq!(file.value("cloudhub_v2.client_id"), None);
+        assert_eq!(file.value("dns_cf.names").as_deref(), Some("a,b"));
+        assert_eq!(file.value("dns_cf.verify").as_deref(), Some("true"));
+        assert_eq!(file.value("dns_cf.zone_id"), None);
         assert_eq!(file.path_of("key"), Path::new("/etc/key"));
         assert_eq!(file.path_of("/key"), Path::new("/key"));
     }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Kind, Remote, Result};
-use crate::log::Output;
+use crate::log::Log;
 use crate::net::http::rate_limiter::RateLimiter;
 use crate::net::network::Network;
 use crate::net::tls;
@@ -48,7 +48,7 @@ pub struct Http {
     request_timeout: Duration,
     clock: SharedClock,
     rate_limiter: Option<Arc<dyn RateLimiter>>,
-    out: Output,
+    log: Log,
 }
 
 /// Whether a request may be sent a second time without looking.
@@ -73,13 +73,13 @@ impl Http {
         base: &str,
         network: &Network,
         clock: SharedClock,
-        out: &Output,
+        log: &Log,
     ) -> Result<Self> {
         let base = base_url(base)?;
         network.proxies.check(&base)?;
         let tls = tls::client_config(&network.trust)?;
         if network.trust.insecure {
-            out.warn("certificates of servers are not verified (HTTPS_INSECURE)");
+            log.warn("certificates of servers are not verified (HTTPS_INSECURE)");
         }
         let agent = network.user_agent.clone().unwrap_or_else(|| {
             format!(
@@ -104,7 +104,7 @@ impl Http {
             request_timeout: network.request_timeout,
             clock,
             rate_limiter: None,
-            out: out.clone(),
+            log: log.clone(),
         })
     }
 
@@ -152,8 +152,8 @@ impl Http {
     }
 
     /// Where requests are told.
-    pub fn out(&self) -> &Output {
-        &self.out
+    pub fn log(&self) -> &Log {
+        &self.log
     }
 
     /// Begins a request. `path` is relative to the base address; its variable parts must be encoded.
@@ -287,10 +287,10 @@ impl Request<'_> {
             let took = took.as_millis();
             match &outcome {
                 Ok(reply) => http
-                    .out
+                    .log
                     .trace(format!("{method} {path} → {} ({took} ms)", reply.status)),
                 Err(broken) => http
-                    .out
+                    .log
                     .trace(format!("{method} {path} → {broken} ({took} ms)")),
             }
             if repeat == Repeat::Never {
@@ -324,7 +324,7 @@ impl Request<'_> {
             if pause >= http.left() {
                 return http.give_up(failure, &method, &path, effect_unknown);
             }
-            http.out.debug(format!(
+            http.log.debug(format!(
                 "{method} {path}: trying again in {:.1} s",
                 pause.as_secs_f32()
             ));
