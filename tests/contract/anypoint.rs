@@ -9,8 +9,8 @@ mod openapi;
 
 mod needs_openapi {
     use super::openapi::Description;
+    use fixtures::Bench;
     use serde_json::{Value, json};
-    use simulator::harness::Bench;
     use simulator::pki::Validity;
     use simulator::{Entry, seed};
 

@@ -6,8 +6,8 @@
 mod openapi;
 
 mod needs_openapi {
+    use fixtures::Bench;
     use serde_json::{Value, json};
-    use simulator::harness::Bench;
     use simulator::{Entry, seed};
 
     use super::openapi::Description;

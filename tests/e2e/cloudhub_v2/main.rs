@@ -5,12 +5,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fixtures::{Bench, Finished};
 use serde_json::{Value, json};
 use simulator::anypoint::tls_contexts::Switches;
 use simulator::anypoint::{CreateAnswer, Patch, San};
 use simulator::cloudflare::Record;
 use simulator::faults::Action;
-use simulator::harness::{Bench, Finished};
 use simulator::pki::{self, Authority, Leaf, Validity};
 use simulator::{Fault, SimConfig};
 

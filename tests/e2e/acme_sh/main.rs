@@ -7,9 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use common::cert::Certificate;
-use simulator::acme::AcmeSh;
+use fixtures::AcmeSh;
+use fixtures::Finished;
 use simulator::anypoint::{ConnectedApp, Grant};
-use simulator::harness::Finished;
 use simulator::pki::Validity;
 use simulator::{Seed, Sim, SimConfig, seed};
 
@@ -397,7 +397,7 @@ mod needs_acme_sh {
 
     mod needs_pebble {
         use super::*;
-        use simulator::acme::Pebble;
+        use fixtures::Pebble;
         use simulator::cloudflare::{Reach, Token};
         use simulator::faults::{Action, Fault};
 

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use simulator::acme::Pebble;
+use fixtures::Pebble;
+use fixtures::{Bench, Finished, program};
 use simulator::cloudflare::{
     Account, Reach, Record, Status, TextForm, Token, WithoutZoneRead, WrongAccount, Zone,
     ZoneStatus,
 };
 use simulator::faults::Action;
-use simulator::harness::{Bench, Finished, program};
 use simulator::{Fault, SimConfig};
 
 const ZONE: &str = "acme.example";

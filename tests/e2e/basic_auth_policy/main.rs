@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use fixtures::{Bench, Finished};
 use serde_json::Value;
 use simulator::anypoint::api_manager::{
     BASIC, ListForm, PasswordForm, Policy, Template, VENDOR_GROUP,
@@ -12,7 +13,6 @@ use simulator::anypoint::api_manager::{
 use simulator::anypoint::application_manager::{Configuration, SecureForm};
 use simulator::anypoint::{ApiInstance, Asset, Deployment, Grant};
 use simulator::faults::Action;
-use simulator::harness::{Bench, Finished};
 use simulator::seed::{
     API_INSTANCE_ID, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PRODUCTION_ID, SANDBOX_ID,
 };
@@ -2022,7 +2022,7 @@ fn the_shim_hands_everything_over() {
         env!("CARGO_MANIFEST_DIR"),
         "/../scripts/deploy/basic_auth_policy"
     );
-    let program = simulator::harness::program("basic-auth-policy");
+    let program = fixtures::program("basic-auth-policy");
     let script = format!(
         "_err() {{ echo \"$@\" >&2; }}\n. '{shim}'\nPATH='{}':$PATH\n\
          basic_auth_policy_deploy acme.example key cert ca fullchain\n",
