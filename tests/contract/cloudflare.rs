@@ -9,7 +9,7 @@ use common::cloudflare::{
     Change, Client, Credentials, Filter, NewRecord, RecordId, Search, ZoneId,
 };
 use common::error::Kind;
-use common::log::Output;
+use common::log::Log;
 use common::net::Network;
 use common::net::dns::name::DnsName;
 use common::net::http::Http;
@@ -58,7 +58,7 @@ fn world_with(token: Token) -> World {
         &base,
         &network(&sim),
         clock.clone(),
-        &Output::quiet(),
+        &Log::quiet(),
     )
     .unwrap();
     let credentials = Credentials::Token(Secret::new(token));
@@ -213,7 +213,7 @@ fn a_global_key_goes_out_in_its_own_two_headers() {
         &world.sim.cloudflare_url(),
         &network(&world.sim),
         world.clock.clone(),
-        &Output::quiet(),
+        &Log::quiet(),
     )
     .unwrap();
     let credentials = Credentials::Key {
@@ -466,7 +466,7 @@ fn an_account_owned_token_is_verified_at_its_account_only() {
         &world.sim.cloudflare_url(),
         &network(&world.sim),
         world.clock.clone(),
-        &Output::quiet(),
+        &Log::quiet(),
     )
     .unwrap();
     let client = Client::new(&http, &Credentials::Token(Secret::new(token)), "token").unwrap();

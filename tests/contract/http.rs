@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::error::Kind;
-use common::log::Output;
+use common::log::Log;
 use common::net::Network;
 use common::net::http::{Http, Reply};
 use common::net::tls::Trust;
@@ -45,7 +45,7 @@ fn world_with(request_timeout: Duration, trust: impl Fn(&Sim) -> Trust) -> World
         deadline: Duration::from_secs(300),
         ..Network::default()
     };
-    let http = Http::new("test", sim.url(), &network, clock.clone(), &Output::quiet()).unwrap();
+    let http = Http::new("test", sim.url(), &network, clock.clone(), &Log::quiet()).unwrap();
     World { sim, clock, http }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use simulator::harness::program;
+use fixtures::program;
 
 const PROGRAMS: [&str; 4] = ["dns_cf", "cloudhub_v2", "flex-renew", "basic-auth-policy"];
 

@@ -4,7 +4,7 @@ mod needs_kubectl {
     use std::collections::BTreeMap;
     use std::fs;
 
-    use simulator::harness::{Bench, Finished, program};
+    use fixtures::{Bench, Finished, program};
     use simulator::kubernetes::{Deployment, kubeconfig};
     use simulator::registration::{Identity, Layout, compose};
 

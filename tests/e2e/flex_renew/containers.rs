@@ -9,7 +9,7 @@ mod needs_podman {
     use std::path::{Path, PathBuf};
     use std::process::{Command, Stdio};
 
-    use simulator::harness::program;
+    use fixtures::program;
     use simulator::registration::Layout;
 
     use crate::edge::{Edge, days_left, names};

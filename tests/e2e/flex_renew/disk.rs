@@ -3,7 +3,7 @@
 mod needs_unshare {
     use std::path::Path;
 
-    use simulator::harness::{Finished, program};
+    use fixtures::{Finished, program};
 
     use crate::edge::{Edge, days_left, is_root, read};
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use common::flex::registration::{Files, Registration};
-use simulator::harness::{Bench, Finished, program};
+use fixtures::{Bench, Finished, program};
 use simulator::registration::{Composed, Identity, Layout, compose, now};
 
 pub(crate) const DAY: u64 = 24 * 60 * 60;

@@ -146,7 +146,7 @@ fn it_makes_no_difference_in_which_folder_it_is_called() {
         .current_dir(edge.file.parent().unwrap())
         .output()
         .unwrap();
-    simulator::harness::Finished::from(output).code(0);
+    fixtures::Finished::from(output).code(0);
     assert_eq!(days_left(&edge.installed()), 365);
 }
 

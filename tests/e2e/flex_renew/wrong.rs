@@ -95,7 +95,7 @@ fn a_different_opinion_of_flexctl_is_said_and_decides_nothing() {
     let mut edge = Edge::with_days(10);
     let flexctl = edge.in_home("differs");
     // Only the inspection after the renewal gets the fault.
-    let real = simulator::harness::program("flexctl");
+    let real = fixtures::program("flexctl");
     edge.bench.write(
         "differs",
         format!("#!/bin/sh\n[ \"$2\" = inspect ] && export FLEXCTL_FAULT=inspect-differs\nexec {} \"$@\"\n", real.display()),
@@ -246,10 +246,7 @@ fn a_missing_flexctl_and_a_missing_systemctl_are_found_before_anything_is_change
     fs::create_dir(&empty).unwrap();
     edge.bench
         .unset("FLEX_RESTART_CMD")
-        .set(
-            "FLEXCTL",
-            simulator::harness::program("flexctl").to_str().unwrap(),
-        )
+        .set("FLEXCTL", fixtures::program("flexctl").to_str().unwrap())
         .set("PATH", empty.to_str().unwrap());
     edge.renew(&[])
         .code(4)
@@ -311,7 +308,7 @@ fn run_as_nobody(edge: &Edge) {
         .gid(65534)
         .output()
         .unwrap();
-    simulator::harness::Finished::from(output)
+    fixtures::Finished::from(output)
         .code(2)
         .tells("cannot be replaced")
         .tells("Nothing was changed");

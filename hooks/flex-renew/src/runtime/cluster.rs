@@ -380,8 +380,13 @@ impl Cluster {
         let deployment = format!("deployment/{}", self.deployment);
         let restart = || self.kubectl(["rollout", "restart"]).arg(&deployment).run();
         let mut restarted = restart()?;
-        if restarted.stderr.contains("within the past second") {
-            // A restart is a time stamp to the second, and the one before it may have failed at once.
+        // A restart is a time stamp to the second, and the one before it may have failed at once. Older releases of kubectl
+        // speak of an empty patch.
+        let too_soon = ["within the past second", "empty patch"];
+        if too_soon
+            .iter()
+            .any(|words| restarted.stderr.contains(words))
+        {
             clock.sleep(Duration::from_secs(1));
             restarted = restart()?;
         }

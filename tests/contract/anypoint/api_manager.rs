@@ -1,16 +1,12 @@
 //! What `basic-auth-policy` sends to API Manager and Application Manager, and what the simulator answers, held against
 //! published descriptions in the folder that `ANYPOINT_OPENAPI_DIR` names.
 
-#![allow(clippy::unwrap_used, reason = "in a test, this is how it fails")]
-
-mod openapi;
-
 mod needs_openapi {
+    use fixtures::Bench;
     use serde_json::{Value, json};
-    use simulator::harness::Bench;
     use simulator::{Entry, seed};
 
-    use super::openapi::Description;
+    use crate::openapi::Description;
 
     const API_MANAGER: &str = "/apimanager/api/v1";
     const POLICIES: &str = "/paths/~1organizations~1{organizationId}~1environments~1{environmentId}~1apis~1{environmentApiId}~1policies";

@@ -20,14 +20,12 @@
 //! To add an API: write a file with a handler `fn(&mut World, &Request) -> Answer`, and add one line to the table in
 //! [`routes`].
 
-pub mod acme;
 pub mod admin;
 pub mod anypoint;
 pub mod clock;
 pub mod cloudflare;
 pub mod dns;
 pub mod faults;
-pub mod harness;
 pub mod http;
 pub mod ingress;
 pub mod kubernetes;

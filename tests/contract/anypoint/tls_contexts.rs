@@ -3,14 +3,10 @@
 //! The descriptions are third-party files in the folder that `ANYPOINT_OPENAPI_DIR` names. Their known faults are
 //! corrected here, each with the reason, so that everything else in them counts.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod openapi;
-
 mod needs_openapi {
-    use super::openapi::Description;
+    use crate::openapi::Description;
+    use fixtures::Bench;
     use serde_json::{Value, json};
-    use simulator::harness::Bench;
     use simulator::pki::Validity;
     use simulator::{Entry, seed};
 

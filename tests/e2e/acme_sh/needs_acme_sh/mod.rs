@@ -1,0 +1,4 @@
+//! With the real acme.sh.
+
+mod conf;
+mod needs_pebble;

@@ -1,0 +1,14 @@
+//! `basic-auth-policy` against the simulated platform and the gateway on its ingress.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod apply;
+mod autodiscover;
+mod create_api;
+mod fixture;
+mod official_tool;
+mod password;
+mod refusals;
+mod rotate;
+mod saved;
+mod status;
+mod verify;

@@ -1,0 +1,193 @@
+//! `basic-auth-policy rotate`.
+
+use std::time::Duration;
+
+use simulator::Fault;
+use simulator::faults::Action;
+
+use crate::fixture::{OTHER, PASSWORD, bench, connected, mode, password_of, run, the_policy, url};
+
+#[test]
+fn rotate_changes_the_password_proves_it_and_hands_it_over() {
+    let bench = connected();
+    run(&bench, &["apply"]).code(0);
+    let url = url(&bench, "/orders");
+    let args = [
+        "rotate",
+        "--url",
+        &url,
+        "--password-out",
+        "svc.password",
+        "-vv",
+    ];
+    let told = run(&bench, &args);
+    told.code(0)
+        .prints("has a new password since 20")
+        .prints("password in svc.password")
+        .prints("closed")
+        .tells("there is no time in which both are accepted");
+    let file = bench.home().join("svc.password");
+    let handed = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(mode(&file), 0o600);
+    assert_eq!(password_of(&the_policy(&bench)), handed.trim());
+    told.never_shows(handed.trim());
+    // Again, over the file that is there.
+    run(&bench, &args).code(0);
+    let second = std::fs::read_to_string(&file).unwrap();
+    assert_ne!(handed, second);
+    run(&bench, &["apply", "--password-file", "svc.password"])
+        .code(0)
+        .prints("is as wanted");
+}
+
+#[test]
+fn rotate_waits_until_the_old_password_is_refused() {
+    let bench = connected();
+    run(&bench, &["apply"]).code(0);
+    bench.sim.world().anypoint.switches.api_manager.poll_ms = 2500;
+    let url = url(&bench, "/orders");
+    let told = run(&bench, &["rotate", "--url", &url, "--output", "json", "-v"]);
+    told.code(0).tells("401 with the right credentials");
+    let json = told.json();
+    assert_eq!(json["proved_by"], "requests");
+    assert_eq!(
+        password_of(&the_policy(&bench)),
+        json["password"].as_str().unwrap()
+    );
+}
+
+#[test]
+fn rotate_is_not_content_while_a_replica_still_takes_the_old_password() {
+    let bench = connected();
+    run(&bench, &["apply"]).code(0);
+    let url = url(&bench, "/orders");
+    run(&bench, &["verify", "--url", &url]).code(0);
+    bench
+        .sim
+        .world()
+        .anypoint
+        .switches
+        .api_manager
+        .second_replica_ms = 3000;
+    // Both replicas have heard of the policy long ago.
+    bench.sim.advance(Duration::from_secs(60));
+    let told = run(
+        &bench,
+        &["rotate", "--url", &url, "--password-out", "new", "-v"],
+    );
+    told.code(0).tells("200 with the password of before");
+    bench
+        .sim
+        .world()
+        .anypoint
+        .switches
+        .api_manager
+        .second_replica_ms = 600_000;
+    bench.sim.advance(Duration::from_secs(660));
+    bench.write("old", std::fs::read(bench.home().join("new")).unwrap());
+    let mut bench = bench;
+    bench
+        .set("BASIC_AUTH_PASSWORD_FILE", "old")
+        .unset("BASIC_AUTH_PASSWORD");
+    let (why, told) = {
+        let args = [
+            "rotate",
+            "--url",
+            &url,
+            "--output",
+            "json",
+            "--timeout",
+            "3s",
+        ];
+        let told = run(&bench, &args);
+        let cause = told.json()["proof"]["verdicts"][0]["cause"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        (cause, told)
+    };
+    assert!(
+        ["old-password-accepted", "credentials-refused"].contains(&why.as_str()),
+        "{why}"
+    );
+    told.code(7);
+}
+
+#[test]
+fn rotate_hands_the_password_over_even_if_the_proof_fails() {
+    let bench = connected();
+    run(&bench, &["apply"]).code(0);
+    bench.sim.world().anypoint.switches.api_manager.poll_ms = 600_000;
+    let url = url(&bench, "/orders");
+    let args = [
+        "rotate",
+        "--url",
+        &url,
+        "--password-out",
+        "new",
+        "--timeout",
+        "3s",
+    ];
+    run(&bench, &args).code(7).prints("NOT PROVED");
+    let handed = std::fs::read_to_string(bench.home().join("new")).unwrap();
+    assert_eq!(password_of(&the_policy(&bench)), handed.trim());
+}
+
+#[test]
+fn rotate_refuses_what_makes_no_sense() {
+    let bench = bench();
+    run(&bench, &["rotate"]).code(2).tells("--password-out");
+    run(&bench, &["rotate", "--output", "json"])
+        .code(4)
+        .tells("basic-auth-policy apply");
+    run(&bench, &["apply"]).code(0);
+    bench.write("same", PASSWORD);
+    run(&bench, &["rotate", "--password-file", "same"])
+        .code(2)
+        .tells("the password that the policy has");
+    bench.write("weak", "short");
+    run(&bench, &["rotate", "--password-file", "weak"])
+        .code(2)
+        .tells("fewer than 12");
+    bench.write("other", OTHER);
+    run(&bench, &["rotate", "--password-file", "other"])
+        .code(0)
+        .tells("no --url was given")
+        .never_shows(OTHER);
+    assert_eq!(password_of(&the_policy(&bench)), OTHER);
+    run(&bench, &["rotate", "--password-out", "no/such/folder"])
+        .code(2)
+        .tells("--password-out");
+}
+
+#[test]
+fn a_rotation_that_changed_nothing_leaves_no_file_and_one_of_unknown_effect_does() {
+    let bench = bench();
+    run(&bench, &["apply"]).code(0);
+    let staged = bench.home().join("new.new");
+    let patch = |action| Fault::on("PATCH", "*/policies/*", action).always();
+    let refused = Action::Answer {
+        status: 400,
+        headers: Vec::new(),
+        body: "{}".to_owned(),
+    };
+    bench.sim.faults().add(patch(refused));
+    run(&bench, &["rotate", "--password-out", "new"]).code(5);
+    assert!(!staged.exists());
+    assert_eq!(password_of(&the_policy(&bench)), PASSWORD);
+    bench.sim.faults().clear();
+    bench.sim.faults().add(patch(Action::LostAnswer));
+    run(&bench, &["rotate", "--password-out", "new"])
+        .code(7)
+        .tells("may be in force");
+    let kept = std::fs::read_to_string(&staged).unwrap();
+    assert_eq!(password_of(&the_policy(&bench)), kept.trim());
+    bench.sim.faults().clear();
+    run(&bench, &["rotate", "--password-out", "new"])
+        .code(0)
+        .tells("interrupted run");
+    assert_eq!(
+        kept,
+        std::fs::read_to_string(bench.home().join("new")).unwrap()
+    );
+}

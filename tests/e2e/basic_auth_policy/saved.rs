@@ -1,0 +1,201 @@
+//! As a deploy hook of acme.sh: what is saved, and what a renewal needs.
+
+use fixtures::Finished;
+use simulator::seed::{API_INSTANCE_ID, CLIENT_ID, CLIENT_SECRET};
+
+use crate::fixture::{
+    PASSWORD, acme_calls, bench, connected, forget_settings, password_of, run, run_raw, the_policy,
+};
+
+#[test]
+fn everything_that_a_hook_needs_can_stand_in_the_configuration_file() {
+    let mut bench = bench();
+    for name in [
+        "API_INSTANCE_ID",
+        "ENVIRONMENT_ID",
+        "BASIC_AUTH_USERNAME",
+        "BASIC_AUTH_PASSWORD",
+    ] {
+        bench.unset(name);
+    }
+    bench.write("conf/short", "short\n");
+    let file = bench.write(
+        "conf/hooks.toml",
+        "[basic_auth_policy]\napi_instance = 20123456\nenvironment = \"Sandbox\"\nusername = \"svc\"\n\
+         password_file = \"short\"\nallow_weak = true\npolicy_version = \"1.3.1\"\norder = 1\n\
+         methods = [\"GET\"]\npaths = [\"/orders/.*\"]\n",
+    );
+    bench.set("ANYPOINT_HOOKS_CONFIG", file.to_str().unwrap());
+    run(&bench, &["apply"]).code(0).tells("fewer than 12");
+    let policy = the_policy(&bench);
+    assert_eq!(policy.version, "1.3.1");
+    assert_eq!(policy.pointcut[0]["uriTemplateRegex"], "/orders/.*");
+    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    bench.write(
+        "conf/hooks.toml",
+        "[basic_auth_policy]\nusrname = \"svc\"\n",
+    );
+    run(&bench, &["apply"]).code(2).tells("usrname");
+}
+
+#[test]
+fn a_renewal_re_asserts_the_policy_from_what_was_saved() {
+    let mut bench = connected();
+    let conf = acme_calls(&mut bench);
+    run(&bench, &["apply"]).code(0).prints("applied");
+    let saved = std::fs::read_to_string(&conf).unwrap();
+    for line in [
+        "Le_Domain='acme.example'",
+        "SAVED_API_INSTANCE_ID='20123456'",
+        "SAVED_ENVIRONMENT_ID='Sandbox'",
+        "SAVED_BASIC_AUTH_USERNAME='svc'",
+    ] {
+        assert!(saved.contains(line), "{line} is missing in {saved}");
+    }
+    forget_settings(&mut bench);
+    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run_raw(&bench, &["disable", "--yes"]).code(0);
+    run(&bench, &["apply"]).code(0).prints("switched on again");
+    bench
+        .sim
+        .world()
+        .anypoint
+        .api_manager
+        .instance_mut(API_INSTANCE_ID)
+        .unwrap()
+        .policies
+        .clear();
+    run(&bench, &["apply"]).code(0).prints("applied");
+    assert_eq!(password_of(&the_policy(&bench)), PASSWORD);
+    assert_eq!(std::fs::read_to_string(&conf).unwrap(), saved);
+}
+
+#[test]
+fn of_a_password_in_a_file_the_path_is_saved() {
+    let mut bench = bench();
+    let conf = acme_calls(&mut bench);
+    bench.unset("BASIC_AUTH_PASSWORD");
+    bench.write("svc.password", PASSWORD);
+    bench.set("BASIC_AUTH_PASSWORD_FILE", "svc.password");
+    run(&bench, &["apply"]).code(0);
+    let saved = std::fs::read_to_string(&conf).unwrap();
+    let path = bench.home().join("svc.password");
+    assert!(!saved.contains(PASSWORD), "{saved}");
+    assert!(
+        saved.contains(&format!(
+            "SAVED_BASIC_AUTH_PASSWORD_FILE='{}'",
+            path.display()
+        )),
+        "{saved}"
+    );
+    forget_settings(&mut bench);
+    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    // A rotation into that file is what the next renewal asserts.
+    let rotated = ["rotate", "--password-out", "svc.password"];
+    run(&bench, &rotated).code(0);
+    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    assert_ne!(password_of(&the_policy(&bench)), PASSWORD);
+}
+
+#[test]
+fn a_rotation_tells_the_deploy_hooks_in_acme_shs_home() {
+    let mut bench = bench();
+    let conf = acme_calls(&mut bench);
+    run(&bench, &["apply"]).code(0);
+    bench.unset("ANYPOINT_HOOKS_VOICE");
+    let rotate = ["rotate", "--password-out", "new", "--home", "acme"];
+    run(&bench, &rotate)
+        .code(0)
+        .tells("deploy hook of acme.example");
+    let handed = std::fs::read_to_string(bench.home().join("new")).unwrap();
+    assert!(
+        std::fs::read_to_string(&conf)
+            .unwrap()
+            .contains(handed.trim())
+    );
+    bench.set("ANYPOINT_HOOKS_VOICE", "acme");
+    forget_settings(&mut bench);
+    run(&bench, &["apply"]).code(0).prints("is as wanted");
+}
+
+#[test]
+fn credentials_are_saved_once_accepted_and_a_bearer_never() {
+    let mut bench = bench();
+    let conf = acme_calls(&mut bench);
+    bench.set("ENVIRONMENT_ID", "Nowhere");
+    run(&bench, &["apply"]).code(4);
+    let saved = std::fs::read_to_string(&conf).unwrap();
+    assert!(
+        saved.contains(&format!("SAVED_ANYPOINT_CLIENT_ID='{CLIENT_ID}'")),
+        "{saved}"
+    );
+    assert!(!saved.contains("BASIC_AUTH"), "{saved}");
+
+    let mut bench = self::bench();
+    let conf = acme_calls(&mut bench);
+    bench.set("ANYPOINT_CLIENT_SECRET", "wrong-secret-000");
+    run(&bench, &["apply"]).code(3);
+    assert_eq!(
+        std::fs::read_to_string(&conf).unwrap(),
+        "Le_Domain='acme.example'\n"
+    );
+    let token = {
+        bench.set("ANYPOINT_CLIENT_SECRET", CLIENT_SECRET);
+        run(&bench, &["status"]).code(0);
+        let world = bench.sim.world();
+        world.anypoint.bearers.keys().next().unwrap().clone()
+    };
+    bench
+        .unset("ANYPOINT_CLIENT_ID")
+        .unset("ANYPOINT_CLIENT_SECRET");
+    bench.set_secret("ANYPOINT_BEARER", token.clone());
+    run(&bench, &["apply"]).code(0);
+    assert!(!std::fs::read_to_string(&conf).unwrap().contains(&token));
+}
+
+#[test]
+fn a_conf_file_that_cannot_be_written_is_found_before_the_first_request() {
+    let mut bench = bench();
+    acme_calls(&mut bench);
+    bench.set(
+        "DOMAIN_CONF",
+        bench.home().join("no/such.conf").to_str().unwrap(),
+    );
+    run(&bench, &["apply"]).code(2).tells("cannot be written");
+    assert!(bench.sim.requests().is_empty());
+}
+
+#[test]
+fn the_shim_hands_everything_over() {
+    let mut bench = connected();
+    let conf = acme_calls(&mut bench);
+    bench.unset("ANYPOINT_HOOKS_VOICE");
+    let shim = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../scripts/deploy/basic_auth_policy"
+    );
+    let program = fixtures::program("basic-auth-policy");
+    let script = format!(
+        "_err() {{ echo \"$@\" >&2; }}\n. '{shim}'\nPATH='{}':$PATH\n\
+         basic_auth_policy_deploy acme.example key cert ca fullchain\n",
+        program.parent().unwrap().display()
+    );
+    let output = bench.command("basic-auth-policy", [""; 0]);
+    let mut sh = std::process::Command::new("sh");
+    sh.arg("-c")
+        .arg(script)
+        .current_dir(bench.home())
+        .env_clear();
+    for (name, value) in output.get_envs() {
+        if let Some(value) = value {
+            sh.env(name, value);
+        }
+    }
+    let told = Finished::from(sh.output().unwrap());
+    told.code(0).prints("applied").never_shows(PASSWORD);
+    assert!(
+        std::fs::read_to_string(conf)
+            .unwrap()
+            .contains("SAVED_API_INSTANCE_ID")
+    );
+}

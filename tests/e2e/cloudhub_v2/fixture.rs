@@ -1,0 +1,229 @@
+//! A private space, an app that may manage it, and certificates to deploy to it.
+
+use std::path::{Path, PathBuf};
+
+use fixtures::{Bench, Finished};
+use serde_json::{Value, json};
+use simulator::anypoint::tls_contexts::Switches;
+use simulator::faults::Action;
+use simulator::pki::{Authority, Leaf, Validity};
+use simulator::{Fault, SimConfig};
+
+pub(crate) const DOMAIN: &str = "*.acme.example";
+pub(crate) const CONTEXT: &str = "x-acme-example";
+pub(crate) const LIST: &str = "/runtimefabric/api/organizations/*/privatespaces/*/tlsContexts";
+
+/// An organization with a private space `prod`, an app that may manage it, and an authority that the hook trusts.
+pub(crate) struct Fixture {
+    pub(crate) bench: Bench,
+    pub(crate) organization: String,
+    pub(crate) authority: Authority,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Self {
+        Self::with_scopes(&["manage:cloudhub_networking"])
+    }
+
+    pub(crate) fn with_scopes(scopes: &[&str]) -> Self {
+        let mut bench = Bench::with(SimConfig::default());
+        let (organization, id, secret, authority) = {
+            let mut world = bench.sim.world();
+            let world = &mut *world;
+            let organization = world.anypoint.add_organization(&mut world.ids, "Acme");
+            let (id, secret) = world
+                .anypoint
+                .add_app(&mut world.ids, &organization, scopes);
+            let authority = world.authority.intermediate("Intermediate").unwrap();
+            (organization, id, secret, authority)
+        };
+        bench
+            .set("CH2_CLIENT_ID", id)
+            .set_secret("CH2_CLIENT_SECRET", secret)
+            .set("ORGANIZATION_ID", organization.clone())
+            .set("CH2_PRIVATE_SPACE_ID", "prod");
+        let mut made = Self {
+            bench,
+            organization,
+            authority,
+        };
+        made.add_space("prod");
+        made
+    }
+
+    pub(crate) fn add_space(&mut self, name: &str) -> String {
+        let mut world = self.bench.sim.world();
+        let world = &mut *world;
+        world
+            .anypoint
+            .add_space(&mut world.ids, &world.authority, &self.organization, name)
+            .unwrap()
+    }
+
+    pub(crate) fn space_id(&self, name: &str) -> String {
+        self.bench
+            .sim
+            .world()
+            .anypoint
+            .space(name)
+            .unwrap()
+            .id
+            .clone()
+    }
+
+    pub(crate) fn switch(&self, change: impl FnOnce(&mut Switches)) {
+        change(&mut self.bench.sim.world().anypoint.switches.tls_contexts);
+    }
+
+    pub(crate) fn leaf(&self, names: &[&str]) -> Leaf {
+        self.authority.leaf(names, Validity::days(90)).unwrap()
+    }
+
+    /// Writes a certificate as acme.sh keeps it, and has every run watched for its key.
+    pub(crate) fn store(&mut self, folder: &str, domain: &str, leaf: &Leaf) -> PathBuf {
+        for line in leaf
+            .key_pem
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+        {
+            self.bench.never_shown(line);
+        }
+        self.bench
+            .write(&format!("{folder}/{domain}.key"), &leaf.key_pem);
+        self.bench
+            .write(&format!("{folder}/{domain}.cer"), &leaf.cert_pem);
+        // As acme.sh: an empty line first.
+        self.bench
+            .write(&format!("{folder}/ca.cer"), format!("\n{}", leaf.chain_pem));
+        self.bench
+            .write(&format!("{folder}/fullchain.cer"), leaf.fullchain_pem());
+        self.bench.home().join(folder)
+    }
+
+    pub(crate) fn deploy_leaf(&mut self, domain: &str, leaf: &Leaf, more: &[&str]) -> Finished {
+        let folder = self.store("cert", domain, leaf);
+        self.deploy_from(&folder, domain, more)
+    }
+
+    pub(crate) fn deploy_from(&self, folder: &Path, domain: &str, more: &[&str]) -> Finished {
+        let file = |name: String| folder.join(name).to_str().unwrap().to_owned();
+        let args = [
+            "deploy".to_owned(),
+            domain.to_owned(),
+            file(format!("{domain}.key")),
+            file(format!("{domain}.cer")),
+            file("ca.cer".to_owned()),
+            file("fullchain.cer".to_owned()),
+            file(format!("{domain}.pfx")),
+            "-vv".to_owned(),
+        ];
+        let more = more.iter().map(ToString::to_string);
+        self.bench.run("cloudhub_v2", args.into_iter().chain(more))
+    }
+
+    pub(crate) fn deploy(&mut self) -> Finished {
+        let leaf = self.leaf(&[DOMAIN, "acme.example"]);
+        self.deploy_leaf(DOMAIN, &leaf, &[])
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Finished {
+        self.bench.run("cloudhub_v2", args)
+    }
+
+    /// Has the program believe that acme.sh calls, with this text in the domain conf.
+    pub(crate) fn acme_calls(&mut self, conf: &str) -> PathBuf {
+        let path = self.bench.write("cert/domain.conf", conf);
+        self.bench
+            .set("ANYPOINT_HOOKS_VOICE", "acme")
+            .set("DEBUG", "3")
+            .set("NO_TIMESTAMP", "1")
+            .set("DOMAIN_CONF", path.to_str().unwrap());
+        path
+    }
+
+    /// As cron does: nothing in the environment but what acme.sh itself hands over.
+    pub(crate) fn forget_environment(&mut self) {
+        for name in [
+            "CH2_CLIENT_ID",
+            "CH2_CLIENT_SECRET",
+            "ORGANIZATION_ID",
+            "CH2_PRIVATE_SPACE_ID",
+            "ANYPOINT_URL",
+        ] {
+            self.bench.unset(name);
+        }
+    }
+
+    pub(crate) fn context(&self, space: &str, name: &str) -> Option<Value> {
+        let world = self.bench.sim.world();
+        let space = world.anypoint.space(space)?;
+        let context = space.contexts.iter().find(|context| context.name == name)?;
+        let mut view = serde_json::to_value(context).unwrap();
+        view["certificate"] = json!(context.material().certificate_pem);
+        view["capath"] = json!(context.material().capath_pem);
+        Some(view)
+    }
+
+    pub(crate) fn holds(&self, space: &str, name: &str, leaf: &Leaf) -> bool {
+        self.context(space, name)
+            .is_some_and(|context| context["certificate"] == json!(normal(&leaf.cert_pem)))
+    }
+
+    pub(crate) fn set_trust_store(&self, name: &str) {
+        let mut world = self.bench.sim.world();
+        let space = world.anypoint.space_mut("prod").unwrap();
+        let context = space
+            .contexts
+            .iter_mut()
+            .find(|context| context.name == name)
+            .unwrap();
+        context.trust_store =
+            Some(json!({"type": "PEM", "fileName": "clients.pem", "expirationDate": "2031-01-01"}));
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let entries = self.bench.sim.requests();
+        let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        entries
+            .iter()
+            .map(|entry| format!("{} {}", entry.method, last(&entry.path)))
+            .collect()
+    }
+
+    pub(crate) fn writes(&self) -> usize {
+        let entries = self.bench.sim.requests();
+        entries
+            .iter()
+            .filter(|entry| entry.method != "GET" && !entry.path.contains("oauth2"))
+            .count()
+    }
+
+    pub(crate) fn fault(&self, method: &str, path: &str, action: Action) {
+        self.bench.sim.faults().add(Fault::on(method, path, action));
+    }
+}
+
+/// PEM as one program writes it, whoever wrote it first.
+pub(crate) fn normal(pem: &str) -> String {
+    pem.replace("\r\n", "\n")
+}
+
+/// A certificate in an acme.sh home, with the settings saved that the environment of the fixture holds.
+pub(crate) fn keep(fixture: &mut Fixture, name: &str, leaf: &Leaf, hooks: &str) {
+    let domain = name.trim_end_matches("_ecc");
+    fixture.store(&format!("acme/{name}"), domain, leaf);
+    let sim = fixture.bench.sim.world();
+    let app = &sim.anypoint.apps[0];
+    let conf = format!(
+        "Le_Domain='{domain}'\nLe_DeployHook='{hooks}'\nSAVED_CH2_CLIENT_ID='{}'\nSAVED_CH2_CLIENT_SECRET='{}'\n\
+         SAVED_ORGANIZATION_ID='{}'\nSAVED_CH2_PRIVATE_SPACE_ID='prod'\nSAVED_ANYPOINT_URL='{}'\n",
+        app.client_id,
+        app.client_secret,
+        fixture.organization,
+        fixture.bench.sim.url()
+    );
+    drop(sim);
+    fixture
+        .bench
+        .write(&format!("acme/{name}/{domain}.conf"), conf);
+}

@@ -1,0 +1,16 @@
+//! `cloudhub_v2` from end to end: the built program against the simulator.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod contexts;
+mod deploy;
+mod dns;
+mod fixture;
+mod input;
+mod look;
+mod reconcile;
+mod remove;
+mod saved;
+mod targets;
+mod trust_store;
+mod verify;

@@ -1,0 +1,115 @@
+//! Several private spaces, from the environment and the TOML file.
+
+use std::fs;
+
+use crate::fixture::{CONTEXT, DOMAIN, Fixture};
+
+#[test]
+fn every_target_is_tried_and_a_second_run_touches_only_what_is_missing() {
+    let mut fixture = Fixture::new();
+    for name in ["b", "c"] {
+        fixture.add_space(name);
+    }
+    fixture
+        .bench
+        .set("CH2_PRIVATE_SPACE_ID", "prod, nowhere ,c");
+    let leaf = fixture.leaf(&[DOMAIN]);
+    fixture
+        .deploy_leaf(DOMAIN, &leaf, &[])
+        .code(4)
+        .prints("prod: ")
+        .prints("c: ")
+        .tells("no private space \"nowhere\"")
+        .tells("1 of 3 failed");
+    fixture.bench.set("CH2_PRIVATE_SPACE_ID", "prod,b,c");
+    fixture.bench.sim.clear_log();
+    fixture
+        .deploy_leaf(DOMAIN, &leaf, &[])
+        .code(0)
+        .prints("b: *.acme.example in TLS context x-acme-example: created");
+    assert_eq!(fixture.writes(), 1);
+    let tokens = fixture
+        .lines()
+        .iter()
+        .filter(|line| *line == "POST token")
+        .count();
+    assert_eq!(tokens, 1);
+}
+
+#[test]
+fn refused_credentials_are_tried_once_for_all_targets() {
+    let mut fixture = Fixture::new();
+    fixture.add_space("b");
+    fixture
+        .bench
+        .set("CH2_PRIVATE_SPACE_ID", "prod,b")
+        .set_secret("CH2_CLIENT_SECRET", "canary-wrong-secret-78");
+    fixture.deploy().code(3).tells("2 of 2 failed");
+    assert_eq!(fixture.lines().len(), 1);
+}
+
+#[test]
+fn targets_of_the_toml_file_have_their_own_account_and_domains_and_are_not_saved() {
+    let mut fixture = Fixture::new();
+    fixture.add_space("second");
+    let (id, secret) = {
+        let mut sim = fixture.bench.sim.world();
+        let sim = &mut *sim;
+        sim.anypoint
+            .add_app(&mut sim.ids, &fixture.organization, &["admin:cloudhub"])
+    };
+    fixture.bench.never_shown(secret.clone());
+    fixture.bench.write("second.secret", format!("{secret}\n"));
+    let toml = format!(
+        "[[cloudhub_v2.target]]\nname = \"one\"\nprivate_space = \"prod\"\ndomains = [\"*.other.example\"]\n\
+         [[cloudhub_v2.target]]\nname = \"two\"\nprivate_space = [\"second\"]\norganization = \"{}\"\n\
+         client_id = \"{id}\"\nclient_secret_file = \"second.secret\"\ntls_context_name = \"wild card\"\n\
+         domains = [\"*.acme.example\"]\n",
+        fixture.organization
+    );
+    let toml = fixture.bench.write("hooks.toml", toml);
+    fixture
+        .bench
+        .set("ANYPOINT_HOOKS_CONFIG", toml.to_str().unwrap());
+    fixture.forget_environment();
+    let url = fixture.bench.sim.url().to_owned();
+    fixture.bench.set("ANYPOINT_URL", url);
+    let conf = fixture.acme_calls("");
+    fixture.deploy().code(0).prints("two: ");
+    assert!(fixture.context("second", "wild card").is_some());
+    assert!(fixture.context("prod", CONTEXT).is_none());
+    let saved = fs::read_to_string(conf).unwrap();
+    assert!(
+        !saved.contains("CH2_") && !saved.contains("ORGANIZATION"),
+        "{saved}"
+    );
+
+    let leaf = fixture.leaf(&["else.example"]);
+    fixture
+        .deploy_leaf("else.example", &leaf, &[])
+        .code(2)
+        .tells("takes else.example");
+    // In the environment, targets beat those of the file.
+    fixture.bench.set("CH2_PRIVATE_SPACE_ID", "prod");
+    fixture.deploy().code(2).tells("no credentials");
+}
+
+#[test]
+fn requests_are_paced_to_what_the_platform_takes() {
+    let mut fixture = Fixture::new();
+    let names: Vec<String> = (0..8).map(|n| format!("s{n}")).collect();
+    for name in &names {
+        fixture.add_space(name);
+    }
+    fixture.bench.set("CH2_PRIVATE_SPACE_ID", names.join(","));
+    fixture.deploy().code(0);
+    let refused = fixture
+        .bench
+        .sim
+        .requests()
+        .iter()
+        .filter(|entry| entry.status == Some(429))
+        .count();
+    assert_eq!(refused, 0);
+    assert!(fixture.bench.sim.requests().len() > 15);
+}

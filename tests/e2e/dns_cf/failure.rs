@@ -1,0 +1,83 @@
+//! Failures of the API leave nothing half done.
+
+use simulator::Fault;
+use simulator::faults::Action;
+
+use crate::fixture::{NAME, RECORDS, ZONE, add, bench, records_in, rm, txt};
+
+#[test]
+fn a_lost_answer_is_looked_for_and_leaves_exactly_one_record() {
+    let effects = [
+        Action::LostAnswer,
+        Action::LostBody,
+        Action::Truncate { bytes: 20 },
+        Action::Reset,
+        Action::Close,
+        Action::Html { status: 502 },
+        Action::Html { status: 200 },
+    ];
+    for action in effects {
+        let bench = bench();
+        bench
+            .sim
+            .faults()
+            .add(Fault::on("POST", RECORDS, action.clone()));
+        add(&bench, NAME, "v").code(0);
+        assert_eq!(txt(&bench, NAME), ["v"], "{action:?}");
+        rm(&bench, NAME, "v").code(0);
+        assert_eq!(records_in(&bench, ZONE), 0);
+    }
+}
+
+#[test]
+fn an_add_whose_effect_cannot_be_established_ends_with_7() {
+    let bench = bench();
+    bench
+        .sim
+        .faults()
+        .add(Fault::on("POST", RECORDS, Action::LostAnswer).always());
+    bench
+        .sim
+        .faults()
+        .add(Fault::on("GET", RECORDS, Action::Empty { status: 200 }).always());
+    add(&bench, NAME, "v")
+        .code(7)
+        .tells("cannot be seen either")
+        .tells("dns_cf sweep");
+}
+
+#[test]
+fn an_api_that_keeps_failing_ends_with_6_and_leaves_nothing() {
+    let bench = bench();
+    bench
+        .sim
+        .faults()
+        .add(Fault::on("POST", RECORDS, Action::Close).always());
+    add(&bench, NAME, "v").code(6);
+    assert_eq!(records_in(&bench, ZONE), 0);
+}
+
+#[test]
+fn a_moment_of_too_many_requests_is_waited_for() {
+    let bench = bench();
+    let fault = Action::Answer {
+        status: 429,
+        headers: vec![("retry-after".to_owned(), "1".to_owned())],
+        body: r#"{"success":false,"errors":[{"code":971,"message":"Please wait"}]}"#.to_owned(),
+    };
+    bench
+        .sim
+        .faults()
+        .add(Fault::on("*", "/client/v4/*", fault).after(1));
+    add(&bench, NAME, "v").code(0);
+    assert_eq!(txt(&bench, NAME), ["v"]);
+}
+
+#[test]
+fn nothing_listens_there_ends_with_6() {
+    let mut bench = bench();
+    bench
+        .set("CF_Api", "https://127.0.0.1:9/client/v4")
+        .set("ANYPOINT_HOOKS_DEADLINE", "1s");
+    add(&bench, NAME, "v").code(6).tells("cannot be reached");
+}

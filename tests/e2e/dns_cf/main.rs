@@ -1,0 +1,17 @@
+//! `dns_cf` from end to end: the built program against the simulator.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod alias;
+mod callers;
+mod check;
+mod cname;
+mod failure;
+mod fixture;
+mod input;
+mod output;
+mod records;
+mod saved;
+mod sweep;
+mod wait;
+mod zone;

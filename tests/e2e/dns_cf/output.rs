@@ -1,0 +1,70 @@
+//! What is shown and logged, in acme.sh's voice too.
+
+use std::fs;
+
+use simulator::Fault;
+use simulator::faults::Action;
+
+use crate::fixture::{NAME, ZONE, add, as_hook, bench, dns_cf, domain_conf, read, rm};
+
+#[test]
+fn as_a_hook_it_speaks_as_acme_sh_does_and_is_silent_on_standard_error() {
+    let mut bench = bench();
+    as_hook(&mut bench);
+    let done = add(&bench, NAME, "v");
+    done.code(0);
+    assert_eq!(done.stderr, "");
+    let line = done.stdout.trim();
+    assert!(
+        line.starts_with('[')
+            && line.ends_with(
+                "] TXT record _acme-challenge.acme.example created in zone acme.example"
+            ),
+        "{line}"
+    );
+}
+
+#[test]
+fn an_error_about_a_sourced_value_names_the_conf_file_it_stands_in() {
+    let mut bench = bench();
+    let conf = as_hook(&mut bench);
+    let stale = "canarytoken_canarytoken_canarytoken_ca04";
+    fs::write(domain_conf(&conf), format!("CF_Token='{stale}'\n")).unwrap();
+    bench.set_secret("CF_Token", stale);
+    add(&bench, NAME, "v")
+        .code(3)
+        .tells("CF_Token (saved in")
+        .tells("acme.example.conf");
+}
+
+#[test]
+fn no_secret_shows_at_full_verbosity_in_any_outcome() {
+    let mut bench = bench();
+    let log = bench.home().join("log");
+    as_hook(&mut bench);
+    bench
+        .set("DEBUG", "3")
+        .set("LOG_FILE", log.to_str().unwrap())
+        .set("LOG_LEVEL", "3")
+        .set("OUTPUT_INSECURE", "1");
+    let token = bench.sim.world().cloudflare.add_token();
+    bench.set_secret("CF_Token", &token);
+    add(&bench, NAME, "v").code(0);
+    rm(&bench, NAME, "v").code(0);
+    // An answer that echoes what was sent.
+    let echo = Action::Answer {
+        status: 403,
+        headers: Vec::new(),
+        body: format!(
+            r#"{{"success":false,"errors":[{{"code":9109,"message":"Invalid access token {token}"}}]}}"#
+        ),
+    };
+    bench.sim.faults().add(Fault::on("*", "*", echo).always());
+    add(&bench, NAME, "v").code(3);
+    dns_cf(&bench, &["check", ZONE, "--write"]).code(3);
+    bench.unset("ANYPOINT_HOOKS_VOICE");
+    dns_cf(&bench, &["-vv", "add", NAME, "v"])
+        .code(3)
+        .tells("GET zones");
+    assert!(read(&log).contains("GET zones") && !read(&log).contains(&token));
+}
