@@ -1009,10 +1009,78 @@ fn every_script_explains_itself_and_refuses_what_it_does_not_know() {
     }
 }
 
+/// A machine without C compiler and openssl: a folder that is all of PATH, in which `apt-get` brings both. What it was
+/// asked for goes into the file `asked`.
+fn bare_machine(user: &str) -> Place {
+    let place = Place::new();
+    let tools = place.path("tools");
+    fs::create_dir(&tools).unwrap();
+    for name in ["cat", "chmod", "dirname", "mktemp", "rm", "tr"] {
+        let paths = std::env::var_os("PATH").unwrap();
+        let program = std::env::split_paths(&paths)
+            .map(|folder| folder.join(name))
+            .find(|program| program.is_file())
+            .unwrap();
+        symlink(program, tools.join(name)).unwrap();
+    }
+    let program = |name: &str, code: &str| {
+        write(&tools.join(name), &format!("#!/bin/sh\n{code}\n"), 0o755);
+    };
+    program("id", &format!("echo {user}"));
+    program("dpkg", "");
+    program("cargo", "echo building >&2; exit 9");
+    program(
+        "apt-get",
+        &format!(
+            "echo \"$*\" >>'{asked}'\ncd '{tools}' && cat id >cc && cat id >openssl && chmod 755 cc openssl",
+            asked = text(&place.path("asked")),
+            tools = text(&tools)
+        ),
+    );
+    place
+}
+
+fn demonstrate_on(place: &Place, arguments: &[&str]) -> Ran {
+    Ran::of(
+        Command::new("/bin/sh")
+            .arg(scripts().join("demo.sh"))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", place.path("tools"))
+            .env("HOME", place.path("user")),
+    )
+}
+
+#[test]
+fn the_demonstration_installs_what_it_lacks_where_it_may() {
+    let place = bare_machine("0");
+    let ran = demonstrate_on(&place, &[]);
+    assert_eq!(ran.code, Some(9), "{ran:?}");
+    assert!(ran.stderr.contains("building"), "{ran:?}");
+    let asked = fs::read_to_string(place.path("asked")).unwrap();
+    assert!(
+        asked.contains("install -y --no-install-recommends gcc libc6-dev openssl pebble curl git"),
+        "{asked}"
+    );
+}
+
+#[test]
+fn the_demonstration_names_what_it_lacks_where_it_may_not_install() {
+    let missing = "missing for the demonstration: cc openssl. To go on: apt-get install gcc libc6-dev openssl";
+    let place = bare_machine("1000");
+    demonstrate_on(&place, &["--direct"]).refused_with(missing);
+    let place = bare_machine("0");
+    demonstrate_on(&place, &["--no-install", "--direct"]).refused_with(missing);
+    assert!(!place.path("asked").exists());
+
+    fs::remove_file(place.path("tools/dpkg")).unwrap();
+    demonstrate_on(&place, &[]).refused_with("install it with the package manager of this system");
+}
+
 /// The README's first command. It builds with the caller's own cargo and target folder.
 fn demonstrate(arguments: &[&str]) -> Ran {
     let mut command = Command::new(scripts().join("demo.sh"));
-    command.args(arguments);
+    command.arg("--no-install").args(arguments);
     for (name, _) in std::env::vars_os() {
         // What cargo sets for this test would make build scripts run again.
         if name.to_str().is_some_and(|name| {
