@@ -596,8 +596,8 @@ fn the_shims_differ_in_names_and_variables_only() {
             let content = fs::read_to_string(scripts().join(shim)).unwrap();
             let (category, name) = shim.split_once('/').unwrap();
             let (_, body) = content.split_once("# A subshell").unwrap();
-            let (head, rest) = body.split_once("ANYPOINT_HOOKS_DEADLINE").unwrap();
-            let (_, tail) = rest.split_once("; do\n").unwrap();
+            let (head, rest) = body.split_once("# settings: begin").unwrap();
+            let (_, tail) = rest.split_once("# settings: end").unwrap();
             format!("{head}{tail}")
                 .replace(program, "P")
                 .replace(name, "P")
