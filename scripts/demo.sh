@@ -11,27 +11,52 @@ usage() {
   cat <<'TEXT'
 Shows the main job on this machine, without any account: acme.sh issues a wildcard certificate from pebble (a small
 ACME server) through dns_cf, cloudhub_v2 deploys it, and a renewal with an empty environment replaces it. Cloudflare
-and the Anypoint Platform are simulated. Nothing outside of a temporary folder and target/ is touched.
+and the Anypoint Platform are simulated. Nothing outside of a temporary folder and target/ is touched, except that
+packages it needs are installed when it runs as root on Debian or Ubuntu.
 
-  scripts/demo.sh [--direct]
+  scripts/demo.sh [--direct] [--no-install]
 
-  --direct   without acme.sh and pebble: call the executables directly, with a certificate made by openssl
+  --direct       without acme.sh and pebble: call the executables directly, with a certificate made by openssl
+  --no-install   install nothing, even as root on Debian or Ubuntu
 
-Environment: ACME_SH, an acme.sh to use (default: on PATH, ~/.acme.sh, or fetched with git)
+Environment:
+  ACME_SH   an acme.sh to use (default: on PATH, ~/.acme.sh, or fetched with git)
 TEXT
 }
 
 direct=
-case ${1:-} in
-'') ;;
---direct) direct="as asked for" ;;
--h | --help) usage && exit 0 ;;
-*) die "unknown option '$1': see $0 --help" ;;
-esac
-
-for tool in cargo openssl; do
-  command -v "$tool" >/dev/null || die "$tool is needed for the demonstration: install it"
+install=yes
+for option in "$@"; do
+  case $option in
+  --direct) direct="as requested" ;;
+  --no-install) install= ;;
+  -h | --help) usage && exit 0 ;;
+  *) die "unknown option '$option': see $0 --help" ;;
+  esac
 done
+
+# --- What it takes ----------------------------------------------------------------------------------------------
+
+have cargo || die "cargo is missing: install Rust from https://rustup.rs"
+required="$c_compiler openssl:openssl"
+# acme.sh calls curl; git fetches acme.sh.
+optional='pebble:pebble curl:curl git:git'
+if [ -n "$direct" ]; then optional=; fi
+# shellcheck disable=SC2086 # a list of tools
+packages=$(missing_packages $required $optional)
+if [ -n "$packages" ] && [ -n "$install" ] && can_install; then
+  say "Installing $packages"
+  # shellcheck disable=SC2086 # a list of packages
+  apt_output=$(install_packages $packages 2>&1)
+  # shellcheck disable=SC2086 # a list of tools
+  if [ -n "$(missing_commands $required)" ]; then printf '%s\n' "$apt_output" >&2; fi
+fi
+# shellcheck disable=SC2086 # a list of tools
+missing=$(missing_commands $required)
+if [ -n "$missing" ]; then
+  if has_apt; then how="apt-get install $packages, as root"; else how="install it with the package manager of this system"; fi
+  die "missing for the demonstration: $missing. To go on: $how"
+fi
 
 work=$(mktemp -d)
 simulator=
@@ -116,8 +141,10 @@ if [ -z "$direct" ]; then
   acme_sh=$(find_acme_sh "$root/target/acme.sh")
   if [ -z "$acme_sh" ]; then
     direct="there is no acme.sh here, and fetching it did not work: set ACME_SH to one"
-  elif ! command -v pebble >/dev/null; then
+  elif ! have pebble; then
     direct="there is no pebble here: on Debian and Ubuntu, apt-get install pebble"
+  elif ! have curl && ! have wget; then
+    direct="there is no curl here, which acme.sh needs: install it"
   fi
 fi
 
