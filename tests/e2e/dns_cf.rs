@@ -658,6 +658,19 @@ fn a_success_with_a_failure_inside_is_a_failure() {
         .tells("DNS name is invalid. (9000)");
 }
 
+#[test]
+fn a_proxy_that_cannot_be_understood_is_refused_before_anything_goes_out_directly() {
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        let mut bench = bench();
+        bench.set(name, "http//user:canary-of-a-proxy@proxy.acme.example:3128");
+        bench.never_shown("canary-of-a-proxy");
+        add(&bench, NAME, "value").code(2).tells(name);
+        assert_eq!(bench.sim.requests().len(), 0, "{:?}", lines(&bench));
+        bench.set("NO_PROXY", "localhost,127.0.0.1");
+        add(&bench, NAME, "value").code(0);
+    }
+}
+
 // --- Names and values -----------------------------------------------------------------------------------------
 
 #[test]
