@@ -185,7 +185,10 @@ fn apis(
     match (request.method.as_str(), rest) {
         ("GET", []) => {
             let instance = &anypoint.api_manager.instances[there];
-            Ok(Answer::json(200, &instances::instance_json(instance, true, now)))
+            Ok(Answer::json(
+                200,
+                &instances::instance_json(instance, true, now),
+            ))
         }
         ("DELETE", []) => {
             anypoint.api_manager.instances.remove(there);
