@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use args::OutputArgs;
+pub use args::{OutputArgs, VerbosityArgs};
 pub use exit::Outcome;
 pub use invocation::Invocation;
 pub use progress::Progress;

@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use common::error::{Error, Result};
 use common::flex::registration::{FILE_NAME, Files, LARGEST};
-use common::log::Output;
+use common::log::Log;
 use common::system::environment::Env;
 use common::system::files::{self, FolderLock};
-use common::system::process::Hold;
+use common::system::process::{Hold, user};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
@@ -89,7 +89,7 @@ pub(crate) fn folder_for_cluster(
 }
 
 fn is_root() -> bool {
-    crate::runtime::user().0 == 0
+    user().0 == 0
 }
 
 /// The folder beside everything that a gateway may load: outside of the outermost `conf.d`, else of the file's folder.
@@ -124,7 +124,7 @@ pub(crate) fn is_unfinished(folder: &Path) -> bool {
 impl State {
     /// Makes the folder if needed, waits for another run to let go of it, and removes what killed runs left there.
     /// `limit` is how long `flexctl` may take, also one that such a run left behind.
-    pub(crate) fn open(folder: &Path, limit: Duration, out: &Output) -> Result<Self> {
+    pub(crate) fn open(folder: &Path, limit: Duration, log: &Log) -> Result<Self> {
         make(folder).map_err(|err| {
             Error::config(format!(
                 "the folder {} for backups cannot be made",
@@ -143,24 +143,24 @@ impl State {
             _lock: lock,
         };
         for left in state.entries(WORK) {
-            out.debug(format!(
+            log.debug(format!(
                 "removing {}, left by a run that was killed",
                 left.display()
             ));
             match Hold::wait_for_end(&left.join(LOCK), limit) {
                 Ok(false) => {}
-                Ok(true) => out
+                Ok(true) => log
                     .info("flexctl of a run that was killed was still running, and has ended now"),
-                Err(err) => out.warn(err.to_string()),
+                Err(err) => log.warn(err.to_string()),
             }
             if let Some(kept) = state.keep_rejected(&left.join(NEW)) {
-                out.warn(format!(
+                log.warn(format!(
                     "what flexctl wrote in a run that was killed is kept in {}",
                     kept.display()
                 ));
             }
             if let Err(err) = fs::remove_dir_all(&left) {
-                out.warn(format!("{} cannot be removed: {err}", left.display()));
+                log.warn(format!("{} cannot be removed: {err}", left.display()));
             }
             state.left.push(left);
         }
@@ -243,11 +243,11 @@ impl State {
     }
 
     /// Removes all but the last `keep` backups.
-    pub(crate) fn prune(&self, keep: usize, out: &Output) {
+    pub(crate) fn prune(&self, keep: usize, log: &Log) {
         let backups = self.backups();
         for folder in &backups[..backups.len().saturating_sub(keep)] {
             if let Err(err) = fs::remove_dir_all(folder) {
-                out.warn(format!("{} cannot be removed: {err}", folder.display()));
+                log.warn(format!("{} cannot be removed: {err}", folder.display()));
             }
         }
     }
@@ -371,9 +371,8 @@ fn make(folder: &Path) -> io::Result<()> {
 /// A folder that somebody else made could lead our files elsewhere.
 fn own(folder: &Path) -> Result<()> {
     let meta = fs::symlink_metadata(folder);
-    let ours = meta.is_ok_and(|meta| {
-        meta.is_dir() && meta.uid() == crate::runtime::user().0 && meta.mode() & 0o022 == 0
-    });
+    let ours =
+        meta.is_ok_and(|meta| meta.is_dir() && meta.uid() == user().0 && meta.mode() & 0o022 == 0);
     if ours {
         return Ok(());
     }
@@ -432,14 +431,13 @@ mod tests {
     #[test]
     fn backups_are_kept_once_each_and_only_as_many_as_wanted() {
         let folder = tempfile::tempdir().unwrap();
-        let state =
-            State::open(&folder.path().join("s"), Duration::ZERO, &Output::quiet()).unwrap();
+        let state = State::open(&folder.path().join("s"), Duration::ZERO, &Log::quiet()).unwrap();
         let now: Timestamp = "2026-11-22T06:45:00Z".parse().unwrap();
         for text in ["1", "2", "2", "3", "4"] {
             state.back_up(&set(text), now).unwrap();
         }
         assert_eq!(state.backups().len(), 4);
-        state.prune(2, &Output::quiet());
+        state.prune(2, &Log::quiet());
         assert_eq!(state.backups().len(), 2);
         assert_eq!(state.last_backup().unwrap().1, set("4"));
         let file = state.backups()[0].join("registration.yaml.old");
@@ -450,12 +448,12 @@ mod tests {
     fn what_a_killed_run_left_is_removed_and_what_it_staged_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        let state = State::open(&path, Duration::ZERO, &Output::quiet()).unwrap();
+        let state = State::open(&path, Duration::ZERO, &Log::quiet()).unwrap();
         assert!(state.left.is_empty());
         let left = state.work().unwrap().keep();
         state.stage(&set("new")).unwrap();
         drop(state);
-        let state = State::open(&path, Duration::ZERO, &Output::quiet()).unwrap();
+        let state = State::open(&path, Duration::ZERO, &Log::quiet()).unwrap();
         assert!(state.left == [left.clone()] && !left.exists());
         assert_eq!(state.staged().unwrap(), Some(set("new")));
         state.clear_staged().unwrap();
@@ -469,6 +467,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         std::os::unix::fs::symlink(folder.path(), &path).unwrap();
-        assert!(State::open(&path, Duration::ZERO, &Output::quiet()).is_err());
+        assert!(State::open(&path, Duration::ZERO, &Log::quiet()).is_err());
     }
 }

@@ -182,7 +182,7 @@ mod needs_podman {
         run.code(0)
             .tells("runtime podman: a container mounts the registration")
             .tells(&format!("flexctl of the image {}", gateway.image))
-            .tells("flexctl registration inspect says the same")
+            .tells("flexctl registration inspect reports the same expiry")
             .prints(&format!("restarted {} (podman)", gateway.name));
         assert_eq!(days_left(&edge.installed()), 365);
         let after = fs::metadata(&edge.file).unwrap();

@@ -39,7 +39,7 @@ fn a_due_registration_is_renewed_with_its_owner_and_mode_and_the_unit_restarted(
         .prints("renewed, valid until")
         .prints("restarted flex-gateway (systemd)");
     run.tells("runtime linux: FLEXCTL is set")
-        .tells("flexctl registration inspect says the same");
+        .tells("flexctl registration inspect reports the same expiry");
 
     let new = fs::metadata(&edge.file).unwrap();
     assert_eq!(

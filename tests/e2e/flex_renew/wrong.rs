@@ -104,7 +104,7 @@ fn a_different_opinion_of_flexctl_is_said_and_decides_nothing() {
     edge.bench.set("FLEXCTL", flexctl.to_str().unwrap());
     edge.renew(&[])
         .code(0)
-        .tells("says that the certificate ends on 2001-02-03 04:05 UTC");
+        .tells("says that the certificate expires on 2001-02-03 04:05 UTC");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn refused_credentials_are_named() {
     edge.bench.set("FLEX_USERNAME", "ada");
     edge.renew(&[])
         .code(2)
-        .tells("FLEX_PASSWORD is missing, while FLEX_USERNAME is given");
+        .tells("FLEX_PASSWORD is missing, while FLEX_USERNAME (environment) is given");
 }
 
 #[test]

@@ -8,23 +8,26 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use common::cli::{Invocation, Report, exit};
 use common::duration;
 use common::error::{Error, Kind, Result};
-use common::flex::flexctl::Renewal;
+use common::flex::flexctl::{Flexctl, Renewal};
 use common::flex::registration::{FILE_NAME, Files, Registration};
-use common::log::{Output, Report};
-use common::settings::Settings;
+use common::log;
 use common::system::clock::SharedClock;
 use common::system::process;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::args::RenewArgs;
+use crate::call::Call;
+use crate::containers::{Engine, Mounted};
+use crate::dates::day;
+use crate::discovery::FLEXCTL;
 use crate::gateway::Gateway;
-use crate::place::Place;
+use crate::installation::Installation;
 use crate::proof::{self, Proof};
-use crate::runtime::containers::Mounted;
-use crate::runtime::{self, Call, Restart, Runtime};
+use crate::restart::Restart;
+use crate::runtime::Runtime;
 use crate::state::{self, State};
 
 /// What became of one registration.
@@ -83,47 +86,29 @@ impl Report for Renewed {
     }
 }
 
-/// A moment to the minute, for people.
-pub(crate) fn day(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-/// What a renewal needs beside the gateway.
-#[derive(Debug, Clone)]
-pub(crate) struct World<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) clock: SharedClock,
-    pub(crate) out: Output,
-}
-
-/// Renews a gateway's registration if it is due.
-pub(crate) fn renew(
-    gateway: &Gateway,
-    args: &RenewArgs,
-    world: &World<'_>,
-) -> anyhow::Result<Renewed> {
-    let (runtime, why) = runtime::choose(gateway)?;
-    let mut place = Place::of(gateway)?;
-    let folder = place.state_folder(gateway, world.settings.env())?;
-    let installed = place.read()?;
-    let before = installed.parse(&place.name())?;
-    if !args.force && !is_due(&before, gateway, &world.clock) && !state::is_unfinished(&folder) {
+/// Renews a gateway's registration if it is due, or whatever its date if `force` says so.
+pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow::Result<Renewed> {
+    let (runtime, why) = gateway.runtime()?;
+    let mut installation = Installation::of(gateway)?;
+    let folder = installation.state_folder(gateway, call.env())?;
+    let before = installation.registration()?;
+    if !force && !is_due(&before, gateway, &call.clock) && !state::is_unfinished(&folder) {
         return Ok(not_due(gateway, &before));
     }
-    world.out.info(format!("runtime {runtime}: {why}"));
-    let state = State::open(&folder, gateway.flexctl_timeout, &world.out)?;
+    call.log.info(format!("runtime {runtime}: {why}"));
+    let state = State::open(&folder, gateway.flexctl_timeout, &call.log)?;
     Procedure {
         gateway,
-        world,
+        call,
         runtime,
         state: &state,
-        force: args.force,
+        force,
     }
-    .run(&mut place)
+    .run(&mut installation)
     .and_then(|done| {
         // From here on nothing is changed, so other runs need not wait.
         drop(state);
-        prove(gateway, args, world, &place, done)
+        prove(call, gateway, &installation, done)
     })
 }
 
@@ -153,35 +138,37 @@ struct Done {
 
 struct Procedure<'a> {
     gateway: &'a Gateway,
-    world: &'a World<'a>,
+    call: &'a Invocation,
     runtime: Runtime,
     state: &'a State,
     force: bool,
 }
 
 impl Procedure<'_> {
-    fn run(&self, place: &mut Place) -> anyhow::Result<Done> {
-        let out = &self.world.out;
+    fn run(&self, installation: &mut Installation) -> anyhow::Result<Done> {
+        let log = &self.call.log;
         // Read again: another run may have finished its work while this one waited for the lock.
-        let old = place.read()?;
-        let before = old.parse(&place.name())?;
+        let old = installation.read()?;
+        let before = old.parse(&installation.name())?;
         let waiting = self.waiting(&old, &before)?;
-        if waiting.is_none() && !self.force && !is_due(&before, self.gateway, &self.world.clock) {
+        if waiting.is_none() && !self.force && !is_due(&before, self.gateway, &self.call.clock) {
             return Ok(Done {
                 renewed: not_due(self.gateway, &before),
                 registration: None,
                 restart: None,
             });
         }
-        place.prepare(self.gateway, out)?;
-        let mounted = self.mounted(place)?;
-        let restart = match place {
-            Place::Host(_) => Restart::of_host(self.gateway, self.runtime, &mounted)?,
-            Place::Cluster(cluster) => Restart::of_cluster(self.gateway, cluster),
+        installation.prepare(log)?;
+        let mounted = self.mounted(installation)?;
+        let restart = match installation {
+            Installation::Host(_) => {
+                Restart::of_host(&self.gateway.restart, self.runtime, &mounted)?
+            }
+            Installation::Cluster(cluster) => Restart::of_cluster(&self.gateway.restart, cluster),
         };
         let (action, new) = match waiting {
             Some(new) => {
-                out.info(
+                log.info(
                     "an earlier run was interrupted before its end: going on with what it got",
                 );
                 (Action::Finished, new)
@@ -189,9 +176,9 @@ impl Procedure<'_> {
             None => (Action::Renewed, self.ask_flexctl(&old, &before, &mounted)?),
         };
         let after = new.parse("the new registration")?;
-        let backup = self.install(place, &old, &new, &restart)?;
+        let backup = self.install(installation, &old, &new, &restart)?;
         self.state.clear_staged()?;
-        self.state.prune(self.gateway.keep, out);
+        self.state.prune(self.gateway.keep, log);
         Ok(Done {
             renewed: Renewed {
                 gateway: self.gateway.name.clone(),
@@ -224,21 +211,21 @@ impl Procedure<'_> {
         if better {
             return Ok(Some(staged));
         }
-        self.world
-            .out
+        self.call
+            .log
             .debug("what an interrupted run had left is older than what is installed");
         self.state.clear_staged()?;
         Ok(None)
     }
 
-    /// The gateway's own containers, and the end of those that a killed run left.
-    fn mounted(&self, place: &Place) -> Result<Vec<Mounted>> {
-        let (Place::Host(file), Runtime::Docker | Runtime::Podman) = (place, self.runtime) else {
+    /// The gateway's own containers. Those that a killed run left are removed.
+    fn mounted(&self, installation: &Installation) -> Result<Vec<Mounted>> {
+        let (Installation::Host(file), Some(engine)) = (installation, Engine::of(self.runtime))
+        else {
             return Ok(Vec::new());
         };
-        let engine = runtime::containers::Engine::new(self.runtime);
         for left in &self.state.left {
-            engine.remove(&engine.container_name(left));
+            engine.remove(&Engine::container_name(left));
         }
         engine.mounting(file)
     }
@@ -250,13 +237,10 @@ impl Procedure<'_> {
         before: &Registration,
         mounted: &[Mounted],
     ) -> anyhow::Result<Files> {
-        let out = &self.world.out;
+        let log = &self.call.log;
         before.check_key(&self.gateway.name)?;
-        let login = self.gateway.login(self.world.settings, out)?;
-        let runtime = match self.runtime {
-            Runtime::Kubernetes => runtime::choose_via(self.gateway)?,
-            runtime => runtime,
-        };
+        let login = self.gateway.login(&self.call.settings)?;
+        let runtime = self.gateway.runtime_of_flexctl(self.runtime)?;
         let work = self.state.work()?;
         let unwritable = |err: std::io::Error| {
             Error::config(format!("{} cannot be written", work.path().display()))
@@ -273,25 +257,25 @@ impl Procedure<'_> {
         }
         state::write(&input, old, "").map_err(unwritable)?;
 
-        let mut call = Call::new(self.gateway, runtime, work.path(), mounted)?;
-        call.flexctl.folder = Some(work.path().to_owned());
-        call.flexctl.hold = Some(self.state.hold(&work)?);
-        out.info(format!(
+        let mut flexctl = Call::new(self.gateway, runtime, work.path(), mounted)?;
+        flexctl.flexctl.folder = Some(work.path().to_owned());
+        flexctl.flexctl.hold = Some(self.state.hold(&work)?);
+        log.info(format!(
             "{} until {}: asking {} for a new registration",
-            if before.expiry() < self.world.clock.now() {
+            if before.expiry() < self.call.clock.now() {
                 "was valid"
             } else {
                 "valid"
             },
             day(before.expiry()),
-            call.described
+            flexctl.described
         ));
         let answered = {
-            let _progress = out.progress("waiting for flexctl");
-            call.flexctl.renew(&Renewal {
+            let _progress = self.call.progress("waiting for flexctl");
+            flexctl.flexctl.renew(&Renewal {
                 login: &login,
-                registration: &call.sees.join("in").join(FILE_NAME),
-                output: &call.sees.join(state::NEW),
+                registration: &flexctl.sees.join("in").join(FILE_NAME),
+                output: &flexctl.sees.join(state::NEW),
                 update_urls: self.gateway.update_urls,
             })
         };
@@ -301,12 +285,12 @@ impl Procedure<'_> {
                     return Err(said.without_file().into());
                 }
                 if !said.says_completed() {
-                    out.warn("flexctl did not say \"Registration renewal completed\"; what it wrote decides");
+                    log.warn("flexctl did not say \"Registration renewal completed\"; what it wrote decides");
                 }
                 accept(&output, old, before)
             }
             Err(err) => {
-                call.stop();
+                flexctl.stop();
                 Err(err)
             }
         };
@@ -317,7 +301,7 @@ impl Procedure<'_> {
             }
             Err(err) => {
                 if let Some(kept) = self.state.keep_rejected(&output) {
-                    out.warn(format!("what flexctl wrote is kept in {}", kept.display()));
+                    log.warn(format!("what flexctl wrote is kept in {}", kept.display()));
                 }
                 Err(err).context("renewing the registration")
             }
@@ -328,12 +312,12 @@ impl Procedure<'_> {
     /// goes back. Returns the folder of the backup.
     fn install(
         &self,
-        place: &Place,
+        installation: &Installation,
         old: &Files,
         new: &Files,
         restart: &Restart,
     ) -> anyhow::Result<PathBuf> {
-        let out = &self.world.out;
+        let log = &self.call.log;
         if process::interrupted() {
             return Err(Error::new(
                 Kind::Unreachable,
@@ -350,26 +334,29 @@ impl Procedure<'_> {
                 None => (PathBuf::new(), None),
             }
         } else {
-            let backup = self.state.back_up(old, self.world.clock.now())?;
-            out.debug(format!(
+            let backup = self.state.back_up(old, self.call.clock.now())?;
+            log.debug(format!(
                 "the old registration is kept in {}",
                 backup.display()
             ));
-            place.install(new, work.path())?;
+            installation.install(new, work.path())?;
             (backup, Some(old.clone()))
         };
-        let installed = place.read().map_err(anyhow::Error::from).and_then(|there| {
-            if there == *new {
-                Ok(())
-            } else {
-                Err(Error::new(
-                    Kind::Unproved,
-                    format!("{} is not what was installed", place.name()),
-                )
-                .into())
-            }
-        });
-        let restarted = installed.and_then(|()| Ok(restart.run(&self.world.clock, out)?));
+        let installed = installation
+            .read()
+            .map_err(anyhow::Error::from)
+            .and_then(|there| {
+                if there == *new {
+                    Ok(())
+                } else {
+                    Err(Error::new(
+                        Kind::Unproved,
+                        format!("{} is not what was installed", installation.name()),
+                    )
+                    .into())
+                }
+            });
+        let restarted = installed.and_then(|()| Ok(restart.run(&self.call.clock, log)?));
         match (restarted, old) {
             (Ok(()), _) => Ok(backup),
             // Nobody knows whether the gateway took it, which is no reason to go back.
@@ -377,7 +364,7 @@ impl Procedure<'_> {
                 "the new registration is installed, and the next run restarts the gateway once more",
             )),
             (Err(err), Some(old)) => {
-                Err(self.go_back(place, &old, new, restart, work.path(), &err))
+                Err(self.go_back(installation, &old, new, restart, work.path(), &err))
             }
             (Err(err), None) => Err(err),
         }
@@ -386,24 +373,24 @@ impl Procedure<'_> {
     /// Puts the old registration back and restarts the gateway with it. The new one is kept.
     fn go_back(
         &self,
-        place: &Place,
+        installation: &Installation,
         old: &Files,
         new: &Files,
         restart: &Restart,
         work: &Path,
         why: &anyhow::Error,
     ) -> anyhow::Error {
-        let out = &self.world.out;
-        out.error(common::log::sentence(why));
-        if let Some(advice) = common::log::advice(why) {
-            out.error(advice);
+        let log = &self.call.log;
+        log.error(log::sentence(why));
+        if let Some(advice) = log::advice(why) {
+            log.error(advice);
         }
-        out.warn("putting the old registration back");
-        let kind = common::cli::exit::kind_of(why).unwrap_or(Kind::Refused);
-        if let Err(err) = place.install(old, work) {
+        log.warn("putting the old registration back");
+        let kind = exit::kind_of(why).unwrap_or(Kind::Refused);
+        if let Err(err) = installation.install(old, work) {
             return anyhow::Error::from(err).context(format!(
                 "{} holds the new registration, the gateway did not start with it, and the old one cannot be put back",
-                place.name()
+                installation.name()
             ));
         }
         let kept = DirBuilder::new()
@@ -413,9 +400,9 @@ impl Procedure<'_> {
             .ok()
             .and_then(|()| self.state.keep_rejected(&work.join("new")));
         if let Err(err) = self.state.clear_staged() {
-            out.warn(common::log::sentence(&err.into()));
+            log.warn(log::sentence(&err.into()));
         }
-        let again = restart.run(&self.world.clock, out);
+        let again = restart.run(&self.call.clock, log);
         let kept = kept.map_or_else(String::new, |kept| {
             format!(" The new registration is kept in {}.", kept.display())
         });
@@ -475,10 +462,9 @@ fn accept(output: &Path, old: &Files, before: &Registration) -> Result<Files> {
 
 /// Proves a renewal: by the installed file again, by `flexctl` inside the gateway, by the platform.
 fn prove(
+    call: &Invocation,
     gateway: &Gateway,
-    args: &RenewArgs,
-    world: &World<'_>,
-    place: &Place,
+    installation: &Installation,
     done: Done,
 ) -> anyhow::Result<Renewed> {
     let Done {
@@ -489,60 +475,64 @@ fn prove(
     let (Some(registration), Some(restart)) = (registration, restart) else {
         return Ok(renewed);
     };
-    let there = place.read()?.parse(&place.name())?;
+    let there = installation.registration()?;
     if there.certificate != registration.certificate {
         return Err(Error::new(
             Kind::Unproved,
             format!(
-                "{} has been changed by somebody else during the restart",
-                place.name()
+                "{} was changed by somebody else during the restart",
+                installation.name()
             ),
         )
         .advise("Look at flex-renew inspect.")
         .into());
     }
-    second_opinion(gateway, place, &restart, &registration, &world.out);
-    world.out.debug(format!(
+    second_opinion(call, gateway, installation, &restart, &registration);
+    call.log.debug(format!(
         "the replicas have {} to report the new certificate",
         duration::show(gateway.timeout)
     ));
     if let Restart::Nothing = restart {
         return Ok(renewed);
     }
-    renewed.proof = proof::of_replicas(gateway, &args.platform, world, &registration)?;
+    renewed.proof = proof::of_replicas(call, &registration, gateway.timeout)?;
     Ok(renewed)
 }
 
 /// What `flexctl` itself says about the installed file. It decides nothing.
 fn second_opinion(
+    call: &Invocation,
     gateway: &Gateway,
-    place: &Place,
+    installation: &Installation,
     restart: &Restart,
     registration: &Registration,
-    out: &Output,
 ) {
-    let answer = match (place, restart) {
+    let program = gateway
+        .flexctl
+        .as_ref()
+        .map_or(FLEXCTL, |flexctl| &flexctl.value);
+    let answer = match (installation, restart) {
         (_, Restart::Containers(engine, names)) => {
             names.first().map(|name| engine.inspect_inside(name))
         }
         (_, Restart::Rollout(cluster)) => Some(cluster.inspect_inside()),
-        (Place::Host(path), _) if process::exists(&gateway.flexctl) => Some(
-            common::flex::flexctl::Flexctl::on_host(&gateway.flexctl, gateway.flexctl_timeout)
-                .inspect(Some(path)),
-        ),
+        (Installation::Host(path), _) if process::exists(program) => {
+            Some(Flexctl::on_host(program, gateway.flexctl_timeout).inspect(Some(path)))
+        }
         _ => None,
     };
     match answer {
         None => {}
         Some(Ok(date)) if date.as_second() == registration.expiry().as_second() => {
-            out.debug("flexctl registration inspect says the same");
+            call.log
+                .debug("flexctl registration inspect reports the same expiry");
         }
-        Some(Ok(date)) => out.warn(format!(
-            "flexctl registration inspect says that the certificate ends on {}, the file says {}",
+        Some(Ok(date)) => call.log.warn(format!(
+            "flexctl registration inspect says that the certificate expires on {}, the file says {}",
             day(date),
             day(registration.expiry())
         )),
-        Some(Err(err)) => out.debug(format!(
+        Some(Err(err)) => call.log.debug(format!(
             "flexctl registration inspect could not be asked: {err}"
         )),
     }

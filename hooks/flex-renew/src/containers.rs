@@ -5,25 +5,26 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::error::{Error, Kind, Result};
+use common::flex::flexctl::Flexctl;
 use common::flex::registration::FILE_NAME;
-use common::system::clock::SharedClock;
 use common::system::files;
-use common::system::process::{self, Program};
+use common::system::process::{self, Program, user};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{CONF_FOLDER, RESTART_LIMIT, Runtime, user, watch};
+use crate::runtime::{CONF_FOLDER, Runtime};
 
 /// Where a renewal's folder is inside the container, as in the documented call.
-pub(super) const WORK: &str = "/registration";
+pub(crate) const WORK: &str = "/registration";
 
 /// Limit on a question to the engine.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Docker or Podman.
-#[derive(Debug, Clone)]
-pub(crate) struct Engine {
-    pub(crate) runtime: Runtime,
+/// What runs containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Docker,
+    Podman,
 }
 
 /// A container that has the registration's folder, or the registration, from this host.
@@ -72,35 +73,50 @@ struct Mount {
 }
 
 impl Engine {
-    pub(crate) fn new(runtime: Runtime) -> Self {
-        Self { runtime }
-    }
+    /// Those that are looked for, in this order.
+    pub(crate) const ALL: [Engine; 2] = [Engine::Docker, Engine::Podman];
 
-    pub(super) fn program(&self) -> &'static str {
-        match self.runtime {
-            Runtime::Docker => "docker",
-            _ => "podman",
+    /// The engine of a runtime; none where it runs no containers of this host.
+    pub(crate) fn of(runtime: Runtime) -> Option<Self> {
+        match runtime {
+            Runtime::Docker => Some(Engine::Docker),
+            Runtime::Podman => Some(Engine::Podman),
+            Runtime::Linux | Runtime::Kubernetes => None,
         }
     }
 
-    pub(super) fn default_image(&self) -> &'static str {
-        match self.runtime {
-            Runtime::Docker => "mulesoft/flex-gateway",
-            _ => "docker.io/mulesoft/flex-gateway",
+    pub(crate) fn runtime(self) -> Runtime {
+        match self {
+            Engine::Docker => Runtime::Docker,
+            Engine::Podman => Runtime::Podman,
         }
     }
 
-    pub(super) fn exists(&self) -> bool {
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Engine::Docker => "docker",
+            Engine::Podman => "podman",
+        }
+    }
+
+    pub(crate) fn default_image(self) -> &'static str {
+        match self {
+            Engine::Docker => "mulesoft/flex-gateway",
+            Engine::Podman => "docker.io/mulesoft/flex-gateway",
+        }
+    }
+
+    pub(crate) fn exists(self) -> bool {
         process::exists(self.program())
     }
 
     /// Whether the engine works: Docker needs its daemon.
-    pub(super) fn answers(&self) -> bool {
+    pub(crate) fn answers(self) -> bool {
         self.ids().is_ok()
     }
 
     /// The registrations of this host that containers have mounted where a gateway reads.
-    pub(super) fn registrations(&self) -> Result<Vec<PathBuf>> {
+    pub(crate) fn registrations(self) -> Result<Vec<PathBuf>> {
         let mut found: Vec<PathBuf> = self
             .mounted()?
             .into_iter()
@@ -119,7 +135,7 @@ impl Engine {
     }
 
     /// The containers that have the registration at `file`.
-    pub(crate) fn mounting(&self, file: &Path) -> Result<Vec<Mounted>> {
+    pub(crate) fn mounting(self, file: &Path) -> Result<Vec<Mounted>> {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let (file, folder) = (real(file), real(&files::folder_of(file)));
         let mut all = self.mounted()?;
@@ -134,7 +150,7 @@ impl Engine {
         Ok(all)
     }
 
-    fn mounted(&self) -> Result<Vec<Mounted>> {
+    fn mounted(self) -> Result<Vec<Mounted>> {
         let containers = self.inspect(&self.ids()?)?;
         Ok(containers
             .into_iter()
@@ -162,7 +178,7 @@ impl Engine {
             .collect())
     }
 
-    fn ids(&self) -> Result<Vec<String>> {
+    fn ids(self) -> Result<Vec<String>> {
         let listed = self
             .ask(["ps", "--all", "--quiet", "--no-trunc"])
             .succeed()
@@ -179,7 +195,7 @@ impl Engine {
             .collect())
     }
 
-    fn inspect(&self, names: &[String]) -> Result<Vec<Container>> {
+    fn inspect(self, names: &[String]) -> Result<Vec<Container>> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
@@ -198,7 +214,7 @@ impl Engine {
     }
 
     /// The arguments of a container that runs `flexctl` on the folder `work` and is gone afterwards.
-    pub(super) fn run_flexctl(&self, name: &str, work: &Path, image: &str) -> Vec<OsString> {
+    pub(crate) fn run_flexctl(self, name: &str, work: &Path, image: &str) -> Vec<OsString> {
         let (uid, gid) = user();
         let mut volume = work.as_os_str().to_owned();
         volume.push(format!(":{WORK}"));
@@ -208,7 +224,7 @@ impl Engine {
         let mut args: Vec<OsString> = ["run", "--rm", "--name", name, "--entrypoint", "flexctl"]
             .map(OsString::from)
             .into();
-        if self.runtime == Runtime::Podman && uid != 0 {
+        if self == Engine::Podman && uid != 0 {
             // Without root, Podman would give files of the container to a subordinate user.
             args.push("--userns=keep-id".into());
         }
@@ -222,8 +238,8 @@ impl Engine {
         args
     }
 
-    /// A name that belongs to one renewal.
-    pub(crate) fn container_name(&self, work: &Path) -> String {
+    /// The name of the container that belongs to the renewal in the folder `work`.
+    pub(crate) fn container_name(work: &Path) -> String {
         let unique = work
             .file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -231,42 +247,22 @@ impl Engine {
     }
 
     /// Removes a container, running or not; one that is not there is no error.
-    pub(crate) fn remove(&self, name: &str) {
+    pub(crate) fn remove(self, name: &str) {
         let _ = self.ask(["rm", "--force", name]).run();
     }
 
-    /// Restarts containers and sees whether they stay up.
-    pub(super) fn restart(&self, names: &[String], clock: &SharedClock) -> Result<()> {
+    /// Restarts containers.
+    pub(crate) fn restart(self, names: &[String], limit: Duration) -> Result<()> {
         Program::new(self.program())
             .arg("restart")
             .args(names)
-            .limit(RESTART_LIMIT)
-            .succeed()?;
-        let started = self.started(names)?;
-        watch(clock, || {
-            // A restart policy hides that the gateway ended by starting it again.
-            if self.started(names)? == started {
-                Ok(())
-            } else {
-                Err(Error::new(Kind::Refused, "it ended and was started again"))
-            }
-        })
-        .map_err(|err| {
-            Error::new(
-                Kind::Refused,
-                format!("{} did not stay up after the restart", names.join(", ")),
-            )
-            .caused_by(err)
-            .advise(format!(
-                "Look at {} logs {}.",
-                self.program(),
-                names.join(" ")
-            ))
-        })
+            .limit(limit)
+            .succeed()
+            .map(drop)
     }
 
     /// When each container was started, all of them running.
-    fn started(&self, names: &[String]) -> Result<Vec<String>> {
+    pub(crate) fn started(self, names: &[String]) -> Result<Vec<String>> {
         let containers = self.inspect(names)?;
         if let Some(down) = containers.iter().find(|container| !container.state.running) {
             return Err(Error::new(
@@ -280,9 +276,9 @@ impl Engine {
             .collect())
     }
 
-    /// When the certificate ends by the account of `flexctl` in a gateway's own container.
-    pub(crate) fn inspect_inside(&self, name: &str) -> Result<Timestamp> {
-        common::flex::flexctl::Flexctl {
+    /// When the certificate expires according to `flexctl` in a gateway's own container.
+    pub(crate) fn inspect_inside(self, name: &str) -> Result<Timestamp> {
+        Flexctl {
             program: self.program().into(),
             before: vec!["exec".into(), name.into(), "flexctl".into()],
             limit: LIMIT,
@@ -292,7 +288,7 @@ impl Engine {
         .inspect(None)
     }
 
-    fn ask<const N: usize>(&self, args: [&str; N]) -> Program {
+    fn ask<const N: usize>(self, args: [&str; N]) -> Program {
         Program::new(self.program()).args(args).limit(LIMIT)
     }
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use common::error::{Error, Kind, Result};
+use common::flex::flexctl::Flexctl;
 use common::flex::registration::{FILE_NAME, Files, SPLIT_NAME};
-use common::log::Output;
+use common::log::Log;
 use common::system::clock::SharedClock;
 use common::system::files;
 use common::system::process::{self, Finished, Program};
@@ -18,11 +19,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::gateway::Gateway;
-
 /// The namespace and deployment of the documented installation.
-pub(crate) const NAMESPACE: &str = "gateway";
-pub(crate) const DEPLOYMENT: &str = "ingress";
+const NAMESPACE: &str = "gateway";
+const DEPLOYMENT: &str = "ingress";
 
 /// The volume that the documented deployment mounts the registration from.
 const VOLUME: &str = "registration";
@@ -36,13 +35,25 @@ const LIMIT: Duration = Duration::from_secs(60);
 const ROLLOUT: &str = "5m";
 const ROLLOUT_LIMIT: Duration = Duration::from_secs(5 * 60 + 30);
 
+/// Where in a cluster a gateway is, as far as somebody has said so.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Coordinates {
+    pub(crate) context: Option<String>,
+    pub(crate) namespace: Option<String>,
+    pub(crate) deployment: Option<String>,
+    pub(crate) secret: Option<String>,
+    pub(crate) release: Option<String>,
+    pub(crate) chart: Option<String>,
+}
+
 /// A gateway in a cluster.
 #[derive(Debug, Clone)]
 pub(crate) struct Cluster {
     context: Option<String>,
     namespace: String,
     deployment: String,
-    pub(crate) secret: String,
+    secret: String,
+    chart: String,
     helm: Option<Helm>,
 }
 
@@ -129,26 +140,38 @@ struct Metadata {
     annotations: BTreeMap<String, String>,
 }
 
+impl Coordinates {
+    /// How messages call the gateway.
+    pub(crate) fn name(&self) -> String {
+        format!(
+            "{}/{}",
+            self.namespace.as_deref().unwrap_or(NAMESPACE),
+            self.deployment.as_deref().unwrap_or(DEPLOYMENT)
+        )
+    }
+}
+
 impl Cluster {
     /// Finds the Secret that the gateway's deployment mounts.
     ///
     /// # Errors
     ///
     /// Not found: no such deployment, or no registration in it. Else those of `kubectl`.
-    pub(crate) fn find(gateway: &Gateway) -> Result<Self> {
-        let given = &gateway.cluster;
+    pub(crate) fn find(given: &Coordinates) -> Result<Self> {
         let or = |given: &Option<String>, default: &str| {
             given.clone().unwrap_or_else(|| default.to_owned())
         };
+        let chart = or(&given.chart, CHART);
         let mut cluster = Self {
             context: given.context.clone(),
             namespace: or(&given.namespace, NAMESPACE),
             deployment: or(&given.deployment, DEPLOYMENT),
             secret: String::new(),
-            helm: gateway.release.clone().map(|release| Helm {
+            helm: given.release.clone().map(|release| Helm {
                 release,
-                chart: or(&gateway.chart, CHART),
+                chart: chart.clone(),
             }),
+            chart,
         };
         cluster.secret = match &given.secret {
             Some(secret) => secret.clone(),
@@ -238,19 +261,14 @@ impl Cluster {
 
     /// Settles whether `helm` puts the registration back. It has to where a release made the Secret: the next
     /// `helm upgrade` would bring the old one back otherwise.
-    pub(crate) fn settle(
-        &mut self,
-        stored: &Stored,
-        gateway: &Gateway,
-        out: &Output,
-    ) -> Result<()> {
+    pub(crate) fn settle(&mut self, stored: &Stored, log: &Log) -> Result<()> {
         if self.helm.is_some() {
             return if process::exists("helm") {
                 Ok(())
             } else {
                 Err(
-                    Error::not_found("helm is not there, while a release is given").advise(
-                        "Install helm, or leave --release away to let kubectl replace the Secret.",
+                    Error::not_found("helm is not installed, while a release is given").advise(
+                        "Install helm, or leave out --release to let kubectl replace the Secret.",
                     ),
                 )
             };
@@ -260,13 +278,13 @@ impl Cluster {
         }
         match &stored.release {
             Some(release) if process::exists("helm") => {
-                out.info(format!("the Secret belongs to the Helm release {release}, so helm replaces it"));
+                log.info(format!("the Secret belongs to the Helm release {release}, so helm replaces it"));
                 self.helm = Some(Helm {
                     release: release.clone(),
-                    chart: gateway.chart.clone().unwrap_or_else(|| CHART.to_owned()),
+                    chart: self.chart.clone(),
                 });
             }
-            _ => out.warn(format!(
+            _ => log.warn(format!(
                 "{} belongs to a Helm release, and helm is not used here: the next helm upgrade must be given the new \
                  file (--set-file registration.content=…), or it puts the old registration back",
                 self.shown_secret()
@@ -376,7 +394,7 @@ impl Cluster {
     }
 
     /// Has new pods made, which read the new registration, and waits for them.
-    pub(super) fn restart(&self, clock: &SharedClock) -> Result<()> {
+    pub(crate) fn restart(&self, clock: &SharedClock) -> Result<()> {
         let deployment = format!("deployment/{}", self.deployment);
         let restart = || self.kubectl(["rollout", "restart"]).arg(&deployment).run();
         let mut restarted = restart()?;
@@ -407,17 +425,17 @@ impl Cluster {
             })
     }
 
-    /// When the certificate ends by the account of `flexctl` in a pod.
+    /// When the certificate expires according to `flexctl` in a pod.
     pub(crate) fn inspect_inside(&self) -> Result<Timestamp> {
         let mut before: Vec<std::ffi::OsString> =
-            self.place().into_iter().map(Into::into).collect();
+            self.location().into_iter().map(Into::into).collect();
         before.extend([
             "exec".into(),
             format!("deployment/{}", self.deployment).into(),
             "--".into(),
             "flexctl".into(),
         ]);
-        common::flex::flexctl::Flexctl {
+        Flexctl {
             program: "kubectl".into(),
             before,
             limit: LIMIT,
@@ -438,12 +456,12 @@ impl Cluster {
 
     fn kubectl<const N: usize>(&self, command: [&str; N]) -> Program {
         Program::new("kubectl")
-            .args(self.place())
+            .args(self.location())
             .args(command)
             .limit(LIMIT)
     }
 
-    fn place(&self) -> Vec<String> {
+    fn location(&self) -> Vec<String> {
         let mut args = vec![format!("--namespace={}", self.namespace)];
         args.extend(
             self.context
@@ -465,7 +483,7 @@ impl Cluster {
             .limit(LIMIT)
     }
 
-    /// Tells by the words of `kubectl` what a failure means.
+    /// Works out what a failure means from the words of `kubectl`: its exit code is the same for all.
     fn judge(&self, finished: Finished, what: &str) -> Result<Finished> {
         if finished.status.success() {
             return Ok(finished);
@@ -499,10 +517,10 @@ impl Cluster {
         } else if any(&["(Conflict)"]) {
             (
                 Kind::Refused,
-                "Somebody else has changed the Secret meanwhile: try again.",
+                "Somebody else has changed the Secret in the meantime: try again.",
             )
         } else {
-            (Kind::Refused, "Check the same command by hand.")
+            (Kind::Refused, "Try the same command by hand.")
         };
         Err(Error::new(kind, format!("kubectl {what}: {said}")).advise(advice))
     }

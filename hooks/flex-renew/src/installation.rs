@@ -1,62 +1,67 @@
-//! Where a registration is installed: a file of this host, or a Secret.
+//! Where a registration is installed: a file of this host with its owner and mode, or a Secret.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use common::error::{Error, Result};
-use common::flex::registration::{FILE_NAME, Files};
-use common::log::Output;
+use common::flex::registration::{FILE_NAME, Files, Registration};
+use common::log::Log;
 use common::system::environment::Env;
 use common::system::files;
 
-use crate::gateway::Gateway;
-use crate::runtime::cluster::{Cluster, Stored};
+use crate::cluster::Cluster;
+use crate::gateway::{Gateway, Location};
 use crate::state;
 
 /// Remainders of [`files::replace`] in a run that was killed.
 const TEMPORARY: &str = ".anypoint-hooks-";
 
-/// Where a registration is.
+/// A registration in its place.
 #[derive(Debug)]
-pub(crate) enum Place {
+pub(crate) enum Installation {
     /// A file, by its path without symbolic links.
     Host(PathBuf),
     /// A Secret.
     Cluster(Box<Cluster>),
 }
 
-impl Place {
-    /// The place of a gateway's registration, which has to be there.
+impl Installation {
+    /// The installation of a gateway's registration, which has to be there.
     pub(crate) fn of(gateway: &Gateway) -> Result<Self> {
-        if gateway.is_in_cluster() {
-            return Ok(Place::Cluster(Box::new(Cluster::find(gateway)?)));
-        }
-        let Some(file) = &gateway.file else {
-            return Err(
-                Error::config(format!("{}: no registration file is given", gateway.name))
-                    .advise("Give its path as file in [[flex.gateway]], or as FILE."),
-            );
+        let file = match &gateway.location {
+            Location::Cluster(coordinates) => {
+                return Ok(Installation::Cluster(Box::new(Cluster::find(coordinates)?)));
+            }
+            Location::File(file) => file,
         };
         match file.canonicalize() {
-            Ok(path) => Ok(Place::Host(path)),
+            Ok(path) => Ok(Installation::Host(path)),
             // The ordinary reader says best why not.
-            Err(_) => files::read("the registration", file, 1).map(|_| Place::Host(file.clone())),
+            Err(_) => {
+                files::read("the registration", file, 1).map(|_| Installation::Host(file.clone()))
+            }
         }
     }
 
     /// Reads what is installed.
     pub(crate) fn read(&self) -> Result<Files> {
         match self {
-            Place::Host(path) => Files::read(path),
-            Place::Cluster(cluster) => cluster.read().map(|stored| stored.files),
+            Installation::Host(path) => Files::read(path),
+            Installation::Cluster(cluster) => cluster.read().map(|stored| stored.files),
         }
+    }
+
+    /// Reads what the installed registration says.
+    pub(crate) fn registration(&self) -> Result<Registration> {
+        self.read()?.parse(&self.name())
     }
 
     /// What messages call it.
     pub(crate) fn name(&self) -> String {
         match self {
-            Place::Host(path) => path.display().to_string(),
-            Place::Cluster(cluster) => cluster.name(),
+            Installation::Host(path) => path.display().to_string(),
+            Installation::Cluster(cluster) => cluster.name(),
         }
     }
 
@@ -64,20 +69,22 @@ impl Place {
     pub(crate) fn state_folder(&self, gateway: &Gateway, env: &Env) -> Result<PathBuf> {
         let chosen = gateway.state_dir.as_deref();
         match self {
-            Place::Host(path) => state::folder_for_file(path, chosen),
-            Place::Cluster(cluster) => state::folder_for_cluster(&cluster.name(), chosen, env),
+            Installation::Host(path) => state::folder_for_file(path, chosen),
+            Installation::Cluster(cluster) => {
+                state::folder_for_cluster(&cluster.name(), chosen, env)
+            }
         }
     }
 
-    /// Finds out before anything is changed whether a new registration could be installed, and how.
-    pub(crate) fn prepare(&mut self, gateway: &Gateway, out: &Output) -> Result<()> {
+    /// Checks before anything is changed whether a new registration could be installed, and how.
+    pub(crate) fn prepare(&mut self, log: &Log) -> Result<()> {
         match self {
-            Place::Host(path) => {
+            Installation::Host(path) => {
                 let folder = files::folder_of(path);
                 // Held for moments only: another gateway's registration may be in the same folder. Where there are no
                 // locks, that is so rare that it may go wrong.
                 let _lock = files::lock_folder(&folder);
-                clean(&folder, out);
+                clean(&folder, log);
                 files::check_replaceable(path).map_err(|err| {
                     Error::config(format!("{} cannot be replaced", path.display()))
                         .caused_by(err)
@@ -87,9 +94,9 @@ impl Place {
                         )
                 })
             }
-            Place::Cluster(cluster) => {
-                let stored: Stored = cluster.read()?;
-                cluster.settle(&stored, gateway, out)
+            Installation::Cluster(cluster) => {
+                let stored = cluster.read()?;
+                cluster.settle(&stored, log)
             }
         }
     }
@@ -97,14 +104,14 @@ impl Place {
     /// Puts a registration in place, each file in one step, mode and owner kept.
     pub(crate) fn install(&self, new: &Files, work: &Path) -> Result<()> {
         match self {
-            Place::Host(path) => {
+            Installation::Host(path) => {
                 let _lock = files::lock_folder(&files::folder_of(path));
                 for (name, bytes) in &new.others {
                     put(&files::folder_of(path).join(name), bytes, path)?;
                 }
                 put(path, &new.registration, path)
             }
-            Place::Cluster(cluster) => cluster.install(new, work),
+            Installation::Cluster(cluster) => cluster.install(new, work),
         }
     }
 }
@@ -123,20 +130,19 @@ fn put(path: &Path, bytes: &[u8], like: &Path) -> Result<()> {
     files::replace(path, bytes, files::PRIVATE).map_err(failed)?;
     if is_new && path != like {
         let old = fs::metadata(like).map_err(failed)?;
-        use std::os::unix::fs::MetadataExt;
         std::os::unix::fs::chown(path, Some(old.uid()), Some(old.gid())).map_err(failed)?;
         fs::set_permissions(path, old.permissions()).map_err(failed)?;
     }
     Ok(())
 }
 
-fn clean(folder: &Path, out: &Output) {
+fn clean(folder: &Path, log: &Log) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
     for entry in entries.filter_map(|entry| entry.ok()) {
         if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-            out.debug(format!(
+            log.debug(format!(
                 "removing {}, left by a run that was killed",
                 entry.path().display()
             ));
