@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::duration;
@@ -29,6 +29,9 @@ const LONGEST_WORDS: usize = 500;
 
 /// How often the time limit and signals are looked at while the program is silent.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How long a program that was killed may take to be gone.
+const LONGEST_END: Duration = Duration::from_secs(10);
 
 /// How long the streams may stay open after the program has ended: something it left running may hold them.
 const GRACE: Duration = Duration::from_secs(1);
@@ -217,7 +220,7 @@ impl Program {
             _ => Error::config(format!("the program {name} cannot be run")).caused_by(err),
         })?;
         if let Some(held) = &self.held {
-            // Without it the program cannot be ended by a later run, only waited for.
+            // For systems without /proc: see `holders`.
             let _ = (&**held).write_all(child.id().to_string().as_bytes());
         }
         Ok(child)
@@ -345,8 +348,8 @@ impl Hold {
         Ok(Self(Arc::new(file)))
     }
 
-    /// Waits until nobody holds the file at `path`; after `limit`, the program that does is killed. Whether there was
-    /// one at all.
+    /// Waits until nobody holds the file at `path`; after `limit`, whatever does is killed. Whether there was anything
+    /// at all.
     ///
     /// # Errors
     ///
@@ -366,16 +369,42 @@ impl Hold {
         file.read_to_string(&mut text)?;
         // Somebody of the group lives, or the file would be free, so the number has not been given to another.
         let group = text.trim().parse().ok().and_then(Pid::from_raw);
-        if let Some(group) = group {
-            let _ = kill_process_group(group, Signal::KILL);
+        let mut killed = group.is_some_and(|group| kill_process_group(group, Signal::KILL).is_ok());
+        let started = Instant::now();
+        loop {
+            for holder in holders(&file)? {
+                killed |= kill_process(holder, Signal::KILL).is_ok();
+            }
+            if until_free(&file, TICK) {
+                return Ok(true);
+            }
+            if !killed || started.elapsed() >= LONGEST_END {
+                return Err(io::Error::other(format!(
+                    "{} is still held",
+                    path.display()
+                )));
+            }
         }
-        if until_free(&file, GRACE) {
-            return Ok(true);
-        }
-        Err(io::Error::other(
-            "a program that a killed run started does not end",
-        ))
     }
+}
+
+/// The programs that have `file` as their standard input, by the account of the kernel: a run that was killed may have
+/// had no time to write down which program it started. None where there is no `/proc`.
+fn holders(file: &File) -> io::Result<Vec<Pid>> {
+    let held = file.metadata()?;
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Ok(Vec::new());
+    };
+    Ok(processes
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            // Only that one: between fork and exec, a child of this process has copies of all that is open here.
+            let input = std::fs::metadata(entry.path().join("fd/0")).ok()?;
+            ((input.dev(), input.ino()) == (held.dev(), held.ino())).then_some(pid)
+        })
+        .filter_map(Pid::from_raw)
+        .collect())
 }
 
 fn until_free(file: &File, limit: Duration) -> bool {
@@ -627,6 +656,30 @@ mod tests {
         assert!(Hold::wait_for_end(&path, Duration::from_millis(100)).unwrap());
         assert_eq!(child.wait().unwrap().signal(), Some(9));
         assert!(!Hold::wait_for_end(&path, Duration::ZERO).unwrap());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_program_that_nobody_wrote_down_is_found_by_the_file_that_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let hold = Hold::new(&path).unwrap();
+        let program = shell("sleep 1000; :").holding(Some(&hold));
+        let mut child = program.spawn().unwrap();
+        drop((hold, program));
+        std::fs::write(&path, "").unwrap();
+        assert!(Hold::wait_for_end(&path, Duration::ZERO).unwrap());
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+    }
+
+    #[test]
+    fn what_cannot_be_ended_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        // Not as standard input of anything, and no number is written down.
+        let _hold = Hold::new(&path).unwrap();
+        let err = Hold::wait_for_end(&path, Duration::ZERO).unwrap_err();
+        assert!(err.to_string().ends_with("is still held"), "{err}");
     }
 
     #[test]

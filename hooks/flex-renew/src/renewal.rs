@@ -147,6 +147,7 @@ struct Procedure<'a> {
 impl Procedure<'_> {
     fn run(&self, installation: &mut Installation) -> anyhow::Result<Done> {
         let log = &self.call.log;
+        self.remove_left_containers();
         // Read again: another run may have finished its work while this one waited for the lock.
         let old = installation.read()?;
         let before = old.parse(&installation.name())?;
@@ -218,16 +219,25 @@ impl Procedure<'_> {
         Ok(None)
     }
 
-    /// The gateway's own containers. Those that a killed run left are removed.
+    /// The gateway's own containers.
     fn mounted(&self, installation: &Installation) -> Result<Vec<Mounted>> {
-        let (Installation::Host(file), Some(engine)) = (installation, Engine::of(self.runtime))
-        else {
-            return Ok(Vec::new());
-        };
-        for left in &self.state.left {
-            engine.remove(&Engine::container_name(left));
+        match (installation, Engine::of(self.runtime)) {
+            (Installation::Host(file), Some(engine)) => engine.mounting(file),
+            _ => Ok(Vec::new()),
         }
-        engine.mounting(file)
+    }
+
+    /// Ends the containers of `flexctl` that killed runs left: they outlive the command that started them.
+    fn remove_left_containers(&self) {
+        if self.state.left.is_empty() {
+            return;
+        }
+        let runtime = self.gateway.runtime_of_flexctl(self.runtime);
+        if let Some(engine) = runtime.ok().and_then(Engine::of) {
+            for left in &self.state.left {
+                engine.remove(&Engine::container_name(left));
+            }
+        }
     }
 
     /// Has `flexctl` write a new registration, judges it, and keeps it for the installation.

@@ -14,7 +14,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use common::error::{Error, Result};
+use common::error::{Error, Kind, Result};
 use common::flex::registration::{FILE_NAME, Files, LARGEST};
 use common::log::Log;
 use common::system::environment::Env;
@@ -144,14 +144,14 @@ impl State {
         };
         for left in state.entries(WORK) {
             log.debug(format!(
-                "removing {}, left by a run that was killed",
+                "{} was left by a run that was killed",
                 left.display()
             ));
-            match Hold::wait_for_end(&left.join(LOCK), limit) {
-                Ok(false) => {}
-                Ok(true) => log
-                    .info("flexctl of a run that was killed was still running, and has ended now"),
-                Err(err) => log.warn(err.to_string()),
+            let lock = left.join(LOCK);
+            let was_running =
+                Hold::wait_for_end(&lock, limit).map_err(|err| still_running(&lock, err))?;
+            if was_running {
+                log.info("flexctl of a run that was killed was still running, and has ended now");
             }
             if let Some(kept) = state.keep_rejected(&left.join(NEW)) {
                 log.warn(format!(
@@ -319,6 +319,19 @@ impl State {
             .caused_by(err)
             .advise("Nothing was installed. Make room or grant the right to write, or choose another place with --state-dir.")
     }
+}
+
+/// Two that renew one registration at a time would each get a certificate, and the platform may take only one of them.
+fn still_running(lock: &Path, err: io::Error) -> Error {
+    Error::new(
+        Kind::Unreachable,
+        "flexctl of a run that was killed may still be running, and cannot be ended",
+    )
+    .caused_by(err)
+    .advise(format!(
+        "Find it with lsof {} and end it, then run flex-renew again. Nothing was changed.",
+        lock.display()
+    ))
 }
 
 /// Writes the files of a registration into a folder of ours, not yet safe from a power failure.

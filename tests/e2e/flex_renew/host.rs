@@ -1,7 +1,7 @@
 //! A gateway on the host itself: owners and modes, restart, going back, being interrupted.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -425,6 +425,64 @@ fn flexctl_that_a_killed_run_left_running_is_waited_for_and_ended() {
         .tells("what flexctl wrote in a run that was killed is kept in");
     assert_eq!(names(&edge.state()), ["backups", "rejected"]);
     assert_eq!(days_left(&edge.installed()), 365);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn flexctl_of_a_run_that_was_killed_before_writing_down_which_program_it_started_is_ended() {
+    let mut edge = Edge::with_days(10);
+    let pid_file = edge.in_home("pid-of-flexctl");
+    let flexctl = edge.bench.write(
+        "kills-its-parent",
+        format!(
+            "#!/bin/sh\necho $$ > {}\nkill -9 $PPID\nexec sleep 1000\n",
+            pid_file.display()
+        ),
+    );
+    fs::set_permissions(&flexctl, fs::Permissions::from_mode(0o755)).unwrap();
+    let real = fixtures::program("flexctl");
+    edge.bench.set("FLEXCTL", flexctl.to_str().unwrap());
+    assert_eq!(edge.renew(&[]).code, None);
+
+    // The run may have been so quick as to write before it was killed.
+    let left = names(&edge.state());
+    let work = left.iter().find(|name| name.starts_with("work-")).unwrap();
+    let lock = edge.state().join(work).join("lock");
+    assert!(fs::File::open(&lock).unwrap().try_lock().is_err());
+    fs::write(&lock, "").unwrap();
+
+    edge.bench.set("FLEXCTL", real.to_str().unwrap());
+    edge.renew(&["--flexctl-timeout", "1s"])
+        .code(0)
+        .tells("flexctl of a run that was killed was still running, and has ended now");
+    let pid = fs::read_to_string(pid_file).unwrap();
+    let stat = format!("/proc/{}/stat", pid.trim());
+    let started = Instant::now();
+    // Nobody may have waited for the orphan yet, so a zombie counts as ended.
+    while fs::read_to_string(&stat).is_ok_and(|state| !state.contains(") Z")) {
+        assert!(started.elapsed() < Duration::from_secs(60), "still running");
+        thread::yield_now();
+    }
+    assert_eq!(edge.calls().len(), 1);
+    assert_eq!(names(&edge.state()), ["backups"]);
+    assert_eq!(days_left(&edge.installed()), 365);
+}
+
+#[test]
+fn no_second_flexctl_is_started_beside_one_that_cannot_be_ended() {
+    let edge = Edge::with_days(10);
+    let work = edge.state().join("work-left");
+    fs::create_dir_all(&work).unwrap();
+    fs::set_permissions(edge.state(), fs::Permissions::from_mode(0o700)).unwrap();
+    let held = fs::File::create_new(work.join("lock")).unwrap();
+    held.lock().unwrap();
+    edge.renew(&["--flexctl-timeout", "1s"])
+        .code(6)
+        .tells("may still be running, and cannot be ended")
+        .tells("Find it with lsof");
+    assert!(edge.calls().is_empty());
+    drop(held);
+    edge.renew(&[]).code(0);
 }
 
 #[test]
