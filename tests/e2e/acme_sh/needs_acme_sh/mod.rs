@@ -1,4 +1,5 @@
 //! With the real acme.sh.
 
 mod conf;
+mod flex_renew;
 mod needs_pebble;
