@@ -1,7 +1,5 @@
 //! `basic-auth-policy rotate`.
 
-use std::time::Duration;
-
 use simulator::Fault;
 use simulator::faults::Action;
 
@@ -44,7 +42,7 @@ fn rotate_changes_the_password_proves_it_and_hands_it_over() {
 fn rotate_waits_until_the_old_password_is_refused() {
     let bench = connected();
     run(&bench, &["apply"]).code(0);
-    bench.sim.world().anypoint.switches.api_manager.poll_ms = 2500;
+    bench.sim.world().anypoint.switches.api_manager.heard_after = 4;
     let url = url(&bench, "/orders");
     let told = run(&bench, &["rotate", "--url", &url, "--output", "json", "-v"]);
     told.code(0).tells("401 with the right credentials");
@@ -68,9 +66,7 @@ fn rotate_is_not_content_while_a_replica_still_takes_the_old_password() {
         .anypoint
         .switches
         .api_manager
-        .second_replica_ms = 3000;
-    // Both replicas have heard of the policy long ago.
-    bench.sim.advance(Duration::from_secs(60));
+        .second_replica_after = 8;
     let told = run(
         &bench,
         &["rotate", "--url", &url, "--password-out", "new", "-v"],
@@ -82,8 +78,7 @@ fn rotate_is_not_content_while_a_replica_still_takes_the_old_password() {
         .anypoint
         .switches
         .api_manager
-        .second_replica_ms = 600_000;
-    bench.sim.advance(Duration::from_secs(660));
+        .second_replica_after = u64::MAX;
     bench.write("old", std::fs::read(bench.home().join("new")).unwrap());
     let mut bench = bench;
     bench
@@ -117,7 +112,7 @@ fn rotate_is_not_content_while_a_replica_still_takes_the_old_password() {
 fn rotate_hands_the_password_over_even_if_the_proof_fails() {
     let bench = connected();
     run(&bench, &["apply"]).code(0);
-    bench.sim.world().anypoint.switches.api_manager.poll_ms = 600_000;
+    bench.sim.world().anypoint.switches.api_manager.heard_after = u64::MAX;
     let url = url(&bench, "/orders");
     let args = [
         "rotate",

@@ -27,7 +27,7 @@ fn verify_proves_an_api_that_is_closed() {
 #[test]
 fn verify_waits_for_a_policy_that_is_on_its_way() {
     let bench = connected();
-    bench.sim.world().anypoint.switches.api_manager.poll_ms = 2500;
+    bench.sim.world().anypoint.switches.api_manager.heard_after = 2;
     run(&bench, &["apply"]).code(0);
     let told = run(
         &bench,
@@ -37,7 +37,7 @@ fn verify_waits_for_a_policy_that_is_on_its_way() {
             &url(&bench, "/orders"),
             "-v",
             "--timeout",
-            "30s",
+            "60s",
         ],
     );
     told.code(0).tells("200 without credentials");
@@ -93,7 +93,7 @@ fn verify_tells_why_an_api_is_open() {
     assert_eq!(cause(&bench, "/orders", &["--method", "post"]).0, "none");
 
     // On, tracked, and not enforced in time.
-    bench.sim.world().anypoint.switches.api_manager.poll_ms = 600_000;
+    bench.sim.world().anypoint.switches.api_manager.heard_after = u64::MAX;
     run(&bench, &["apply", "--whole-api"]).code(0);
     let (why, told) = cause(&bench, "/orders", &[]);
     assert_eq!(why, "not-enforced");
