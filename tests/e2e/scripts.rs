@@ -512,7 +512,7 @@ macro_rules! under_shell {
     (@test $needed:literal, $shell:tt, $($rule:ident),+) => {
         $(
             #[test]
-            #[ignore = concat!("needs ", $needed, "; with it: cargo test -p simulator --test scripts -- --ignored ", $needed)]
+            #[ignore = concat!("needs ", $needed, "; with it: cargo test -p tests --test e2e_scripts -- --ignored ", $needed)]
             fn $rule() {
                 super::$rule(&$shell);
             }
@@ -744,12 +744,15 @@ fn a_foreign_file_with_the_name_of_a_shim_is_neither_replaced_nor_deleted() {
 
     place
         .install(&[])
-        .refused_with("is not from here: move it away");
+        .refused_with("was not installed by this script: move it out of the way");
     assert_eq!(place.snapshot(), before);
     assert!(!place.bin().exists());
 
     let ran = place.install(&["--uninstall"]).succeeds();
-    assert!(ran.stdout.contains("it is not from here"), "{ran:?}");
+    assert!(
+        ran.stdout.contains("it was not installed by this script"),
+        "{ran:?}"
+    );
     assert_eq!(place.snapshot(), before);
 }
 
@@ -761,7 +764,9 @@ fn a_foreign_program_with_the_name_of_an_executable_is_neither_replaced_nor_dele
     write(&foreign, "#!/bin/sh\necho mine\n", 0o755);
     let before = place.snapshot();
 
-    place.install(&[]).refused_with("is not from here");
+    place
+        .install(&[])
+        .refused_with("was not installed by this script");
     place.install(&["--uninstall"]).succeeds();
 
     assert_eq!(place.snapshot(), before);
@@ -1302,7 +1307,7 @@ fn a_crontab_that_cannot_be_read_is_not_overwritten() {
 #[test]
 fn every_script_explains_itself_and_refuses_what_it_does_not_know() {
     let place = Place::new();
-    for script in ["install.sh", "demo.sh", "test.sh"] {
+    for script in ["install.sh", "demo.sh", "test.sh", "bench.sh", "release.sh"] {
         let help = place
             .run(Command::new(scripts().join(script)).arg("--help"))
             .succeeds();
@@ -1379,6 +1384,72 @@ fn the_demonstration_names_what_it_lacks_where_it_may_not_install() {
     demonstrate_on(&place, &[]).refused_with("install it with the package manager of this system");
 }
 
+/// Runs `test.sh --quick` where `cargo` is a stand-in that fails at `failing`, and only standard tools are beside it.
+/// Also returns what cargo was asked for.
+fn check_quickly(failing: &str) -> (Ran, Vec<String>) {
+    let place = bare_machine("0");
+    let tools = place.path("tools");
+    for name in ["awk", "date", "sed", "tee"] {
+        symlink(on_path(name), tools.join(name)).unwrap();
+    }
+    let asked = place.path("cargo-asked");
+    let cargo = format!(
+        "#!/bin/sh\necho \"$*\" >>'{}'\ncase $* in *--version) exit ;; {failing}*) exit 1 ;; \
+         test*) echo 'test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out' ;; esac\n",
+        text(&asked)
+    );
+    write(&tools.join("cargo"), &cargo, 0o755);
+    let ran = Ran::of(
+        Command::new("/bin/sh")
+            .arg(scripts().join("test.sh"))
+            .arg("--quick")
+            .env_clear()
+            .env("PATH", &tools)
+            .env("HOME", place.path("user")),
+    );
+    assert!(!place.path("asked").exists(), "packages were installed");
+    (ran, lines(&asked))
+}
+
+#[test]
+fn quick_checks_are_formatting_lints_and_unit_tests_and_name_what_was_left_out() {
+    let (ran, asked) = check_quickly("nothing");
+    let ran = ran.succeeds();
+    assert!(
+        ran.stdout.ends_with("5 passed, 0 failed, 3 skipped\n"),
+        "{ran:?}"
+    );
+    let (_, not_run) = ran.stdout.split_once("NOT RUN:").unwrap();
+    for what in ["shellcheck", "shfmt", "end-to-end tests"] {
+        assert!(not_run.contains(what), "{what}: {not_run}");
+    }
+    for command in ["fmt --all --check", "clippy --workspace --all-targets"] {
+        assert!(
+            asked.iter().any(|line| line.starts_with(command)),
+            "{asked:?}"
+        );
+    }
+    let tests: Vec<_> = asked
+        .iter()
+        .filter(|line| line.starts_with("test"))
+        .collect();
+    assert_eq!(tests.len(), 1, "{asked:?}");
+    assert!(tests[0].ends_with("--lib --bins"), "{asked:?}");
+}
+
+#[test]
+fn a_check_that_fails_fails_the_run_and_is_named() {
+    for (failing, named) in [
+        ("fmt", "FAILED:\n  Formatting\n"),
+        ("clippy", "FAILED:\n  Clippy\n"),
+        ("test", "FAILED:\n  cargo test (see above)\n"),
+    ] {
+        let (ran, _) = check_quickly(failing);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stdout.contains(named), "{ran:?}");
+    }
+}
+
 /// The README's first command. It builds with the caller's own cargo and target folder.
 fn demonstrate(arguments: &[&str]) -> Ran {
     let mut command = Command::new(scripts().join("demo.sh"));
@@ -1396,7 +1467,7 @@ fn demonstrate(arguments: &[&str]) -> Ran {
 
 mod needs_openssl {
     #[test]
-    #[ignore = "needs openssl; with it: cargo test -p simulator --test scripts -- --ignored needs_openssl"]
+    #[ignore = "needs openssl; with it: cargo test -p tests --test e2e_scripts -- --ignored needs_openssl"]
     fn the_demonstration_works_without_acme_sh_and_says_so() {
         let ran = super::demonstrate(&["--direct"]);
         assert!(ran.stdout.contains("WITHOUT acme.sh"), "{ran:?}");
@@ -1439,7 +1510,7 @@ mod needs_acme_sh {
     }
 
     #[test]
-    #[ignore = "needs acme.sh; with it: ACME_SH=… cargo test -p simulator --test scripts -- --ignored acme_sh"]
+    #[ignore = "needs acme.sh; with it: ACME_SH=… cargo test -p tests --test e2e_scripts -- --ignored acme_sh"]
     fn acme_sh_finds_the_shims_before_its_own_hooks_even_after_an_upgrade() {
         let place = Place::new();
         install_acme_sh(&place);
@@ -1466,7 +1537,7 @@ mod needs_acme_sh {
     }
 
     #[test]
-    #[ignore = "needs acme.sh; with it: ACME_SH=… cargo test -p simulator --test scripts -- --ignored acme_sh"]
+    #[ignore = "needs acme.sh; with it: ACME_SH=… cargo test -p tests --test e2e_scripts -- --ignored acme_sh"]
     fn the_config_home_that_acme_sh_was_installed_with_is_found() {
         let place = Place::new();
         let table = place.with_crontab("");
@@ -1493,7 +1564,7 @@ mod needs_acme_sh {
 
     mod needs_pebble {
         #[test]
-        #[ignore = "needs acme.sh and pebble; with them: cargo test -p simulator --test scripts -- --ignored needs_pebble"]
+        #[ignore = "needs acme.sh and pebble; with them: cargo test -p tests --test e2e_scripts -- --ignored needs_pebble"]
         fn the_demonstration_issues_deploys_and_renews() {
             let ran = super::super::demonstrate(&[]);
             assert!(!ran.stdout.contains("WITHOUT acme.sh"), "{ran:?}");
