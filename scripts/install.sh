@@ -211,13 +211,24 @@ report_crontab() {
 tab=$(printf '\t')
 record_in() { printf '%s/.anypoint-acme-hooks.homes\n' "$1"; }
 
+# Whether it cannot be told from here what is in folder $1, or if it exists.
+is_hidden() {
+  _ancestor=$1
+  while [ ! -e "$_ancestor" ]; do _ancestor=$(dirname "$_ancestor"); done
+  [ ! -x "$_ancestor" ]
+}
+
 # other_users EXECUTABLE SHIM: the lines of the others that use EXECUTABLE still.
 other_users() {
   _record=$(record_in "$(dirname "$1")")
   if [ ! -f "$_record" ]; then return; fi
   while IFS=$tab read -r _shim _home; do
     _executable=
-    if [ -d "$_home" ] && [ -f "$_shim.path" ]; then IFS= read -r _executable <"$_shim.path" || true; fi
+    if is_hidden "$_home" || is_hidden "$(dirname "$_shim")"; then
+      _executable=$1
+    elif [ -d "$_home" ] && [ -f "$_shim.path" ]; then
+      IFS= read -r _executable <"$_shim.path" || true
+    fi
     if [ "$_executable" = "$1" ] && [ "$_shim$tab$_home" != "$2$tab$home" ]; then printf '%s\t%s\n' "$_shim" "$_home"; fi
   done <"$_record"
 }

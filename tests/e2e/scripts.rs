@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -92,6 +92,32 @@ impl Place {
             // Some shells prefer a crontab of their own to one on PATH: the real table would be changed.
             .env("CRONTAB", self.path("tools/crontab"));
         Ran::of(command)
+    }
+
+    /// The installer run by a user who is not the superuser, who may write anywhere.
+    fn install_as_somebody_else(&self, arguments: &[&str]) -> Ran {
+        // From where that user can read it.
+        let copy = self.path("scripts");
+        let copied = Command::new("cp")
+            .arg("-R")
+            .arg(scripts())
+            .arg(&copy)
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        fs::set_permissions(self.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = Command::new(if is_superuser() { "setpriv" } else { "env" });
+        if is_superuser() {
+            command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}")]);
+            command.arg("--clear-groups");
+        }
+        command
+            .arg("sh")
+            .arg(copy.join("install.sh"))
+            .args(["--home", text(&self.home), "--bin-dir", text(&self.bin())])
+            .args(["--from", text(&self.path("built"))])
+            .args(arguments);
+        self.run(&mut command)
     }
 
     /// Every file of the home with its mode and content.
@@ -203,6 +229,13 @@ fn text(path: &Path) -> &str {
 fn write(path: &Path, content: &str, mode: u32) {
     fs::write(path, content).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A user id that owns nothing.
+const NOBODY: u32 = 65534;
+
+fn is_superuser() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
 }
 
 fn on_path(name: &str) -> PathBuf {
@@ -841,34 +874,14 @@ fn an_acme_sh_on_path_serves_a_home_without_one() {
 #[test]
 fn a_home_that_cannot_be_written_is_refused_before_anything_changes() {
     let place = Place::new();
-    // The superuser may write anywhere, so the installer runs as somebody else, from where that one can read it.
-    let copy = place.path("scripts");
-    assert!(
-        Command::new("cp")
-            .arg("-R")
-            .arg(scripts())
-            .arg(&copy)
-            .status()
-            .unwrap()
-            .success()
-    );
-    fs::set_permissions(place.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     for folder in ["dnsapi", "deploy", ""] {
         fs::set_permissions(place.home.join(folder), fs::Permissions::from_mode(0o555)).unwrap();
     }
     let before = place.snapshot();
-    let superuser = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    let mut command = Command::new(if superuser { "setpriv" } else { "env" });
-    if superuser {
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    }
-    command
-        .arg("sh")
-        .arg(copy.join("install.sh"))
-        .args(["--home", text(&place.home), "--bin-dir", text(&place.bin())])
-        .args(["--from", text(&place.path("built"))]);
 
-    place.run(&mut command).refused_with("is not writable");
+    place
+        .install_as_somebody_else(&[])
+        .refused_with("is not writable");
 
     assert_eq!(place.snapshot(), before);
     assert!(!place.bin().exists());
@@ -1238,6 +1251,30 @@ fn uninstalling_from_one_home_keeps_the_executables_that_another_uses() {
 
     place.install(&["--uninstall"]).succeeds();
     assert_eq!(fs::read_dir(place.bin()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_home_that_cannot_be_looked_into_keeps_its_executables() {
+    let place = Place::new();
+    let private = place.path("private");
+    make_home(&private.join("acme"));
+    place.install_into(&private.join("acme"), &[]).succeeds();
+    place.install(&[]).succeeds();
+    if is_superuser() {
+        for path in place.snapshot().into_keys().chain([place.bin()]) {
+            chown(path, Some(NOBODY), None).unwrap();
+        }
+    }
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o000)).unwrap();
+
+    let ran = place.install_as_somebody_else(&["--uninstall"]);
+
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o755)).unwrap();
+    ran.succeeds();
+    for (program, shim) in PROGRAMS.into_iter().zip(SHIMS) {
+        assert!(!place.home.join(shim).exists(), "{shim}");
+        assert!(place.bin().join(program).is_file(), "{program}");
+    }
 }
 
 #[test]
