@@ -187,7 +187,7 @@ fn wrong_settings_end_with_the_code_of_their_kind() {
 #[test]
 fn a_platform_that_is_away_is_told_from_one_that_answers_nonsense() {
     let mut bench = bench();
-    bench.set("ANYPOINT_HOOKS_DEADLINE", "3s");
+    bench.set("ANYPOINT_HOOKS_DEADLINE", "10s");
     bench
         .sim
         .faults()

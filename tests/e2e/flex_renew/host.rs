@@ -419,7 +419,7 @@ fn flexctl_that_a_killed_run_left_running_is_waited_for_and_ended() {
     child.kill().unwrap();
     child.wait().unwrap();
     edge.bench.unset("FLEXCTL_FAULT");
-    edge.renew(&["--flexctl-timeout", "1s"])
+    edge.renew(&["--flexctl-timeout", "10s"])
         .code(0)
         .tells("flexctl of a run that was killed was still running")
         .tells("what flexctl wrote in a run that was killed is kept in");
