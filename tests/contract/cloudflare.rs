@@ -30,8 +30,8 @@ struct Fixture {
     zone: ZoneId,
 }
 
-fn network(sim: &Sim) -> Network {
-    Network {
+fn client(sim: &Sim, clock: &Arc<Manual>, credentials: &Credentials) -> Client {
+    let network = Network {
         trust: Trust {
             ssl_cert_file: Some(sim.ca_pem_path().to_owned()),
             ..Trust::default()
@@ -40,7 +40,16 @@ fn network(sim: &Sim) -> Network {
         request_timeout: Duration::from_secs(60),
         deadline: Duration::from_secs(900),
         user_agent: None,
-    }
+    };
+    let http = Http::new(
+        "dns_cf",
+        &sim.cloudflare_url(),
+        &network,
+        clock.clone(),
+        &Output::quiet(),
+    )
+    .unwrap();
+    Client::new(&http, credentials, "API token of the test").unwrap()
 }
 
 fn fixture() -> Fixture {
@@ -52,18 +61,9 @@ fn fixture_with(token: Token) -> Fixture {
     let zone = sim.world().cloudflare.add_zone(ZONE);
     let token = sim.world().cloudflare.insert_token(token);
     let clock = Manual::starting_at("2026-11-22T12:00:00Z".parse::<Timestamp>().unwrap());
-    let base = sim.cloudflare_url();
-    let http = Http::new(
-        "dns_cf",
-        &base,
-        &network(&sim),
-        clock.clone(),
-        &Output::quiet(),
-    )
-    .unwrap();
     let credentials = Credentials::Token(Secret::new(token));
     Fixture {
-        client: Client::new(&http, &credentials, "API token of the test").unwrap(),
+        client: client(&sim, &clock, &credentials),
         zone: ZoneId::parse(&zone).unwrap(),
         sim,
         clock,
@@ -208,19 +208,11 @@ fn every_request_is_one_that_the_documentation_knows() {
 fn a_global_key_goes_out_in_its_own_two_headers() {
     let fixture = fixture();
     let key = fixture.sim.world().cloudflare.add_key("admin@acme.example");
-    let http = Http::new(
-        "dns_cf",
-        &fixture.sim.cloudflare_url(),
-        &network(&fixture.sim),
-        fixture.clock.clone(),
-        &Output::quiet(),
-    )
-    .unwrap();
     let credentials = Credentials::Key {
         email: "admin@acme.example".to_owned(),
         key: Secret::new(key.as_str()),
     };
-    let client = Client::new(&http, &credentials, "key").unwrap();
+    let client = client(&fixture.sim, &fixture.clock, &credentials);
     client.zone(&fixture.zone).unwrap();
     let request = &fixture.sim.requests()[0];
     assert_eq!(request.header("x-auth-email"), Some("admin@acme.example"));
@@ -461,15 +453,8 @@ fn an_account_owned_token_is_verified_at_its_account_only() {
         account: Some(account.clone()),
         ..Token::default()
     });
-    let http = Http::new(
-        "dns_cf",
-        &fixture.sim.cloudflare_url(),
-        &network(&fixture.sim),
-        fixture.clock.clone(),
-        &Output::quiet(),
-    )
-    .unwrap();
-    let client = Client::new(&http, &Credentials::Token(Secret::new(token)), "token").unwrap();
+    let credentials = Credentials::Token(Secret::new(token));
+    let client = client(&fixture.sim, &fixture.clock, &credentials);
     assert_eq!(
         client.verify_token(None).unwrap_err().kind(),
         Kind::Credentials

@@ -134,6 +134,7 @@ pub(crate) fn acme_calls(bench: &mut Bench) -> std::path::PathBuf {
     let account = bench.write("acme/account.conf", "");
     bench
         .called_by_acme_sh(&conf)
+        .set("NO_TIMESTAMP", "1")
         .set("ACCOUNT_CONF_PATH", account.to_str().unwrap());
     conf
 }

@@ -111,7 +111,10 @@ impl Fixture {
     /// Has the program believe that acme.sh calls, with this text in the domain conf.
     pub(crate) fn acme_calls(&mut self, conf: &str) -> PathBuf {
         let path = self.bench.write("cert/domain.conf", conf);
-        self.bench.called_by_acme_sh(&path).set("DEBUG", "3");
+        self.bench
+            .called_by_acme_sh(&path)
+            .set("NO_TIMESTAMP", "1")
+            .set("DEBUG", "3");
         path
     }
 
