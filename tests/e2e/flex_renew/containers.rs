@@ -196,7 +196,7 @@ mod needs_podman {
     }
 
     #[test]
-    #[ignore = "needs podman: cargo test -p simulator --test flex_renew needs_podman -- --ignored"]
+    #[ignore = "needs podman: cargo test -p tests --test e2e_flex_renew needs_podman -- --ignored"]
     fn a_container_is_found_renewed_from_its_own_image_and_restarted() {
         let gateway = Gateway::with_days(10);
         let edge = &gateway.edge;
@@ -226,7 +226,7 @@ mod needs_podman {
     }
 
     #[test]
-    #[ignore = "needs podman: cargo test -p simulator --test flex_renew needs_podman -- --ignored"]
+    #[ignore = "needs podman: cargo test -p tests --test e2e_flex_renew needs_podman -- --ignored"]
     fn a_container_of_flexctl_that_hangs_is_removed() {
         let gateway = Gateway::with_days(10);
         gateway.import("hang");
@@ -249,7 +249,7 @@ mod needs_podman {
     }
 
     #[test]
-    #[ignore = "needs podman: cargo test -p simulator --test flex_renew needs_podman -- --ignored"]
+    #[ignore = "needs podman: cargo test -p tests --test e2e_flex_renew needs_podman -- --ignored"]
     fn a_gateway_that_ends_after_the_restart_gets_the_old_registration_back() {
         let gateway = Gateway::with_days(10);
         let before = gateway.edge.bytes();
@@ -291,7 +291,7 @@ mod needs_podman {
         use crate::edge::days_left;
 
         #[test]
-        #[ignore = "needs docker and podman: cargo test -p simulator --test flex_renew needs_docker -- --ignored"]
+        #[ignore = "needs docker and podman: cargo test -p tests --test e2e_flex_renew needs_docker -- --ignored"]
         fn the_command_of_docker_does_the_same() {
             let mut gateway = Gateway::with_days(10);
             let socket = gateway.edge.in_home("podman.sock");
