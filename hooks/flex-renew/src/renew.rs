@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::RenewArgs;
+use crate::cure;
 use crate::gateway::Gateway;
 use crate::place::Place;
 use crate::proof::{self, Proof};
@@ -286,6 +287,7 @@ impl Procedure<'_> {
             day(before.expiry()),
             call.described
         ));
+        let limit = call.flexctl.limit;
         let answered = {
             let _progress = out.progress("waiting for flexctl");
             call.flexctl.renew(&Renewal {
@@ -298,16 +300,16 @@ impl Procedure<'_> {
         let accepted = match answered {
             Ok(said) => {
                 if !output.join(FILE_NAME).is_file() {
-                    return Err(said.without_file().into());
+                    return Err(cure::of(said.without_file(), limit).into());
                 }
                 if !said.says_completed() {
                     out.warn("flexctl did not say \"Registration renewal completed\"; what it wrote decides");
                 }
                 accept(&output, old, before)
             }
-            Err(err) => {
+            Err(failed) => {
                 call.stop();
-                Err(err)
+                Err(cure::of(failed, limit))
             }
         };
         match accepted {
