@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::net::http::excerpt;
 use crate::secret::Secret;
-use crate::system::process::{Finished, Hold, Program};
+use crate::system::hold::Hold;
+use crate::system::process::{Finished, Program};
 
 /// What a connected app or user needs, as Access Management names it.
 const SCOPES: &str = "Read Servers, Manage Servers and View Organization";

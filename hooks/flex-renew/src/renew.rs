@@ -15,7 +15,7 @@ use common::flex::registration::{FILE_NAME, Files, Registration};
 use common::log::{Output, Report};
 use common::settings::Settings;
 use common::system::clock::SharedClock;
-use common::system::process;
+use common::system::{process, signals};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -336,7 +336,7 @@ impl Procedure<'_> {
         restart: &Restart,
     ) -> anyhow::Result<PathBuf> {
         let out = &self.world.out;
-        if process::interrupted() {
+        if signals::interrupted() {
             return Err(Error::new(
                 Kind::Unreachable,
                 "stopped by a signal before the installation",
@@ -375,7 +375,7 @@ impl Procedure<'_> {
         match (restarted, old) {
             (Ok(()), _) => Ok(backup),
             // Nobody knows whether the gateway took it, which is no reason to go back.
-            (Err(err), _) if process::interrupted() => Err(err.context(
+            (Err(err), _) if signals::interrupted() => Err(err.context(
                 "the new registration is installed, and the next run restarts the gateway once more",
             )),
             (Err(err), Some(old)) => {
