@@ -66,20 +66,17 @@ fn unreadable(what: &str, path: &Path, err: io::Error) -> Error {
 ///
 /// A symlink is followed. Mode and owner of an existing file are kept; a new one gets `new_mode`.
 ///
-/// A file that cannot be replaced is written in place: one that is mounted by itself, or stands in a folder that cannot
-/// be written. While that is done, a copy of the old content lies beside it where that is possible.
+/// A file that is mounted by itself, as into a container, cannot be replaced and is written in place. While that is done,
+/// a copy of the old content lies beside it where that is possible.
 ///
 /// # Errors
 ///
-/// Neither the folder nor the file can be written.
+/// The folder cannot be written, or the owner of the file cannot be kept; of a mounted file, it cannot be written.
 pub fn replace(path: &Path, content: &[u8], new_mode: u32) -> io::Result<()> {
     let target = follow(path)?;
     match replace_whole(&target, content, new_mode) {
-        Err(err) if is_about_the_place(&err) && target.exists() => {
-            // What kept it from being replaced says more than what keeps it from being written.
-            open_in_place(&target)
-                .map_err(|_| err)
-                .and_then(|file| write_in_place(file, &target, content))
+        Err(err) if is_in_the_way(&err, &target) => {
+            write_in_place(open_in_place(&target)?, &target, content)
         }
         result => result,
     }
@@ -124,21 +121,19 @@ pub fn check_replaceable(path: &Path) -> io::Result<()> {
         keep_owner(temporary.as_file(), &old)
     });
     match whole {
-        Err(err) if is_about_the_place(&err) && target.exists() => {
-            open_in_place(&target).map(drop).map_err(|_| err)
-        }
+        Err(err) if is_in_the_way(&err, &target) => open_in_place(&target).map(drop),
         result => result,
     }
 }
 
-/// Whether an error means that a file cannot be replaced where it is, rather than that there is no room or the like.
-fn is_about_the_place(err: &io::Error) -> bool {
-    matches!(
-        err.kind(),
-        io::ErrorKind::ResourceBusy
-            | io::ErrorKind::PermissionDenied
-            | io::ErrorKind::ReadOnlyFilesystem
-    )
+/// Whether replacing `target` failed because it is mounted by itself, rather than for want of room or the like. The
+/// folder around it is often read-only then.
+fn is_in_the_way(err: &io::Error, target: &Path) -> bool {
+    match err.kind() {
+        io::ErrorKind::ResourceBusy => true,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => is_mounted(target),
+        _ => false,
+    }
 }
 
 fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
@@ -153,7 +148,7 @@ fn keep_owner(file: &File, old: &Metadata) -> io::Result<()> {
     fchown(file, Some(old.uid()), Some(old.gid()))
 }
 
-/// Whether a file is mounted by itself, as into a container: nothing can be renamed over it then.
+/// Whether a file is mounted by itself: nothing can be renamed over it then.
 #[cfg(target_os = "linux")]
 fn is_mounted(file: &Path) -> bool {
     use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
@@ -162,7 +157,7 @@ fn is_mounted(file: &Path) -> bool {
         // Before Linux 5.8 the kernel does not tell.
         (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id)
     };
-    mount(file) != mount(&folder_of(file))
+    matches!((mount(file), mount(&folder_of(file))), (Some(own), Some(around)) if own != around)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -312,6 +307,7 @@ mod tests {
         assert!(!is_mounted(&path));
         check_replaceable(&path).unwrap();
         check_replaceable(&folder.path().join("new.conf")).unwrap();
+        assert!(!is_mounted(&folder.path().join("new.conf")));
         check_replaceable(&folder.path().join("nowhere/new.conf")).unwrap_err();
     }
 }
