@@ -2,6 +2,8 @@
 //!
 //! Facts: <https://developers.cloudflare.com/api/>. Every answer is an envelope of `success`, `errors`, `result` and, on
 //! lists, `result_info`; refusals by Cloudflare's gateway lack some of these.
+//!
+//! For programs that change DNS records. What a program can do about a refusal it says itself: see [`Refusal`].
 
 mod advice;
 mod rate_limiter;
