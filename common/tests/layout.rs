@@ -175,19 +175,12 @@ fn statements(text: &str) -> Vec<String> {
             for_tests = true;
             continue;
         }
-        let item = line
-            .split_once("use ")
-            .or_else(|| line.split_once("mod "))
-            .map(|(before, _)| before.trim());
-        let is_item = item.is_some_and(|before| {
-            before.is_empty() || before == "pub" || before.starts_with("pub(")
-        });
+        let item = without_visibility(line);
         if for_tests && line.ends_with('{') {
             // The module for tests ends the file.
             break;
         }
-        let is_inline_module = line.ends_with('{') && !line.contains("use ");
-        if is_item && !is_inline_module {
+        if item.starts_with("use ") || item.starts_with("mod ") && item.ends_with(';') {
             let mut statement = line.trim().to_owned();
             while !statement.ends_with(';') {
                 statement.push_str(lines.next().unwrap().trim());
@@ -203,15 +196,23 @@ fn statements(text: &str) -> Vec<String> {
     found
 }
 
+fn without_visibility(line: &str) -> &str {
+    let line = line.trim_start();
+    match line.strip_prefix("pub(") {
+        Some(rest) => rest.split_once(") ").map_or(line, |(_, item)| item),
+        None => line.strip_prefix("pub ").unwrap_or(line),
+    }
+}
+
 /// The module that a statement declares.
 fn declared(statement: &str) -> Option<&str> {
-    let (_, name) = statement.split_once("mod ")?;
+    let name = without_visibility(statement).strip_prefix("mod ")?;
     name.strip_suffix(';')
 }
 
 /// What a statement brings in.
 fn uses(statement: &str) -> Vec<Use> {
-    let Some((before, tree)) = statement.split_once("use ") else {
+    let Some(tree) = without_visibility(statement).strip_prefix("use ") else {
         return Vec::new();
     };
     let mut found = Vec::new();
@@ -219,7 +220,7 @@ fn uses(statement: &str) -> Vec<Use> {
         found.push(Use {
             path,
             name,
-            is_re_export: before.starts_with("pub"),
+            is_re_export: statement.starts_with("pub"),
         });
     });
     found
@@ -341,7 +342,7 @@ mod reading {
             ("lib.rs", "pub mod a;\npub mod b;\n"),
             ("a/mod.rs", "mod one;\npub use one::One;\n"),
             ("a/one.rs", "use crate::b::{\n    Two,\n    Three,\n};\n"),
-            ("b.rs", "use crate::a::One;\n"),
+            ("b.rs", "pub(crate) enum Cause {}\nuse crate::a::One;\n"),
         ]);
         let circle = ["a/one.rs", "b.rs"].map(|name| folder.path().join(name));
         assert_eq!(
