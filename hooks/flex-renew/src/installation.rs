@@ -14,9 +14,6 @@ use crate::cluster::Cluster;
 use crate::gateway::{Gateway, Location};
 use crate::state;
 
-/// Remainders of [`files::replace`] in a run that was killed.
-const TEMPORARY: &str = ".anypoint-hooks-";
-
 /// A registration in its place.
 #[derive(Debug)]
 pub(crate) enum Installation {
@@ -141,7 +138,11 @@ fn clean(folder: &Path, log: &Log) {
         return;
     };
     for entry in entries.filter_map(|entry| entry.ok()) {
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(files::TEMPORARY)
+        {
             log.debug(format!(
                 "removing {}, left by a run that was killed",
                 entry.path().display()

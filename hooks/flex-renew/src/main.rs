@@ -5,6 +5,7 @@ mod call;
 mod cluster;
 mod commands;
 mod containers;
+mod cure;
 mod dates;
 mod discovery;
 mod gateway;

@@ -15,12 +15,13 @@ use common::flex::flexctl::{Flexctl, Renewal};
 use common::flex::registration::{FILE_NAME, Files, Registration};
 use common::log;
 use common::system::clock::SharedClock;
-use common::system::process;
+use common::system::{process, signals};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::call::Call;
 use crate::containers::{Engine, Mounted};
+use crate::cure;
 use crate::dates::day;
 use crate::discovery::FLEXCTL;
 use crate::gateway::Gateway;
@@ -292,16 +293,16 @@ impl Procedure<'_> {
         let accepted = match answered {
             Ok(said) => {
                 if !output.join(FILE_NAME).is_file() {
-                    return Err(said.without_file().into());
+                    return Err(cure::of(said.without_file(), self.gateway.flexctl_timeout).into());
                 }
                 if !said.says_completed() {
                     log.warn("flexctl did not say \"Registration renewal completed\"; what it wrote decides");
                 }
                 accept(&output, old, before)
             }
-            Err(err) => {
+            Err(failed) => {
                 flexctl.stop();
-                Err(err)
+                Err(cure::of(failed, self.gateway.flexctl_timeout))
             }
         };
         match accepted {
@@ -328,7 +329,7 @@ impl Procedure<'_> {
         restart: &Restart,
     ) -> anyhow::Result<PathBuf> {
         let log = &self.call.log;
-        if process::interrupted() {
+        if signals::interrupted() {
             return Err(Error::new(
                 Kind::Unreachable,
                 "stopped by a signal before the installation",
@@ -370,7 +371,7 @@ impl Procedure<'_> {
         match (restarted, old) {
             (Ok(()), _) => Ok(backup),
             // Nobody knows whether the gateway took it, which is no reason to go back.
-            (Err(err), _) if process::interrupted() => Err(err.context(
+            (Err(err), _) if signals::interrupted() => Err(err.context(
                 "the new registration is installed, and the next run restarts the gateway once more",
             )),
             (Err(err), Some(old)) => {

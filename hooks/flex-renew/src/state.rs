@@ -19,7 +19,8 @@ use common::flex::registration::{FILE_NAME, Files, LARGEST};
 use common::log::Log;
 use common::system::environment::Env;
 use common::system::files::{self, FolderLock};
-use common::system::process::{Hold, user};
+use common::system::hold::Hold;
+use common::system::process::user;
 use jiff::Timestamp;
 use tempfile::TempDir;
 

@@ -4,7 +4,7 @@ use common::cli::exit::{code, kind_of};
 use common::cli::{Invocation, Outcome, Report};
 use common::error::{Error, Kind};
 use common::log;
-use common::system::process;
+use common::system::signals;
 use common::system::workers::side_by_side;
 use serde::Serialize;
 
@@ -39,7 +39,7 @@ fn renew_all(
     force: bool,
 ) -> Vec<anyhow::Result<Renewed>> {
     side_by_side(gateways, limit, |gateway| {
-        if process::interrupted() {
+        if signals::interrupted() {
             return Err(stopped());
         }
         match gateways {
