@@ -11,27 +11,52 @@ usage() {
   cat <<'TEXT'
 Shows the main job on this machine, without any account: acme.sh issues a wildcard certificate from pebble (a small
 ACME server) through dns_cf, cloudhub_v2 deploys it, and a renewal with an empty environment replaces it. Cloudflare
-and the Anypoint Platform are simulated. Nothing outside of a temporary folder and target/ is touched.
+and the Anypoint Platform are simulated. Nothing outside of a temporary folder and target/ is touched, except that
+packages it needs are installed when it runs as root on Debian or Ubuntu.
 
-  scripts/demo.sh [--direct]
+  scripts/demo.sh [--direct] [--no-install]
 
-  --direct   without acme.sh and pebble: call the executables directly, with a certificate made by openssl
+  --direct       without acme.sh and pebble: call the executables directly, with a certificate made by openssl
+  --no-install   install nothing, even as root on Debian or Ubuntu
 
-Environment: ACME_SH, an acme.sh to use (default: on PATH, ~/.acme.sh, or fetched with git)
+Environment:
+  ACME_SH   an acme.sh to use (default: on PATH, ~/.acme.sh, or fetched with git)
 TEXT
 }
 
 direct=
-case ${1:-} in
-'') ;;
---direct) direct="as asked for" ;;
--h | --help) usage && exit 0 ;;
-*) die "unknown option '$1': see $0 --help" ;;
-esac
-
-for tool in cargo openssl; do
-  command -v "$tool" >/dev/null || die "$tool is needed for the demonstration: install it"
+install=yes
+for option in "$@"; do
+  case $option in
+  --direct) direct="as requested" ;;
+  --no-install) install= ;;
+  -h | --help) usage && exit 0 ;;
+  *) die "unknown option '$option': see $0 --help" ;;
+  esac
 done
+
+# --- What it needs ----------------------------------------------------------------------------------------------
+
+have cargo || die "cargo is missing: install Rust from https://rustup.rs"
+required="$c_compiler openssl:openssl"
+# acme.sh calls curl; git fetches acme.sh.
+optional='pebble:pebble curl:curl git:git'
+if [ -n "$direct" ]; then optional=; fi
+# shellcheck disable=SC2086 # a list of tools
+packages=$(missing_packages $required $optional)
+if [ -n "$packages" ] && [ -n "$install" ] && can_install; then
+  say "Installing $packages"
+  # shellcheck disable=SC2086 # a list of packages
+  apt_output=$(install_packages $packages 2>&1)
+  # shellcheck disable=SC2086 # a list of tools
+  if [ -n "$(missing_commands $required)" ]; then printf '%s\n' "$apt_output" >&2; fi
+fi
+# shellcheck disable=SC2086 # a list of tools
+missing=$(missing_commands $required)
+if [ -n "$missing" ]; then
+  if has_apt; then how="apt-get install $packages, as root"; else how="install it with the package manager of this system"; fi
+  die "missing for the demonstration: $missing. To go on: $how"
+fi
 
 work=$(mktemp -d)
 simulator=
@@ -53,7 +78,7 @@ show() {
     "$@" 2>&1 || _code=$?
     printf '%s\n' "$_code" >"$work/code"
   } | sed -e '/-----BEGIN/,/-----END/d' -e 's/^/    /'
-  [ "$(cat "$work/code")" = 0 ] || die "that did not work: see above"
+  [ "$(cat "$work/code")" = 0 ] || die "that failed: see above"
 }
 
 # --- The simulated world ----------------------------------------------------------------------------------------
@@ -104,7 +129,7 @@ cloudhub() {
 }
 
 show_served() {
-  step "The private space's TLS contexts, and what https://shop.acme.example shows $1"
+  step "The private space's TLS contexts, and what https://shop.acme.example serves $1"
   show cloudhub list
   show served
 }
@@ -115,9 +140,11 @@ acme_sh=
 if [ -z "$direct" ]; then
   acme_sh=$(find_acme_sh "$root/target/acme.sh")
   if [ -z "$acme_sh" ]; then
-    direct="there is no acme.sh here, and fetching it did not work: set ACME_SH to one"
-  elif ! command -v pebble >/dev/null; then
+    direct="there is no acme.sh here, and fetching it failed: set ACME_SH to its path"
+  elif ! have pebble; then
     direct="there is no pebble here: on Debian and Ubuntu, apt-get install pebble"
+  elif ! have curl && ! have wget; then
+    direct="there is no curl here, which acme.sh needs: install it"
   fi
 fi
 
@@ -221,14 +248,14 @@ show_served "after that: the new certificate"
 served >"$work/second"
 if cmp -s "$work/first" "$work/second"; then die "the private space still serves the first certificate"; fi
 
-step "That is all. For your own accounts:"
+step "Done. For your own accounts:"
 cat <<'TEXT'
     scripts/install.sh                        # executables and shims, into your acme.sh
     export CF_Token=...                       # Cloudflare API token: Zone:Read and DNS:Edit for your zone
     acme.sh --issue --dns dns_cf -d '*.example.com' -d example.com
     export CH2_CLIENT_ID=... CH2_CLIENT_SECRET=...  # connected app that may manage the private space's network
     export ORGANIZATION_ID=... CH2_PRIVATE_SPACE_ID=...
-    export ANYPOINT_URL=...                   # only for another control plane than https://anypoint.mulesoft.com
+    export ANYPOINT_URL=...                   # only for a control plane other than https://anypoint.mulesoft.com
     acme.sh --deploy -d '*.example.com' --deploy-hook cloudhub_v2
-acme.sh's own cron job renews and deploys from then on: what worked is saved.
+From then on, acme.sh's own cron job renews and deploys: what worked is saved.
 TEXT

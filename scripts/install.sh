@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts the executables and their acme.sh shims in place, or takes them away again: see --help.
+# Puts the executables and their acme.sh shims in place, or removes them: see --help.
 set -eu
 
 here=$(CDPATH='' cd -P -- "$(dirname -- "$0")" && pwd -P)
@@ -12,19 +12,26 @@ Installs dns_cf, cloudhub_v2, flex-renew and basic-auth-policy into an existing 
 
   scripts/install.sh [options] [PROGRAM...]      all four programs unless some are named
 
-  --home DIR      acme.sh's home (default: $LE_WORKING_DIR, else ~/.acme.sh)
-  --bin-dir DIR   where the executables go (default: ~/.local/bin, for root /usr/local/bin)
-  --from DIR      take the executables from DIR instead of building them with cargo
-  --cron          also run `cloudhub_v2 reconcile` every day, from the crontab of this user
-  --dry-run       check everything, say what would be done, change nothing
-  --uninstall     take away what an installation put there (shims, executables, crontab line)
-  --help          this text
+  --home DIR          acme.sh's home (default: $LE_WORKING_DIR, else ~/.acme.sh)
+  --config-home DIR   where acme.sh keeps its configuration and certificates, if not in its home (default:
+                      $LE_CONFIG_HOME, else what acme.sh was installed with)
+  --bin-dir DIR       where the executables go (default: ~/.local/bin, for root /usr/local/bin)
+  --from DIR          take the executables from DIR instead of building them with cargo
+  --cron              also run `cloudhub_v2 reconcile` every day, from this user's crontab
+  --dry-run           check everything, say what would be done, change nothing
+  --uninstall         remove what an installation put there (shims, executables, crontab line)
+  --help              this text
 
-Running it again updates what is there. Files that it did not put there are never replaced or deleted.
+Running it again updates what is there. Files that it did not install are never replaced or deleted, a crontab line that you
+have edited or commented out stays as it is, and what another acme.sh home uses stays installed.
+
+Environment:
+  CRONTAB   the crontab program (default: crontab, else fcrontab)
 TEXT
 }
 
 home=${LE_WORKING_DIR:-$HOME/.acme.sh}
+config_home=${LE_CONFIG_HOME:-}
 bin_dir=
 from=
 cron=
@@ -34,10 +41,11 @@ programs=
 
 while [ $# -gt 0 ]; do
   case $1 in
-  --home | --bin-dir | --from) if [ -z "${2:-}" ]; then die "$1 needs a folder"; fi ;;
+  --home | --config-home | --bin-dir | --from) if [ -z "${2:-}" ]; then die "$1 needs a folder"; fi ;;
   esac
   case $1 in
   --home) home=$2 && shift ;;
+  --config-home) config_home=$2 && shift ;;
   --bin-dir) bin_dir=$2 && shift ;;
   --from) from=$2 && shift ;;
   --cron) cron=yes ;;
@@ -57,8 +65,16 @@ programs=${programs:-$all_programs}
 [ -d "$home" ] || die "no acme.sh home at $home: name it with --home, or install acme.sh first (https://get.acme.sh)"
 home=$(real_dir "$home")
 acme_sh=$(acme_sh_of "$home")
-[ -n "$acme_sh" ] || die "no acme.sh in $home nor on PATH: name its home with --home"
+[ -n "$acme_sh" ] || die "no acme.sh in $home or on PATH: name its home with --home"
 script_home=$(dirname "$acme_sh")
+
+# acme.sh writes down there what it was installed with.
+if [ -z "$config_home" ] && [ -f "$home/acme.sh.env" ]; then
+  config_home=$(sed -n 's/^export LE_CONFIG_HOME="\(.*\)"$/\1/p' "$home/acme.sh.env")
+fi
+config_home=${config_home:-$home}
+[ -d "$config_home" ] || die "no folder at $config_home: name acme.sh's config home with --config-home"
+config_home=$(real_dir "$config_home")
 
 # acme.sh looks for hooks beside its real self first, then in its home.
 hook_dir() {
@@ -68,7 +84,7 @@ hook_dir() {
       return
     fi
   done
-  die "no folder $1 beside $acme_sh nor in $home: this acme.sh is not completely installed"
+  die "no folder $1 beside $acme_sh or in $home: this acme.sh installation is incomplete"
 }
 dnsapi_dir=$(hook_dir dnsapi)
 deploy_dir=$(hook_dir deploy)
@@ -102,182 +118,130 @@ is_our_executable() { [ -f "$1" ] && LC_ALL=C grep -q ANYPOINT_HOOKS_VOICE "$1";
 
 # --- The crontab ----------------------------------------------------------------------------------------------
 
+crontab=${CRONTAB:-}
+if [ -z "$crontab" ]; then
+  if have crontab || ! have fcrontab; then crontab='crontab'; else crontab='fcrontab'; fi
+fi
 cron_mark="# anypoint-acme-hooks $(printf '%s' "$home" | sed 's/%/\\%/g')"
 
+# Puts the crontab into $table, with its last line breaks, or fails with $reason.
 read_crontab() {
-  if _table=$(LC_ALL=C crontab -l 2>&1); then
-    if [ -n "$_table" ]; then printf '%s\n' "$_table"; fi
+  if table=$(LC_ALL=C "$crontab" -l 2>/dev/null && printf x); then
+    table=${table%x}
     return
   fi
-  case $_table in
-  *'no crontab'* | *'No such file'*) ;;
-  *) die "reading the crontab failed: $_table" ;;
+  table=
+  reason=$(LC_ALL=C "$crontab" -l 2>&1 >/dev/null) || true
+  case $reason in
+  *'no crontab'* | *'no fcrontab'* | *'No such file'*) ;;
+  *) return 1 ;;
   esac
 }
 
-# Lines of standard input that are not ours, or with "ours" those that are.
+write_crontab() { printf '%s' "$1" | "$crontab" -; }
+
+# The lines of $1 that are not ours, or with "ours" those that are.
 cron_lines() {
-  MARK=$cron_mark WHICH=${1:-} awk '
+  printf '%s' "$1" | MARK=$cron_mark WHICH=${2:-} awk '
     { at = length($0) - length(ENVIRON["MARK"]) + 1
       ours = at > 0 && substr($0, at) == ENVIRON["MARK"] }
     ours == (ENVIRON["WHICH"] == "ours")'
 }
 
-has_cron_line() { command -v crontab >/dev/null && [ -n "$(read_crontab | cron_lines ours)" ]; }
-
 shell_quote() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
 
 # An hour after acme.sh's own job, so that it finds what that one left undone.
 cron_time() {
-  printf '%s\n' "$1" | awk '
+  printf '%s' "$table" | awk '
     / --cron( |$)/ && $1 ~ /^[0-9]+$/ && $2 ~ /^[0-9]+$/ { print $1, ($2 + 1) % 24; found = 1; exit }
     END { if (!found) print "17 4" }'
 }
 
-cron_line() {
+# cron_command EXECUTABLE CONFIG-HOME: what follows the five fields of time.
+cron_command() {
+  _command="$(shell_quote "$1") reconcile --home $(shell_quote "$home")"
+  if [ "$2" != "$home" ]; then _command="$_command --config-home $(shell_quote "$2")"; fi
   # Standard error is what cron mails. A percent sign would end the command.
-  _command="$(shell_quote "$bin_dir/cloudhub_v2") reconcile --home $(shell_quote "$home") >/dev/null"
-  printf '%s * * * %s %s\n' "$(cron_time "$1")" "$(printf '%s' "$_command" | sed 's/%/\\%/g')" "$cron_mark"
+  printf '%s %s\n' "$(printf '%s >/dev/null' "$_command" | sed 's/%/\\%/g')" "$cron_mark"
 }
 
-write_cron_line() {
-  table=$(read_crontab)
-  others=$(printf '%s\n' "$table" | cron_lines)
-  { if [ -n "$others" ]; then printf '%s\n' "$others"; fi && cron_line "$others"; } | crontab -
-  say "crontab: $(cron_line "$others")"
-}
-
-remove_cron_line() {
-  table=$(read_crontab)
-  printf '%s\n' "$table" | cron_lines | crontab -
-  say "removed the crontab line of cloudhub_v2 reconcile"
-}
-
-# --- Uninstall ------------------------------------------------------------------------------------------------
-
-uninstall_one() {
-  shim=$(shim_of "$1")
-  executable=$bin_dir/$1
-  if [ -f "$shim.path" ]; then
-    IFS= read -r executable <"$shim.path" || true
-    remove "$shim.path"
+# Puts what the crontab should become into $new_table, and our lines in that into $cron_ours. A line is changed only if
+# its command is one that an installation wrote; its time stays.
+plan_crontab() {
+  command_now=$(cron_command "$bin_dir/cloudhub_v2" "$config_home")
+  old1=$(cron_command "$bin_dir/cloudhub_v2" "$home")
+  old2=$(cron_command "$old_cloudhub_v2" "$config_home")
+  old3=$(cron_command "$old_cloudhub_v2" "$home")
+  new_table=$(
+    printf '%s' "$table" | NEW=$command_now OLD1=$old1 OLD2=$old2 OLD3=$old3 awk '
+      BEGIN { for (i = 1; i <= 3; i++) old[i] = " " ENVIRON["OLD" i] }
+      !/^[ \t]*#/ {
+        for (i = 1; i <= 3; i++) {
+          at = length($0) - length(old[i]) + 1
+          if (at > 1 && substr($0, at) == old[i]) { $0 = substr($0, 1, at) ENVIRON["NEW"]; break }
+        }
+      }
+      { print }'
+    printf x
+  )
+  new_table=${new_table%x}
+  cron_ours=$(cron_lines "$new_table" ours)
+  if [ -z "$cron_ours" ] && [ -n "$cron" ]; then
+    cron_ours="$(cron_time) * * * $command_now"
+    new_table="$new_table$cron_ours
+"
   fi
-  if is_our_shim "$shim"; then
-    remove "$shim"
-  elif [ -e "$shim" ]; then
-    say "kept $shim: it is not from here"
-  fi
-  if is_our_executable "$executable"; then
-    remove "$executable"
-    case $executable in
-    # A folder for executables inside the home was made by an installation.
-    "$home"/*) rmdir "$(dirname "$executable")" 2>/dev/null || true ;;
+}
+
+report_crontab() {
+  printf '%s\n' "$cron_ours" | while read -r line; do
+    case $line in
+    '') ;;
+    '#'*) say "crontab: left this line commented out: $line" ;;
+    *" $command_now") if [ "$new_table" != "$table" ]; then say "crontab: ${dry_run:+would write }$line"; fi ;;
+    *) say "crontab: kept this line, which differs from what would be written now: $line" ;;
     esac
-  fi
+  done
 }
 
-remove() {
-  if [ -n "$dry_run" ]; then
-    say "would remove $1"
-  else
-    rm -f -- "$1"
-    say "removed $1"
-  fi
+# --- Who uses the executables -----------------------------------------------------------------------------------
+
+# Several homes may share the executables of a folder, and several homes of a packaged acme.sh its shims. A file beside
+# the executables lists them: a line SHIM<tab>HOME for each.
+tab=$(printf '\t')
+record_in() { printf '%s/.anypoint-acme-hooks.homes\n' "$1"; }
+
+# Whether it cannot be told from here what is in folder $1, or if it exists.
+is_hidden() {
+  _ancestor=$1
+  while [ ! -e "$_ancestor" ]; do _ancestor=$(dirname "$_ancestor"); done
+  [ ! -x "$_ancestor" ]
 }
 
-# A certificate goes on naming its deploy hook: acme.sh would stop at it on the next renewal.
-report_users_of() {
-  name=$(basename "$(shim_of "$1")")
-  [ "$name" != dns_cf ] && [ ! -e "$deploy_dir/$name.sh" ] || return 0
-  for conf in "$home"/*/*.conf; do
-    if grep -q "^Le_DeployHook='\(.*,\)\{0,1\}${name}[,']" "$conf" 2>/dev/null; then
-      warn "$conf still names the deploy hook $name: renewing that certificate will report it as missing"
+# other_users EXECUTABLE SHIM: the lines of the others that use EXECUTABLE still.
+other_users() {
+  _record=$(record_in "$(dirname "$1")")
+  if [ ! -f "$_record" ]; then return; fi
+  while IFS=$tab read -r _shim _home; do
+    _executable=
+    if is_hidden "$_home" || is_hidden "$(dirname "$_shim")"; then
+      _executable=$1
+    elif [ -d "$_home" ] && [ -f "$_shim.path" ]; then
+      IFS= read -r _executable <"$_shim.path" || true
     fi
-  done
+    if [ "$_executable" = "$1" ] && [ "$_shim$tab$_home" != "$2$tab$home" ]; then printf '%s\t%s\n' "$_shim" "$_home"; fi
+  done <"$_record"
 }
 
-if [ -n "$uninstall" ]; then
-  for program in $programs; do
-    uninstall_one "$program"
-    report_users_of "$program"
-  done
-  case " $programs " in
-  *' cloudhub_v2 '*)
-    if has_cron_line; then
-      if [ -n "$dry_run" ]; then say "would remove the crontab line"; else remove_cron_line; fi
-    fi
-    ;;
-  esac
-  exit 0
-fi
-
-# --- Checks, before anything is built or changed ----------------------------------------------------------------
-
-case $home in
-*[[:blank:],]*)
-  warn "the path $home holds a blank or a comma: acme.sh then fails to remove its DNS records. Move it if you can."
-  ;;
-esac
-
-# acme.sh would source an executable that lies where it looks for hooks.
-case $bin_dir in
-"$home" | "$script_home" | "$dnsapi_dir" | "$deploy_dir" | "$home"/dnsapi | "$home"/deploy | "$home"/notify | \
-  "$script_home"/notify | "$home"/*.*)
-  die "acme.sh looks for hooks in $bin_dir: name another folder for the executables with --bin-dir"
-  ;;
-esac
-
-writable() {
-  _dir=$1
-  while [ ! -e "$_dir" ]; do _dir=$(dirname "$_dir"); done
-  if [ ! -d "$_dir" ] || [ ! -w "$_dir" ]; then die "$1 is not writable for $(id -un): $2"; fi
+# record_without DIR SHIM: the lines of the record in DIR but the one of SHIM and this home.
+record_without() {
+  _record=$(record_in "$1")
+  if [ -f "$_record" ]; then
+    LINE="$2$tab$home" awk '$0 != ENVIRON["LINE"]' "$_record"
+  fi
 }
 
-for program in $programs; do
-  shim=$(shim_of "$program")
-  writable "$(dirname "$shim")" "acme.sh looks for hooks there. Run this as the owner of that folder."
-  if [ -e "$shim" ] && ! is_our_shim "$shim"; then
-    die "$shim is there and is not from here: move it away first (a file named $(basename "$shim").sh can stay)"
-  fi
-  if [ -e "$bin_dir/$program" ] && ! is_our_executable "$bin_dir/$program"; then
-    die "$bin_dir/$program is there and is not from here: move it away, or name another folder with --bin-dir"
-  fi
-done
-writable "$bin_dir" "name another folder for the executables with --bin-dir."
-if [ -n "$cron" ]; then
-  command -v crontab >/dev/null || die "--cron: there is no crontab program here"
-  case " $programs " in
-  *' cloudhub_v2 '*) ;;
-  *) die "--cron is for cloudhub_v2, which is not among:$programs" ;;
-  esac
-fi
-
-if [ -z "$from" ]; then
-  command -v cargo >/dev/null || die "cargo is needed to build: get it from https://rustup.rs, or name a folder with the built executables with --from"
-else
-  for program in $programs; do
-    [ -f "$from/$program" ] || die "--from: no $program in $from"
-  done
-fi
-
-if [ -n "$dry_run" ]; then
-  for program in $programs; do
-    say "would install $bin_dir/$program and $(shim_of "$program")"
-  done
-  if [ -n "$cron" ]; then say "would add to the crontab: $(cron_line "$(read_crontab)")"; fi
-  exit 0
-fi
-
-# --- Install --------------------------------------------------------------------------------------------------
-
-if [ -z "$from" ]; then
-  packages=
-  for program in $programs; do packages="$packages -p $program"; done
-  say "Building$programs ..."
-  # shellcheck disable=SC2086 # a list of options
-  (cd "$here/.." && cargo build --release --locked $packages)
-  from=${CARGO_TARGET_DIR:-$here/../target}/release
-fi
+# --- Changing files ---------------------------------------------------------------------------------------------
 
 temporary=
 trap 'if [ -n "$temporary" ]; then rm -f -- "$temporary"; fi' EXIT
@@ -292,6 +256,174 @@ place() {
   temporary=
 }
 
+remove() {
+  if [ -n "$dry_run" ]; then
+    say "would remove $1"
+  else
+    rm -f -- "$1"
+    say "removed $1"
+  fi
+}
+
+# --- Uninstall ------------------------------------------------------------------------------------------------
+
+# forget EXECUTABLE SHIM: this home uses them no more.
+forget() {
+  _record=$(record_in "$(dirname "$1")")
+  if [ -n "$dry_run" ] || [ ! -f "$_record" ]; then return; fi
+  _left=$(record_without "$(dirname "$1")" "$2")
+  if [ -n "$_left" ]; then printf '%s\n' "$_left" | place 644 "$_record"; else rm -f -- "$_record"; fi
+}
+
+uninstall_one() {
+  shim=$(shim_of "$1")
+  executable=$bin_dir/$1
+  if [ -f "$shim.path" ]; then IFS= read -r executable <"$shim.path" || true; fi
+  users=$(other_users "$executable" "$shim")
+  forget "$executable" "$shim"
+  for_shim=$(printf '%s\n' "$users" | SHIM=$shim awk -F '\t' '$1 == ENVIRON["SHIM"] { print $2; exit }')
+  if [ -n "$for_shim" ]; then
+    say "kept $shim and $executable: $for_shim uses them"
+    return
+  fi
+  if [ -f "$shim.path" ]; then remove "$shim.path"; fi
+  if is_our_shim "$shim"; then
+    remove "$shim"
+  elif [ -e "$shim" ]; then
+    say "kept $shim: it was not installed by this script"
+  fi
+  if [ -n "$users" ]; then
+    say "kept $executable: $(printf '%s\n' "$users" | sed -n "1s/.*$tab//p") uses it"
+  elif is_our_executable "$executable"; then
+    remove "$executable"
+    case $executable in
+    # A folder for executables inside the home was made by an installation.
+    "$home"/*) rmdir "$(dirname "$executable")" 2>/dev/null || true ;;
+    esac
+  fi
+}
+
+# A certificate goes on naming its deploy hook: acme.sh would stop at it on the next renewal.
+report_users_of() {
+  shim=$(shim_of "$1")
+  name=$(basename "$shim")
+  [ "$name" != dns_cf ] && [ ! -e "$shim" ] && [ ! -e "$deploy_dir/$name.sh" ] || return 0
+  for conf in "$config_home"/*/*.conf; do
+    if grep -q "^Le_DeployHook='\(.*,\)\{0,1\}${name}[,']" "$conf" 2>/dev/null; then
+      warn "$conf still names the deploy hook $name: acme.sh will report the hook as missing when it renews this certificate"
+    fi
+  done
+}
+
+uninstall_crontab() {
+  have "$crontab" || return 0
+  if ! read_crontab; then
+    warn "reading the crontab failed, so a line of cloudhub_v2 reconcile may be left in it: $reason"
+  elif [ -n "$(cron_lines "$table" ours)" ]; then
+    if [ -n "$dry_run" ]; then
+      say "would remove the crontab line of cloudhub_v2 reconcile"
+    else
+      others=$(cron_lines "$table" && printf x)
+      write_crontab "${others%x}"
+      say "removed the crontab line of cloudhub_v2 reconcile"
+    fi
+  fi
+}
+
+if [ -n "$uninstall" ]; then
+  for program in $programs; do
+    uninstall_one "$program"
+    report_users_of "$program"
+  done
+  case " $programs " in
+  *' cloudhub_v2 '*) uninstall_crontab ;;
+  esac
+  exit 0
+fi
+
+# --- Checks, before anything is built or changed ----------------------------------------------------------------
+
+case $home in
+*[[:blank:],]*)
+  warn "the path $home contains a blank or a comma: acme.sh cannot remove its DNS records from such a home. Move it if you can."
+  ;;
+esac
+
+# acme.sh would source an executable that lies where it looks for hooks.
+case $bin_dir in
+"$home" | "$script_home" | "$dnsapi_dir" | "$deploy_dir" | "$home"/dnsapi | "$home"/deploy | "$home"/notify | \
+  "$script_home"/notify | "$home"/*.*)
+  die "acme.sh looks for hooks in $bin_dir: name another folder for the executables with --bin-dir"
+  ;;
+esac
+
+writable() {
+  _dir=$1
+  while [ ! -e "$_dir" ]; do _dir=$(dirname "$_dir"); done
+  if [ ! -d "$_dir" ] || [ ! -w "$_dir" ]; then die "$1 is not writable by $(id -un): $2"; fi
+}
+
+for program in $programs; do
+  shim=$(shim_of "$program")
+  writable "$(dirname "$shim")" "acme.sh looks for hooks there. Run this as the owner of that folder."
+  if [ -e "$shim" ] && ! is_our_shim "$shim"; then
+    die "$shim exists and was not installed by this script: move it out of the way first (a file named $(basename "$shim").sh can stay)"
+  fi
+  if [ -e "$bin_dir/$program" ] && ! is_our_executable "$bin_dir/$program"; then
+    die "$bin_dir/$program exists and was not installed by this script: move it out of the way, or name another folder with --bin-dir"
+  fi
+done
+writable "$bin_dir" "name another folder for the executables with --bin-dir."
+old_cloudhub_v2=$bin_dir/cloudhub_v2
+shim=$(shim_of cloudhub_v2)
+if [ -f "$shim.path" ]; then IFS= read -r old_cloudhub_v2 <"$shim.path" || true; fi
+
+# What is done about the crontab: only with --cron is a line added, but one that is there is updated.
+cron_plan=
+case " $programs " in
+*' cloudhub_v2 '*)
+  if ! have "$crontab"; then
+    [ -z "$cron" ] || die "--cron: there is no crontab program here"
+  elif read_crontab; then
+    cron_plan=yes
+  else
+    [ -z "$cron" ] || die "reading the crontab failed: $reason"
+    warn "reading the crontab failed, so a line of cloudhub_v2 reconcile in it is not updated: $reason"
+  fi
+  ;;
+*) [ -z "$cron" ] || die "--cron is for cloudhub_v2, which is not among:$programs" ;;
+esac
+
+if [ -z "$from" ]; then
+  command -v cargo >/dev/null || die "cargo is needed to build: get it from https://rustup.rs, or name a folder with the built executables with --from"
+else
+  for program in $programs; do
+    [ -f "$from/$program" ] || die "--from: no $program in $from"
+  done
+fi
+
+if [ -n "$dry_run" ]; then
+  for program in $programs; do
+    say "would install $bin_dir/$program and $(shim_of "$program")"
+  done
+  if [ -n "$cron_plan" ]; then
+    plan_crontab
+    report_crontab
+  fi
+  exit 0
+fi
+
+# --- Install --------------------------------------------------------------------------------------------------
+
+if [ -z "$from" ]; then
+  packages=
+  for program in $programs; do packages="$packages -p $program"; done
+  say "Building$programs ..."
+  # shellcheck disable=SC2086 # a list of options
+  (cd "$here/.." && cargo build --release --locked $packages)
+  from=${CARGO_TARGET_DIR:-$here/../target}/release
+fi
+
 mkdir -p "$bin_dir"
 bin_dir=$(real_dir "$bin_dir")
 for program in $programs; do
@@ -304,18 +436,21 @@ for program in $programs; do
   # The path first: a shim without it would not find its executable under cron.
   printf '%s\n' "$bin_dir/$program" | place 644 "$shim.path"
   place 644 "$shim" <"$(shim_source "$program")"
+  { record_without "$bin_dir" "$shim" && printf '%s\t%s\n' "$shim" "$home"; } | place 644 "$(record_in "$bin_dir")"
   say "installed $bin_dir/$program and $shim"
 done
-case " $programs " in
-*' cloudhub_v2 '*) if [ -n "$cron" ] || has_cron_line; then write_cron_line; fi ;;
-esac
+if [ -n "$cron_plan" ]; then
+  plan_crontab
+  if [ "$new_table" != "$table" ]; then write_crontab "$new_table"; fi
+  report_crontab
+fi
 
 # --- What to do next ------------------------------------------------------------------------------------------
 
 acme="acme.sh"
 if [ -f "$home/acme.sh" ]; then acme="$home/acme.sh"; fi
 say
-say "Next (each value is saved once it has worked, so that renewals need none of them):"
+say "Next (each value is saved once it has worked, so renewals need none of them):"
 for program in $programs; do
   case $program in
   dns_cf)
@@ -332,5 +467,5 @@ for program in $programs; do
 done
 case ":$PATH:" in
 *":$bin_dir:"*) ;;
-*) say "$bin_dir is not on PATH: acme.sh finds the executables all the same; for your own use add it." ;;
+*) say "$bin_dir is not on PATH: acme.sh finds the executables anyway; add it for your own use." ;;
 esac

@@ -9,6 +9,48 @@ die() {
   exit 1
 }
 
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# --- Packages ---------------------------------------------------------------------------------------------------
+
+# What building Rust code takes beside Rust.
+# shellcheck disable=SC2034 # for those who source this
+c_compiler=cc:gcc,libc6-dev
+
+# The Debian packages of those COMMAND:PACKAGE[,PACKAGE]... whose command is missing, on one line.
+missing_packages() {
+  _packages=
+  for _tool in "$@"; do
+    have "${_tool%%:*}" || _packages="$_packages $(printf '%s' "${_tool#*:}" | tr , ' ')"
+  done
+  printf '%s\n' "${_packages# }"
+}
+
+# The commands that are missing, of the same list.
+missing_commands() {
+  _commands=
+  for _tool in "$@"; do
+    have "${_tool%%:*}" || _commands="$_commands ${_tool%%:*}"
+  done
+  printf '%s\n' "${_commands# }"
+}
+
+# Debian and what derives from it.
+has_apt() { have dpkg && have apt-get; }
+can_install() { has_apt && [ "$(id -u)" = 0 ]; }
+
+apt() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 -qq "$@" </dev/null; }
+
+install_packages() {
+  apt update || true
+  # A package that this release lacks must not keep the others from being installed.
+  apt install -y --no-install-recommends "$@" || for _package in "$@"; do
+    apt install -y --no-install-recommends "$_package" || true
+  done
+}
+
+# --- Paths ------------------------------------------------------------------------------------------------------
+
 # The file that a chain of symbolic links leads to. (`readlink -f` is missing from older macOS.)
 real_path() {
   _file=$1

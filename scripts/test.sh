@@ -11,26 +11,30 @@ usage() {
   cat <<'TEXT'
 Runs every test and check of this repository, and ends by naming what could not be run.
 
-  scripts/test.sh [--no-install]
+  scripts/test.sh [--quick] [--no-install]
 
+  --quick        only formatting, lints and unit tests; installs nothing
   --no-install   install nothing, even as root on Debian or Ubuntu
 
 Environment:
   ACME_SH                an acme.sh to test with (default: on PATH, ~/.acme.sh, or fetched with git)
   ANYPOINT_CLI_V4        bin/run of MuleSoft's anypoint-cli-v4 to test with (default: installed below target with npm)
-  ANYPOINT_OPENAPI_DIR   folder with published OpenAPI files, which the contract tests compare requests with
+  ANYPOINT_OPENAPI_DIR   folder with published OpenAPI files, to compare requests with in the contract tests
 
-A test that needs a program is ignored by cargo and stands in a module needs_PROGRAM; here it runs if that is there.
+Tests that need a program are ignored by cargo test, in modules needs_PROGRAM; this script runs those whose program is there.
 TEXT
 }
 
 install=yes
-case ${1:-} in
-'') ;;
---no-install) install= ;;
--h | --help) usage && exit 0 ;;
-*) die "unknown option '$1': see $0 --help" ;;
-esac
+quick=
+for option in "$@"; do
+  case $option in
+  --quick) quick=yes ;;
+  --no-install) install= ;;
+  -h | --help) usage && exit 0 ;;
+  *) die "unknown option '$option': see $0 --help" ;;
+  esac
+done
 
 cd "$root"
 work=$(mktemp -d)
@@ -59,41 +63,114 @@ check() {
   fi
 }
 
-have() { command -v "$1" >/dev/null 2>&1; }
+# tests ARGUMENTS-OF-CARGO-TEST...: their results are added to the counts.
+tests() {
+  {
+    code=0
+    cargo test --workspace --locked --no-fail-fast "$@" 2>&1 || code=$?
+    printf '%s\n' "$code" >"$work/code"
+  } | tee "$work/tests.log"
+  # shellcheck disable=SC2046 # three numbers
+  set -- $(awk '
+    /^test result: / { for (i = 1; i < NF; i++) {
+      if ($(i + 1) == "passed;") passed += $i
+      if ($(i + 1) == "failed;") failed += $i
+      if ($(i + 1) == "ignored;" || $(i + 1) == "filtered") skipped += $i } }
+    END { print passed + 0, failed + 0, skipped + 0 }' "$work/tests.log")
+  passed=$((passed + $1))
+  failed=$((failed + $2))
+  skipped=$((skipped + $3))
+  sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$work/tests.log" >>"$work/failed"
+  # A test program that crashed has reported no failed test.
+  if [ "$(cat "$work/code")" != 0 ] && [ "$2" = 0 ]; then
+    failed=$((failed + 1))
+    say "cargo test (see above)" >>"$work/failed"
+  fi
+}
+
+check_rust() {
+  if cargo fmt --version >/dev/null 2>&1; then
+    check "Formatting" cargo fmt --all --check
+  else
+    not_run "cargo fmt: rustup component add rustfmt"
+  fi
+  if cargo clippy --version >/dev/null 2>&1; then
+    check "Clippy" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+  else
+    not_run "cargo clippy: rustup component add clippy"
+  fi
+}
+
+check_scripts() {
+  if have shellcheck; then
+    check "Shellcheck of the scripts" shellcheck -x scripts/*.sh .ci/run
+    check "Shellcheck of the shims" shellcheck -s sh scripts/dnsapi/* scripts/deploy/*
+  else
+    not_run "shellcheck: install it"
+  fi
+  if have shfmt; then
+    check "Formatting of the scripts" shfmt -d -i 2 scripts/*.sh .ci/run scripts/dnsapi/* scripts/deploy/*
+  else
+    not_run "shfmt: install it"
+  fi
+}
+
+# Advisories are left out: they take a network, and change while the code does not.
+check_dependencies() {
+  _subject="licenses, bans and sources of the dependencies"
+  if ! cargo deny --version >/dev/null 2>&1; then
+    not_run "$_subject: cargo install --locked cargo-deny"
+  # A build downloads only what its own platform takes.
+  elif ! cargo fetch --locked --quiet; then
+    not_run "$_subject: downloading those of other platforms failed"
+  else
+    check "The $_subject" cargo deny --offline --locked check licenses bans sources
+  fi
+}
+
+summary() {
+  heading "Summary"
+  if [ -s "$work/failed" ]; then
+    say "FAILED:"
+    sed 's/^/  /' "$work/failed"
+  fi
+  if [ -s "$work/not-run" ]; then
+    say "NOT RUN:"
+    sed 's/^/  /' "$work/not-run"
+  fi
+  say "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" = 0 ]
+}
+
+have cargo || die "cargo is missing: install Rust from https://rustup.rs"
+
+if [ -n "$quick" ]; then
+  check_rust
+  check_scripts
+  heading "Unit tests"
+  tests --lib --bins
+  not_run "contract and end-to-end tests: scripts/test.sh without --quick"
+  summary
+  exit
+fi
 
 # --- What the tests need --------------------------------------------------------------------------------------
 
 # command:package in Debian, for everything that a test may call.
 tools='dash:dash bash:bash busybox:busybox mksh:mksh ksh93:ksh93u+m yash:yash zsh:zsh shellcheck:shellcheck
-  pebble:pebble lego:lego certbot:certbot podman:podman runc:runc kubectl:kubernetes-client openssl:openssl
-  curl:curl git:git jq:jq tmux:tmux setpriv:util-linux'
+  shfmt:shfmt pebble:pebble lego:lego certbot:certbot podman:podman runc:runc kubectl:kubernetes-client
+  openssl:openssl curl:curl git:git jq:jq tmux:tmux setpriv:util-linux unshare:util-linux'
 
-missing_packages() {
-  for _tool in $tools; do
-    if ! have "${_tool%%:*}"; then printf '%s\n' "${_tool#*:}"; fi
-  done
-}
-
-on_debian() { [ -f /etc/debian_version ] && have apt-get; }
-
-apt() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 -qq "$@" </dev/null; }
-
-install_packages() {
-  apt update || true
-  # One that this release does not have must not keep the others away.
-  # shellcheck disable=SC2086 # a list of packages
-  apt install -y --no-install-recommends "$@" || for _package in "$@"; do
-    apt install -y --no-install-recommends "$_package" || true
-  done
-}
-
-have cargo || die "cargo is missing: install Rust from https://rustup.rs"
-packages=$(missing_packages | tr '\n' ' ')
+# shellcheck disable=SC2086 # a list of tools
+packages=$(missing_packages $tools)
+compiler=$(missing_packages "$c_compiler")
 installing=
-if [ -n "$install" ] && on_debian && [ "$(id -u)" = 0 ]; then
-  if ! have cc; then
+if [ -n "$install" ] && can_install; then
+  # The build takes the compiler; the tests, which come later, take the others.
+  if [ -n "$compiler" ]; then
     heading "Installing a C compiler"
-    install_packages gcc libc6-dev >"$work/apt.log" 2>&1
+    # shellcheck disable=SC2086 # a list of packages
+    install_packages $compiler >"$work/apt.log" 2>&1
   fi
   if [ -n "$packages" ]; then
     heading "Installing in the background: $packages"
@@ -101,8 +178,8 @@ if [ -n "$install" ] && on_debian && [ "$(id -u)" = 0 ]; then
     install_packages $packages >"$work/apt.log" 2>&1 &
     installing=$!
   fi
-elif [ -n "$packages" ] && on_debian; then
-  say "Missing here; to install it: apt-get install $packages"
+elif [ -n "$compiler$packages" ] && has_apt; then
+  say "Missing here; to install: apt-get install ${compiler:+$compiler }$packages"
 fi
 
 # npm goes on asking a registry that it cannot reach for a very long time. (macOS has no timeout.)
@@ -181,9 +258,9 @@ available() {
 
 reason() {
   case $1 in
-  acme_sh) say "tests with the real acme.sh: set ACME_SH to one; fetching it from github.com did not work" ;;
+  acme_sh) say "tests with the real acme.sh: set ACME_SH to its path; fetching it from github.com failed" ;;
   openapi) say "contract tests against published API descriptions: set ANYPOINT_OPENAPI_DIR to their folder" ;;
-  anypoint_cli_v4) say "tests beside MuleSoft's anypoint-cli-v4: it takes node, npm and the npm registry, or ANYPOINT_CLI_V4" ;;
+  anypoint_cli_v4) say "tests alongside MuleSoft's anypoint-cli-v4: they need node, npm and the npm registry, or ANYPOINT_CLI_V4" ;;
   *) say "tests that need $1: install it" ;;
   esac
 }
@@ -199,58 +276,11 @@ if [ -z "${ACME_SH:-}" ] && ! grep -q 'real acme.sh' "$work/not-run"; then not_r
 if [ -z "${ANYPOINT_OPENAPI_DIR:-}" ] && ! grep -q 'API descriptions' "$work/not-run"; then not_run "$(reason openapi)"; fi
 
 heading "Tests"
-{
-  code=0
-  cargo test --workspace --locked --no-fail-fast -- --include-ignored "$@" 2>&1 || code=$?
-  printf '%s\n' "$code" >"$work/code"
-} | tee "$work/tests.log"
-
-# shellcheck disable=SC2046 # three numbers
-set -- $(awk '
-  /^test result: / { for (i = 1; i < NF; i++) {
-    if ($(i + 1) == "passed;") passed += $i
-    if ($(i + 1) == "failed;") failed += $i
-    if ($(i + 1) == "ignored;" || $(i + 1) == "filtered") skipped += $i } }
-  END { print passed + 0, failed + 0, skipped + 0 }' "$work/tests.log")
-passed=$1
-failed=$2
-skipped=$3
-sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$work/tests.log" >>"$work/failed"
-# A test program that crashed has reported no failed test.
-if [ "$(cat "$work/code")" != 0 ] && [ "$failed" = 0 ]; then
-  failed=1
-  say "cargo test (see above)" >>"$work/failed"
-fi
+tests -- --include-ignored "$@"
 
 # --- Checks ------------------------------------------------------------------------------------------------------
 
-if cargo fmt --version >/dev/null 2>&1; then
-  check "Formatting" cargo fmt --all --check
-else
-  not_run "cargo fmt: rustup component add rustfmt"
-fi
-if cargo clippy --version >/dev/null 2>&1; then
-  check "Clippy" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
-else
-  not_run "cargo clippy: rustup component add clippy"
-fi
-if have shellcheck; then
-  check "Shellcheck of the scripts" shellcheck -x scripts/*.sh .ci/run
-  check "Shellcheck of the shims" shellcheck -s sh scripts/dnsapi/dns_cf scripts/deploy/*
-else
-  not_run "shellcheck: install it"
-fi
-
-# --- Summary -----------------------------------------------------------------------------------------------------
-
-heading "Summary"
-if [ -s "$work/failed" ]; then
-  say "FAILED:"
-  sed 's/^/  /' "$work/failed"
-fi
-if [ -s "$work/not-run" ]; then
-  say "NOT RUN:"
-  sed 's/^/  /' "$work/not-run"
-fi
-say "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+check_rust
+check_scripts
+check_dependencies
+summary

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::secret;
 
-/// What a caller can do about an error. Each kind has one exit code, see [`crate::exit`].
+/// What a caller can do about an error. Each kind has one exit code, see [`crate::cli::exit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Configuration or input is missing or invalid: change it.

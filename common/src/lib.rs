@@ -1,26 +1,28 @@
-//! What the hooks share: wire formats and the operating system. Deciding what to do is theirs.
+//! What the programs share: wire formats and the operating system. Deciding what to do is theirs.
+//!
+//! A room uses only the rooms above it in this list, and knows no variable, flag or command of a single program.
 
-pub mod acmesh;
-pub mod anypoint;
-pub mod cert;
-pub mod clock;
-pub mod cloudflare;
-pub mod config;
-pub mod duration;
-pub mod env;
 pub mod error;
-pub mod exit;
-pub mod files;
-pub mod fingerprints;
-pub mod flexctl;
-pub mod http;
-pub mod names;
-pub mod output;
-pub mod pace;
-pub mod process;
-pub mod registration;
-pub mod resolve;
 pub mod secret;
+
+pub mod duration;
+
+pub mod system;
+
+pub mod log;
+
+pub mod cert;
+
+pub mod net;
+
+pub mod acme_sh;
+
 pub mod settings;
-mod timed;
-pub mod tls;
+
+pub mod cli;
+
+pub mod cloudflare;
+
+pub mod anypoint;
+
+pub mod flex;

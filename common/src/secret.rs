@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io;
 use std::sync::{PoisonError, RwLock};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
-
-use crate::error::{Error, Result};
 
 /// Shorter values are not masked in free text: they would blot out ordinary words.
 const SHORTEST_MASKED: usize = 6;
@@ -33,7 +32,7 @@ impl Secret {
     /// # Errors
     ///
     /// The system gives no random numbers.
-    pub fn generate(length: usize) -> Result<Self> {
+    pub fn generate(length: usize) -> io::Result<Self> {
         const CHARACTERS: &[u8; 62] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
         // The largest multiple of 62 in a byte: what lies above would make some characters likelier.
@@ -42,9 +41,9 @@ impl Secret {
         let mut value = String::with_capacity(length);
         while value.len() < length {
             let mut bytes = [0; 64];
-            random
-                .fill(&mut bytes)
-                .map_err(|_| Error::config("the system's random number generator does not work"))?;
+            random.fill(&mut bytes).map_err(|_| {
+                io::Error::other("the system's random number generator does not work")
+            })?;
             let fair = bytes.iter().filter(|&&byte| byte < FAIR);
             let characters = fair.map(|&byte| char::from(CHARACTERS[usize::from(byte % 62)]));
             value.extend(characters.take(length - value.len()));

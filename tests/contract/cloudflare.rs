@@ -5,17 +5,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::{Clock, Manual};
 use common::cloudflare::{
     Change, Client, Credentials, Filter, NewRecord, RecordId, Search, ZoneId,
 };
 use common::error::Kind;
-use common::http::Http;
-use common::names::DnsName;
-use common::output::Output;
+use common::log::Log;
+use common::net::Network;
+use common::net::dns::name::DnsName;
+use common::net::http::Http;
+use common::net::tls::Trust;
 use common::secret::Secret;
-use common::settings::Network;
-use common::tls::Trust;
+use common::system::clock::{Clock, Manual};
 use jiff::Timestamp;
 use simulator::cloudflare::{RateLimit, Reach, Token};
 use simulator::faults::Action;
@@ -39,14 +39,14 @@ fn client(sim: &Sim, clock: &Arc<Manual>, credentials: &Credentials) -> Client {
         connect_timeout: Duration::from_secs(60),
         request_timeout: Duration::from_secs(60),
         deadline: Duration::from_secs(900),
-        user_agent: None,
+        ..Network::default()
     };
     let http = Http::new(
         "dns_cf",
         &sim.cloudflare_url(),
         &network,
         clock.clone(),
-        &Output::quiet(),
+        &Log::quiet(),
     )
     .unwrap();
     Client::new(&http, credentials, "API token of the test").unwrap()

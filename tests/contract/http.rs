@@ -5,12 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::{Clock, Manual};
 use common::error::Kind;
-use common::http::{Http, Reply};
-use common::output::Output;
-use common::settings::Network;
-use common::tls::Trust;
+use common::log::Log;
+use common::net::Network;
+use common::net::http::{Http, Reply};
+use common::net::tls::Trust;
+use common::system::clock::{Clock, Manual};
 use jiff::Timestamp;
 use simulator::faults::Action;
 use simulator::{Fault, Seed, Sim, SimConfig};
@@ -43,9 +43,9 @@ fn fixture_with(request_timeout: Duration, trust: impl Fn(&Sim) -> Trust) -> Fix
         connect_timeout: Duration::from_secs(60),
         request_timeout,
         deadline: Duration::from_secs(300),
-        user_agent: None,
+        ..Network::default()
     };
-    let http = Http::new("test", sim.url(), &network, clock.clone(), &Output::quiet()).unwrap();
+    let http = Http::new("test", sim.url(), &network, clock.clone(), &Log::quiet()).unwrap();
     Fixture { sim, clock, http }
 }
 

@@ -81,14 +81,17 @@ fn the_two_commands_are_there() {
 #[test]
 fn every_help_ends_with_the_exit_codes_that_the_readme_lists() {
     let readme = readme();
-    for line in common::exit::HELP.lines().skip(1) {
+    for line in common::cli::exit::HELP.lines().skip(1) {
         let (code, meaning) = line.trim().split_once("  ").unwrap();
         let row = format!("\n| {code} | {} |", meaning.trim());
         assert!(readme.contains(&row), "not in the README: {row}");
     }
     for name in PROGRAMS {
         let help = help(name, &[]);
-        assert!(help.contains(common::exit::HELP), "{name} --help:\n{help}");
+        assert!(
+            help.contains(common::cli::exit::HELP),
+            "{name} --help:\n{help}"
+        );
     }
 }
 

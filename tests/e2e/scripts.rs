@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -45,18 +45,7 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
         let home = root.join(name);
-        for folder in ["dnsapi", "deploy", "notify", "example.com_ecc"] {
-            fs::create_dir_all(home.join(folder)).unwrap();
-        }
-        write(&home.join("acme.sh"), "#!/usr/bin/env sh\n", 0o755);
-        write(&home.join("account.conf"), "UPGRADE_HASH='0'\n", 0o600);
-        write(&home.join("dnsapi/dns_cf.sh"), "# the stock hook\n", 0o755);
-        write(&home.join("deploy/vault.sh"), "# another hook\n", 0o755);
-        write(
-            &home.join("example.com_ecc/example.com.conf"),
-            "Le_Domain='example.com'\nLe_DeployHook='vault,cloudhub_v2,'\n",
-            0o600,
-        );
+        make_home(&home);
         let built = root.join("built");
         fs::create_dir(&built).unwrap();
         for program in PROGRAMS {
@@ -99,8 +88,36 @@ impl Place {
         command
             .env_clear()
             .env("PATH", path)
-            .env("HOME", self.path("user"));
+            .env("HOME", self.path("user"))
+            // Some shells prefer a crontab of their own to one on PATH: the real table would be changed.
+            .env("CRONTAB", self.path("tools/crontab"));
         Ran::of(command)
+    }
+
+    /// The installer run by a user who is not the superuser, who may write anywhere.
+    fn install_as_somebody_else(&self, arguments: &[&str]) -> Ran {
+        // From where that user can read it.
+        let copy = self.path("scripts");
+        let copied = Command::new("cp")
+            .arg("-R")
+            .arg(scripts())
+            .arg(&copy)
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        fs::set_permissions(self.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = Command::new(if is_superuser() { "setpriv" } else { "env" });
+        if is_superuser() {
+            command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}")]);
+            command.arg("--clear-groups");
+        }
+        command
+            .arg("sh")
+            .arg(copy.join("install.sh"))
+            .args(["--home", text(&self.home), "--bin-dir", text(&self.bin())])
+            .args(["--from", text(&self.path("built"))])
+            .args(arguments);
+        self.run(&mut command)
     }
 
     /// Every file of the home with its mode and content.
@@ -123,7 +140,13 @@ impl Place {
         files
     }
 
-    /// Puts a `crontab` program on PATH that keeps the table in a file, and returns that file.
+    /// The installer for another home, with the same folder for executables.
+    fn install_into(&self, home: &Path, arguments: &[&str]) -> Ran {
+        let home = ["--home", text(home)];
+        self.install(&[&home[..], arguments].concat())
+    }
+
+    /// Makes a `crontab` program that keeps the table in a file, and returns that file.
     fn with_crontab(&self, content: &str) -> PathBuf {
         fs::create_dir_all(self.path("tools")).unwrap();
         let table = self.path("crontab");
@@ -138,6 +161,22 @@ impl Place {
         }
         table
     }
+}
+
+/// What acme.sh's own installation makes, and a certificate that cloudhub_v2 deploys.
+fn make_home(home: &Path) {
+    for folder in ["dnsapi", "deploy", "notify", "example.com_ecc"] {
+        fs::create_dir_all(home.join(folder)).unwrap();
+    }
+    write(&home.join("acme.sh"), "#!/usr/bin/env sh\n", 0o755);
+    write(&home.join("account.conf"), "UPGRADE_HASH='0'\n", 0o600);
+    write(&home.join("dnsapi/dns_cf.sh"), "# the stock hook\n", 0o755);
+    write(&home.join("deploy/vault.sh"), "# another hook\n", 0o755);
+    write(
+        &home.join("example.com_ecc/example.com.conf"),
+        "Le_Domain='example.com'\nLe_DeployHook='vault,cloudhub_v2,'\n",
+        0o600,
+    );
 }
 
 /// What a finished command left.
@@ -190,6 +229,21 @@ fn text(path: &Path) -> &str {
 fn write(path: &Path, content: &str, mode: u32) {
     fs::write(path, content).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A user id that owns nothing.
+const NOBODY: u32 = 65534;
+
+fn is_superuser() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
+}
+
+fn on_path(name: &str) -> PathBuf {
+    let paths = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&paths)
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+        .unwrap()
 }
 
 fn mode(path: &Path) -> u32 {
@@ -491,7 +545,7 @@ macro_rules! under_shell {
     (@test $needed:literal, $shell:tt, $($rule:ident),+) => {
         $(
             #[test]
-            #[ignore = concat!("needs ", $needed, "; with it: cargo test -p simulator --test scripts -- --ignored ", $needed)]
+            #[ignore = concat!("needs ", $needed, "; with it: cargo test -p tests --test e2e_scripts -- --ignored ", $needed)]
             fn $rule() {
                 super::$rule(&$shell);
             }
@@ -575,8 +629,8 @@ fn the_shims_differ_in_names_and_variables_only() {
             let content = fs::read_to_string(scripts().join(shim)).unwrap();
             let (category, name) = shim.split_once('/').unwrap();
             let (_, body) = content.split_once("# A subshell").unwrap();
-            let (head, rest) = body.split_once("ANYPOINT_HOOKS_DEADLINE").unwrap();
-            let (_, tail) = rest.split_once("; do\n").unwrap();
+            let (head, rest) = body.split_once("# settings: begin").unwrap();
+            let (_, tail) = rest.split_once("# settings: end").unwrap();
             format!("{head}{tail}")
                 .replace(program, "P")
                 .replace(name, "P")
@@ -723,12 +777,15 @@ fn a_foreign_file_with_the_name_of_a_shim_is_neither_replaced_nor_deleted() {
 
     place
         .install(&[])
-        .refused_with("is not from here: move it away");
+        .refused_with("was not installed by this script: move it out of the way");
     assert_eq!(place.snapshot(), before);
     assert!(!place.bin().exists());
 
     let ran = place.install(&["--uninstall"]).succeeds();
-    assert!(ran.stdout.contains("it is not from here"), "{ran:?}");
+    assert!(
+        ran.stdout.contains("it was not installed by this script"),
+        "{ran:?}"
+    );
     assert_eq!(place.snapshot(), before);
 }
 
@@ -740,7 +797,9 @@ fn a_foreign_program_with_the_name_of_an_executable_is_neither_replaced_nor_dele
     write(&foreign, "#!/bin/sh\necho mine\n", 0o755);
     let before = place.snapshot();
 
-    place.install(&[]).refused_with("is not from here");
+    place
+        .install(&[])
+        .refused_with("was not installed by this script");
     place.install(&["--uninstall"]).succeeds();
 
     assert_eq!(place.snapshot(), before);
@@ -815,34 +874,14 @@ fn an_acme_sh_on_path_serves_a_home_without_one() {
 #[test]
 fn a_home_that_cannot_be_written_is_refused_before_anything_changes() {
     let place = Place::new();
-    // The superuser may write anywhere, so the installer runs as somebody else, from where that one can read it.
-    let copy = place.path("scripts");
-    assert!(
-        Command::new("cp")
-            .arg("-R")
-            .arg(scripts())
-            .arg(&copy)
-            .status()
-            .unwrap()
-            .success()
-    );
-    fs::set_permissions(place.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     for folder in ["dnsapi", "deploy", ""] {
         fs::set_permissions(place.home.join(folder), fs::Permissions::from_mode(0o555)).unwrap();
     }
     let before = place.snapshot();
-    let superuser = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    let mut command = Command::new(if superuser { "setpriv" } else { "env" });
-    if superuser {
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    }
-    command
-        .arg("sh")
-        .arg(copy.join("install.sh"))
-        .args(["--home", text(&place.home), "--bin-dir", text(&place.bin())])
-        .args(["--from", text(&place.path("built"))]);
 
-    place.run(&mut command).refused_with("is not writable");
+    place
+        .install_as_somebody_else(&[])
+        .refused_with("is not writable");
 
     assert_eq!(place.snapshot(), before);
     assert!(!place.bin().exists());
@@ -933,6 +972,8 @@ fn nothing_temporary_stays_behind() {
                 .unwrap()
                 .map(|entry| entry.unwrap().path()),
         )
+        // Who uses the executables of this folder is written down in it for good.
+        .filter(|path| !path.ends_with(".anypoint-acme-hooks.homes"))
         .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with('.'))
         .collect();
     assert!(hidden.is_empty(), "{hidden:?}");
@@ -977,6 +1018,307 @@ fn a_user_without_crontab_gets_one_and_others_are_left_alone() {
 }
 
 #[test]
+fn an_edited_crontab_line_stays_and_one_that_is_commented_out_is_not_revived() {
+    let place = Place::new();
+    let table = place.with_crontab("");
+    place.install(&["--cron"]).succeeds();
+    let written = fs::read_to_string(&table).unwrap();
+    for edited in [
+        written.replace("17 4 * * *", "30 2 * * 1-5"),
+        written.replace("17 4 * * *", "@daily"),
+        written.replace("reconcile", "--verbose reconcile"),
+        written.replace(">/dev/null", "| logger"),
+        format!("# {written}"),
+        format!("  #{written}"),
+        format!("#{written}{}", written.replace("17 4", "0 3")),
+    ] {
+        assert_ne!(edited, written);
+        fs::write(&table, &edited).unwrap();
+        for arguments in [&[][..], &["--cron"]] {
+            let ran = place.install(arguments).succeeds();
+            assert_eq!(fs::read_to_string(&table).unwrap(), edited, "{ran:?}");
+            let commented = edited.trim_start().starts_with('#');
+            assert_eq!(
+                ran.stdout.contains("left this line commented out: #"),
+                commented,
+                "{ran:?}"
+            );
+        }
+    }
+    place.install(&["--uninstall"]).succeeds();
+    assert_eq!(fs::read_to_string(&table).unwrap(), "");
+}
+
+#[test]
+fn a_crontab_line_follows_its_executable_and_keeps_its_time() {
+    let place = Place::new();
+    let table = place.with_crontab("");
+    place.install(&["--cron"]).succeeds();
+    let edited = fs::read_to_string(&table)
+        .unwrap()
+        .replace("17 4 * * *", "30  2 * * 1-5 nice");
+    fs::write(&table, &edited).unwrap();
+
+    let moved = place.path("elsewhere/bin");
+    let ran = place
+        .install(&["--bin-dir", text(&moved), "--dry-run"])
+        .succeeds();
+    assert!(ran.stdout.contains("crontab: would write 30"), "{ran:?}");
+    assert_eq!(fs::read_to_string(&table).unwrap(), edited);
+    place.install(&["--bin-dir", text(&moved)]).succeeds();
+
+    assert_eq!(
+        fs::read_to_string(&table).unwrap(),
+        edited.replace(text(&place.bin()), text(&moved))
+    );
+}
+
+#[test]
+fn blank_lines_of_a_crontab_survive() {
+    let place = Place::new();
+    let others = "\n# mine\n\n0 0 * * * true\n\n\n";
+    let table = place.with_crontab(others);
+    place.install(&["--cron"]).succeeds();
+    assert!(fs::read_to_string(&table).unwrap().starts_with(others));
+    place.install(&["--uninstall"]).succeeds();
+    assert_eq!(fs::read_to_string(&table).unwrap(), others);
+}
+
+#[test]
+fn what_crontab_says_on_standard_error_does_not_get_into_the_table() {
+    let place = Place::new();
+    let table = place.with_crontab("0 0 * * * true\n");
+    let program = fs::read_to_string(place.path("tools/crontab")).unwrap();
+    let chatty = program.replace(
+        "case $1",
+        "echo \"listing the crontab of user\" >&2\ncase $1",
+    );
+    write(&place.path("tools/crontab"), &chatty, 0o755);
+
+    place.install(&["--cron"]).succeeds();
+
+    let lines = lines(&table);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(lines[0], "0 0 * * * true");
+    assert!(lines[1].contains(" reconcile --home "), "{lines:?}");
+}
+
+#[test]
+fn the_crontab_program_is_found_on_path() {
+    for name in ["crontab", "fcrontab"] {
+        let place = Place::new();
+        let table = place.with_crontab("");
+        fs::rename(place.path("tools/crontab"), place.path("tools").join(name)).unwrap();
+        for tool in [
+            "awk", "basename", "cat", "chmod", "dirname", "grep", "id", "mkdir", "mv", "rm", "sed",
+            "tr",
+        ] {
+            symlink(on_path(tool), place.path("tools").join(tool)).unwrap();
+        }
+        Ran::of(
+            Command::new("/bin/sh")
+                .arg(scripts().join("install.sh"))
+                .args(["--home", text(&place.home), "--bin-dir", text(&place.bin())])
+                .args(["--from", text(&place.path("built")), "--cron"])
+                .env_clear()
+                .env("PATH", place.path("tools"))
+                .env("HOME", place.path("user")),
+        )
+        .succeeds();
+        assert_eq!(lines(&table).len(), 1, "{name}");
+    }
+}
+
+/// The certificate that `make_home` puts into a home, moved to another folder.
+fn move_config(place: &Place, to: &str) -> PathBuf {
+    let config = place.path(to);
+    fs::create_dir_all(&config).unwrap();
+    for name in ["account.conf", "example.com_ecc"] {
+        fs::rename(place.home.join(name), config.join(name)).unwrap();
+    }
+    config
+}
+
+#[test]
+fn a_config_home_of_its_own_is_in_the_crontab_line() {
+    let place = Place::new();
+    let config = move_config(&place, "config 50%");
+    let table = place.with_crontab("");
+    let expected = format!(
+        "17 4 * * * '{}' reconcile --home '{home}' --config-home '{}' >/dev/null # anypoint-acme-hooks {home}\n",
+        text(&place.bin().join("cloudhub_v2")),
+        text(&config).replace('%', r"\%"),
+        home = text(&place.home),
+    );
+    place
+        .install(&["--cron", "--config-home", text(&config)])
+        .succeeds();
+    assert_eq!(fs::read_to_string(&table).unwrap(), expected);
+
+    let ran = place
+        .install(&["--uninstall", "--config-home", text(&config)])
+        .succeeds();
+    assert!(
+        ran.stderr
+            .contains("config 50%/example.com_ecc/example.com.conf still names the deploy hook"),
+        "{ran:?}"
+    );
+    assert_eq!(fs::read_to_string(&table).unwrap(), "");
+
+    // As acme.sh's own installation writes it down.
+    fs::write(
+        place.home.join("acme.sh.env"),
+        format!(
+            "export LE_WORKING_DIR=\"{}\"\nexport LE_CONFIG_HOME=\"{}\"\n",
+            text(&place.home),
+            text(&config)
+        ),
+    )
+    .unwrap();
+    place.install(&["--cron"]).succeeds();
+    assert_eq!(fs::read_to_string(&table).unwrap(), expected);
+}
+
+#[test]
+fn a_crontab_line_without_the_config_home_gets_it() {
+    let place = Place::new();
+    let table = place.with_crontab("");
+    place.install(&["--cron"]).succeeds();
+    let before = fs::read_to_string(&table).unwrap();
+    let config = move_config(&place, "config");
+    place.install(&["--config-home", text(&config)]).succeeds();
+    assert_eq!(
+        fs::read_to_string(&table).unwrap(),
+        before.replace(
+            " >/dev/null",
+            &format!(" --config-home '{}' >/dev/null", text(&config))
+        )
+    );
+}
+
+#[test]
+fn the_config_home_of_the_environment_counts_and_has_to_exist() {
+    let place = Place::new();
+    let config = move_config(&place, "config");
+    let table = place.with_crontab("");
+    let install = |config: &Path| {
+        // `env` sets what the installer's cleared environment lacks.
+        let setting = format!("LE_CONFIG_HOME={}", text(config));
+        place.install_under(&["env", &setting, "sh"], &["--cron"])
+    };
+    install(&place.path("nowhere")).refused_with("no folder at");
+    assert!(!table.exists());
+    install(&config).succeeds();
+    let line = fs::read_to_string(&table).unwrap();
+    assert!(
+        line.contains(&format!(" --config-home '{}' ", text(&config))),
+        "{line}"
+    );
+}
+
+#[test]
+fn uninstalling_from_one_home_keeps_the_executables_that_another_uses() {
+    let place = Place::new();
+    let other = place.path("other home");
+    make_home(&other);
+    place.install(&[]).succeeds();
+    let one_installed = place.snapshot();
+    place
+        .install_into(&other, &["dns_cf", "cloudhub_v2"])
+        .succeeds();
+
+    let ran = place
+        .install_into(&other, &["--uninstall", "--dry-run"])
+        .succeeds();
+    assert!(
+        !ran.stdout
+            .contains(&format!("would remove {}", text(&place.bin()))),
+        "{ran:?}"
+    );
+    let ran = place.install_into(&other, &["--uninstall"]).succeeds();
+
+    assert!(!other.join("dnsapi/dns_cf").exists());
+    let kept = format!(
+        "kept {}: {} uses it",
+        text(&place.bin().join("dns_cf")),
+        text(&place.home)
+    );
+    assert!(ran.stdout.contains(&kept), "{ran:?}");
+    assert_eq!(place.snapshot(), one_installed);
+    for program in PROGRAMS {
+        assert!(place.bin().join(program).is_file(), "{program}");
+    }
+
+    place.install(&["--uninstall"]).succeeds();
+    assert_eq!(fs::read_dir(place.bin()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_home_that_cannot_be_looked_into_keeps_its_executables() {
+    let place = Place::new();
+    let private = place.path("private");
+    make_home(&private.join("acme"));
+    place.install_into(&private.join("acme"), &[]).succeeds();
+    place.install(&[]).succeeds();
+    if is_superuser() {
+        for path in place.snapshot().into_keys().chain([place.bin()]) {
+            chown(path, Some(NOBODY), None).unwrap();
+        }
+    }
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o000)).unwrap();
+
+    let ran = place.install_as_somebody_else(&["--uninstall"]);
+
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o755)).unwrap();
+    ran.succeeds();
+    for (program, shim) in PROGRAMS.into_iter().zip(SHIMS) {
+        assert!(!place.home.join(shim).exists(), "{shim}");
+        assert!(place.bin().join(program).is_file(), "{program}");
+    }
+}
+
+#[test]
+fn a_home_that_is_gone_keeps_no_executable() {
+    let place = Place::new();
+    let other = place.path("other");
+    make_home(&other);
+    place.install_into(&other, &[]).succeeds();
+    place.install(&[]).succeeds();
+    fs::remove_dir_all(&other).unwrap();
+    place.install(&["--uninstall"]).succeeds();
+    for program in PROGRAMS {
+        assert!(!place.bin().join(program).exists(), "{program}");
+    }
+}
+
+#[test]
+fn uninstalling_from_one_home_keeps_the_shims_that_another_shares() {
+    let place = Place::new();
+    let other = place.path("other");
+    make_home(&other);
+    let packaged = place.path("share/acme");
+    fs::create_dir_all(&packaged).unwrap();
+    for name in ["acme.sh", "dnsapi", "deploy"] {
+        fs::rename(place.home.join(name), packaged.join(name)).unwrap();
+    }
+    for home in [&place.home, &other] {
+        let _ = fs::remove_file(home.join("acme.sh"));
+        symlink(packaged.join("acme.sh"), home.join("acme.sh")).unwrap();
+        place.install_into(home, &[]).succeeds();
+    }
+
+    place.install_into(&other, &["--uninstall"]).succeeds();
+    for (program, shim) in PROGRAMS.into_iter().zip(SHIMS) {
+        assert!(packaged.join(shim).is_file(), "{shim}");
+        assert!(place.bin().join(program).is_file(), "{program}");
+    }
+
+    place.install(&["--uninstall"]).succeeds();
+    assert!(!packaged.join("dnsapi/dns_cf").exists());
+    assert!(!place.bin().join("dns_cf").exists());
+}
+
+#[test]
 fn a_crontab_that_cannot_be_read_is_not_overwritten() {
     let place = Place::new();
     place.with_crontab("");
@@ -985,9 +1327,16 @@ fn a_crontab_that_cannot_be_read_is_not_overwritten() {
         "#!/bin/sh\necho 'you are not allowed' >&2\nexit 1\n",
         0o755,
     );
+    let before = place.snapshot();
     place
         .install(&["--cron"])
         .refused_with("reading the crontab failed: you are not allowed");
+    assert_eq!(place.snapshot(), before);
+    let ran = place.install(&[]).succeeds();
+    assert!(
+        ran.stderr.contains("is not updated: you are not allowed"),
+        "{ran:?}"
+    );
 }
 
 // --- The other scripts ---------------------------------------------------------------------------------------------
@@ -995,7 +1344,7 @@ fn a_crontab_that_cannot_be_read_is_not_overwritten() {
 #[test]
 fn every_script_explains_itself_and_refuses_what_it_does_not_know() {
     let place = Place::new();
-    for script in ["install.sh", "demo.sh", "test.sh"] {
+    for script in ["install.sh", "demo.sh", "test.sh", "bench.sh", "release.sh"] {
         let help = place
             .run(Command::new(scripts().join(script)).arg("--help"))
             .succeeds();
@@ -1009,10 +1358,139 @@ fn every_script_explains_itself_and_refuses_what_it_does_not_know() {
     }
 }
 
+/// A machine without C compiler and openssl: a folder that is all of PATH, in which `apt-get` brings both. What it was
+/// asked for goes into the file `asked`.
+fn bare_machine(user: &str) -> Place {
+    let place = Place::new();
+    let tools = place.path("tools");
+    fs::create_dir(&tools).unwrap();
+    for name in ["cat", "chmod", "dirname", "mktemp", "rm", "tr"] {
+        symlink(on_path(name), tools.join(name)).unwrap();
+    }
+    let program = |name: &str, code: &str| {
+        write(&tools.join(name), &format!("#!/bin/sh\n{code}\n"), 0o755);
+    };
+    program("id", &format!("echo {user}"));
+    program("dpkg", "");
+    program("cargo", "echo building >&2; exit 9");
+    program(
+        "apt-get",
+        &format!(
+            "echo \"$*\" >>'{asked}'\ncd '{tools}' && cat id >cc && cat id >openssl && chmod 755 cc openssl",
+            asked = text(&place.path("asked")),
+            tools = text(&tools)
+        ),
+    );
+    place
+}
+
+fn demonstrate_on(place: &Place, arguments: &[&str]) -> Ran {
+    Ran::of(
+        Command::new("/bin/sh")
+            .arg(scripts().join("demo.sh"))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", place.path("tools"))
+            .env("HOME", place.path("user")),
+    )
+}
+
+#[test]
+fn the_demonstration_installs_what_it_lacks_where_it_may() {
+    let place = bare_machine("0");
+    let ran = demonstrate_on(&place, &[]);
+    assert_eq!(ran.code, Some(9), "{ran:?}");
+    assert!(ran.stderr.contains("building"), "{ran:?}");
+    let asked = fs::read_to_string(place.path("asked")).unwrap();
+    assert!(
+        asked.contains("install -y --no-install-recommends gcc libc6-dev openssl pebble curl git"),
+        "{asked}"
+    );
+}
+
+#[test]
+fn the_demonstration_names_what_it_lacks_where_it_may_not_install() {
+    let missing = "missing for the demonstration: cc openssl. To go on: apt-get install gcc libc6-dev openssl";
+    let place = bare_machine("1000");
+    demonstrate_on(&place, &["--direct"]).refused_with(missing);
+    let place = bare_machine("0");
+    demonstrate_on(&place, &["--no-install", "--direct"]).refused_with(missing);
+    assert!(!place.path("asked").exists());
+
+    fs::remove_file(place.path("tools/dpkg")).unwrap();
+    demonstrate_on(&place, &[]).refused_with("install it with the package manager of this system");
+}
+
+/// Runs `test.sh --quick` where `cargo` is a stand-in that fails at `failing`, and only standard tools are beside it.
+/// Also returns what cargo was asked for.
+fn check_quickly(failing: &str) -> (Ran, Vec<String>) {
+    let place = bare_machine("0");
+    let tools = place.path("tools");
+    for name in ["awk", "date", "sed", "tee"] {
+        symlink(on_path(name), tools.join(name)).unwrap();
+    }
+    let asked = place.path("cargo-asked");
+    let cargo = format!(
+        "#!/bin/sh\necho \"$*\" >>'{}'\ncase $* in *--version) exit ;; {failing}*) exit 1 ;; \
+         test*) echo 'test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out' ;; esac\n",
+        text(&asked)
+    );
+    write(&tools.join("cargo"), &cargo, 0o755);
+    let ran = Ran::of(
+        Command::new("/bin/sh")
+            .arg(scripts().join("test.sh"))
+            .arg("--quick")
+            .env_clear()
+            .env("PATH", &tools)
+            .env("HOME", place.path("user")),
+    );
+    assert!(!place.path("asked").exists(), "packages were installed");
+    (ran, lines(&asked))
+}
+
+#[test]
+fn quick_checks_are_formatting_lints_and_unit_tests_and_name_what_was_left_out() {
+    let (ran, asked) = check_quickly("nothing");
+    let ran = ran.succeeds();
+    assert!(
+        ran.stdout.ends_with("5 passed, 0 failed, 3 skipped\n"),
+        "{ran:?}"
+    );
+    let (_, not_run) = ran.stdout.split_once("NOT RUN:").unwrap();
+    for what in ["shellcheck", "shfmt", "end-to-end tests"] {
+        assert!(not_run.contains(what), "{what}: {not_run}");
+    }
+    for command in ["fmt --all --check", "clippy --workspace --all-targets"] {
+        assert!(
+            asked.iter().any(|line| line.starts_with(command)),
+            "{asked:?}"
+        );
+    }
+    let tests: Vec<_> = asked
+        .iter()
+        .filter(|line| line.starts_with("test"))
+        .collect();
+    assert_eq!(tests.len(), 1, "{asked:?}");
+    assert!(tests[0].ends_with("--lib --bins"), "{asked:?}");
+}
+
+#[test]
+fn a_check_that_fails_fails_the_run_and_is_named() {
+    for (failing, named) in [
+        ("fmt", "FAILED:\n  Formatting\n"),
+        ("clippy", "FAILED:\n  Clippy\n"),
+        ("test", "FAILED:\n  cargo test (see above)\n"),
+    ] {
+        let (ran, _) = check_quickly(failing);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stdout.contains(named), "{ran:?}");
+    }
+}
+
 /// The README's first command. It builds with the caller's own cargo and target folder.
 fn demonstrate(arguments: &[&str]) -> Ran {
     let mut command = Command::new(scripts().join("demo.sh"));
-    command.args(arguments);
+    command.arg("--no-install").args(arguments);
     for (name, _) in std::env::vars_os() {
         // What cargo sets for this test would make build scripts run again.
         if name.to_str().is_some_and(|name| {
@@ -1026,7 +1504,7 @@ fn demonstrate(arguments: &[&str]) -> Ran {
 
 mod needs_openssl {
     #[test]
-    #[ignore = "needs openssl; with it: cargo test -p simulator --test scripts -- --ignored needs_openssl"]
+    #[ignore = "needs openssl; with it: cargo test -p tests --test e2e_scripts -- --ignored needs_openssl"]
     fn the_demonstration_works_without_acme_sh_and_says_so() {
         let ran = super::demonstrate(&["--direct"]);
         assert!(ran.stdout.contains("WITHOUT acme.sh"), "{ran:?}");
@@ -1035,7 +1513,7 @@ mod needs_openssl {
 }
 
 mod needs_acme_sh {
-    use super::{Command, Place, Ran, SHIMS, text};
+    use super::{Command, Place, Ran, SHIMS, fs, text};
     use std::path::PathBuf;
 
     fn acme_sh() -> PathBuf {
@@ -1069,7 +1547,7 @@ mod needs_acme_sh {
     }
 
     #[test]
-    #[ignore = "needs acme.sh; with it: ACME_SH=… cargo test -p simulator --test scripts -- --ignored acme_sh"]
+    #[ignore = "needs acme.sh; with it: ACME_SH=… cargo test -p tests --test e2e_scripts -- --ignored acme_sh"]
     fn acme_sh_finds_the_shims_before_its_own_hooks_even_after_an_upgrade() {
         let place = Place::new();
         install_acme_sh(&place);
@@ -1095,9 +1573,35 @@ mod needs_acme_sh {
         );
     }
 
+    #[test]
+    #[ignore = "needs acme.sh; with it: ACME_SH=… cargo test -p tests --test e2e_scripts -- --ignored acme_sh"]
+    fn the_config_home_that_acme_sh_was_installed_with_is_found() {
+        let place = Place::new();
+        let table = place.with_crontab("");
+        let config = place.path("config");
+        fs::create_dir(place.path("user")).unwrap();
+        let source = acme_sh().canonicalize().unwrap();
+        place
+            .run(
+                Command::new("sh")
+                    .current_dir(source.parent().unwrap())
+                    .args(["./acme.sh", "--install", "--home", text(&place.home)])
+                    .args(["--config-home", text(&config), "--nocron"]),
+            )
+            .succeeds();
+
+        place.install(&["--cron"]).succeeds();
+
+        let line = fs::read_to_string(&table).unwrap();
+        assert!(
+            line.contains(&format!(" --config-home '{}' ", text(&config))),
+            "{line}"
+        );
+    }
+
     mod needs_pebble {
         #[test]
-        #[ignore = "needs acme.sh and pebble; with them: cargo test -p simulator --test scripts -- --ignored needs_pebble"]
+        #[ignore = "needs acme.sh and pebble; with them: cargo test -p tests --test e2e_scripts -- --ignored needs_pebble"]
         fn the_demonstration_issues_deploys_and_renews() {
             let ran = super::super::demonstrate(&[]);
             assert!(!ran.stdout.contains("WITHOUT acme.sh"), "{ran:?}");

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::directory::{EnvironmentId, OrganizationId};
 use super::{Client, Permission, refusal};
 use crate::error::{Error, Result};
-use crate::http::Repeat;
+use crate::net::http::Repeat;
 
 /// Reading API instances.
 pub const VIEW_APIS: Permission = Permission {

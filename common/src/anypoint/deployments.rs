@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::api_instances::Location;
 use super::{Client, Permission, refusal};
 use crate::error::{Error, Kind, Result};
-use crate::http::segment;
+use crate::net::http::segment;
 use crate::secret::Secret;
 
 /// Reading applications.

@@ -4,9 +4,9 @@ use serde::Deserialize;
 
 use super::{Client, Permission, refusal};
 use crate::error::{Error, Kind, Result};
-use crate::http::segment;
+use crate::net::http::segment;
 use crate::secret::Secret;
-use crate::settings::Found;
+use crate::settings::Sourced;
 
 /// Reading environments.
 pub const VIEW_ENVIRONMENTS: Permission = Permission {
@@ -44,7 +44,7 @@ macro_rules! id {
 
             /// The id as a path segment.
             pub fn segment(&self) -> String {
-                $crate::http::segment(&self.0)
+                $crate::net::http::segment(&self.0)
             }
 
             /// The id as text.
@@ -86,7 +86,7 @@ impl Client {
     /// # Errors
     ///
     /// Not found, or the name is ambiguous.
-    pub fn organization(&self, given: &Found) -> Result<OrganizationId> {
+    pub fn organization(&self, given: &Sourced) -> Result<OrganizationId> {
         if is_uuid(&given.value) {
             return Ok(OrganizationId::new(given.value.to_ascii_lowercase()));
         }
@@ -151,7 +151,7 @@ impl Client {
     pub fn environment(
         &self,
         organization: &OrganizationId,
-        given: &Found,
+        given: &Sourced,
     ) -> Result<EnvironmentId> {
         if is_uuid(&given.value) {
             return Ok(EnvironmentId::new(given.value.to_ascii_lowercase()));

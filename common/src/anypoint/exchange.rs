@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::directory::OrganizationId;
 use super::{Client, Permission, refusal, said};
 use crate::error::{Error, Kind, Result};
-use crate::http::{Repeat, segment};
+use crate::net::http::{Repeat, segment};
 
 /// Reading assets.
 pub const VIEW_ASSETS: Permission = Permission {

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BEARER, CLIENT_ID, CLIENT_SECRET, said};
+use super::said;
+use super::settings::{BEARER, CLIENT_ID, CLIENT_SECRET};
 use crate::error::{Error, Kind, Result};
-use crate::http::{Http, Repeat};
+use crate::net::http::{Http, Repeat};
 use crate::secret::Secret;
-use crate::settings::{Found, Key, Origin, Settings};
+use crate::settings::{Origin, Setting, Settings, Sourced};
 
 /// What a program logs in with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,31 +15,31 @@ pub enum Credentials {
     /// A connected app that acts on its own behalf.
     App {
         /// Its client id.
-        id: Found,
+        id: Sourced,
         /// Its client secret.
-        secret: Found<Secret>,
+        secret: Sourced<Secret>,
     },
     /// A token that somebody else has fetched.
-    Bearer(Found<Secret>),
+    Bearer(Sourced<Secret>),
 }
 
 impl Credentials {
     /// The credentials that are set: those of the program's own variables `id` and `secret` (which list the general
     /// ones last), or `ANYPOINT_BEARER`. What stands in the environment beats what was saved; there, own variables beat
-    /// the bearer, and that beats the general ones.
+    /// the bearer, and that beats the general ones. For one certificate of many, a saved pair beats the bearer.
     ///
     /// # Errors
     ///
     /// None are set, or only half of them.
-    pub fn from_settings(settings: &Settings, id: &Key, secret: &Key) -> Result<Self> {
+    pub fn from_settings(settings: &Settings, id: &Setting, secret: &Setting) -> Result<Self> {
         let bearer = settings.secret(&BEARER)?;
-        let pair = match settings.pair(id, secret, None) {
+        let pair = match settings.pair(id, secret) {
             Err(_) if bearer.is_some() => None,
             pair => pair?,
         };
         match (pair, bearer) {
             (Some((id, secret)), Some(bearer)) => {
-                if is_own_and_near(&id.origin) {
+                if is_own_and_near(&id.origin) || !settings.is_near(&bearer.origin) {
                     Ok(Self::App { id, secret })
                 } else {
                     Ok(Self::Bearer(bearer))
@@ -48,8 +49,8 @@ impl Credentials {
             (None, Some(bearer)) => Ok(Self::Bearer(bearer)),
             (None, None) => Err(Error::config(format!(
                 "no credentials: {} and {} are not set",
-                id.names.first().unwrap_or(&"ANYPOINT_CLIENT_ID"),
-                secret.names.first().unwrap_or(&"ANYPOINT_CLIENT_SECRET"),
+                id.variables.first().unwrap_or(&"ANYPOINT_CLIENT_ID"),
+                secret.variables.first().unwrap_or(&"ANYPOINT_CLIENT_SECRET"),
             ))
             .advise(
                 "Create a connected app that acts on its own behalf in Access Management > Connected Apps and set \

@@ -7,6 +7,7 @@ pub mod exchange;
 pub mod login;
 pub mod policies;
 pub mod private_spaces;
+pub mod settings;
 pub mod standalone;
 pub mod templates;
 pub mod tls_contexts;
@@ -17,9 +18,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Kind, Remote, Result};
-use crate::http::{Http, Reply, Request, excerpt};
+use crate::net::http::{Http, Reply, Request, excerpt};
 use crate::secret::Secret;
-use crate::settings::{Found, Key, Settings};
 
 pub use login::Credentials;
 
@@ -35,51 +35,6 @@ pub const PLANES: [(&str, &str); 6] = [
     ("Japan", "jp1.platform.mulesoft.com"),
     ("India", "in1.platform.mulesoft.com"),
 ];
-
-/// Address of the control plane.
-pub const URL: Key = Key::new(&["ANYPOINT_URL", "ANYPOINT_HOST"], &["anypoint.url"]).flag("--url");
-
-/// Organization or business group, name or id.
-pub const ORGANIZATION: Key = Key::new(
-    &["ORGANIZATION_ID", "ANYPOINT_ORG"],
-    &["anypoint.organization"],
-)
-.flag("--organization");
-
-/// A ready token, never saved.
-pub const BEARER: Key = Key::new(&["ANYPOINT_BEARER"], &[]);
-
-/// Client id of the connected app, where a program has no variable of its own for it.
-pub const CLIENT_ID: Key = Key::new(&["ANYPOINT_CLIENT_ID"], &["anypoint.client_id"]);
-
-/// Its secret.
-pub const CLIENT_SECRET: Key = Key::new(&["ANYPOINT_CLIENT_SECRET"], &["anypoint.client_secret"]);
-
-/// The address of the control plane that is set, else the default one.
-///
-/// # Errors
-///
-/// A source of settings cannot be read.
-pub fn url(settings: &Settings, flag: Option<&str>) -> Result<String> {
-    Ok(settings
-        .text(&URL, flag)?
-        .map_or_else(|| DEFAULT_URL.to_owned(), |found| found.value))
-}
-
-/// The organization that is set.
-///
-/// # Errors
-///
-/// None is set, or a source of settings cannot be read.
-pub fn organization(settings: &Settings, flag: Option<&str>) -> Result<Found> {
-    settings.text(&ORGANIZATION, flag)?.ok_or_else(|| {
-        Error::config("no organization is given").advise(format!(
-            "Set {} to the id or the name of the organization or business group; the id stands in the address of \
-             Access Management's page of the business group.",
-            ORGANIZATION.how_to_give()
-        ))
-    })
-}
 
 /// A permission that an endpoint needs: ids of the scopes that are each sufficient, as Access Management shows them.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::api_instances::{ApiId, Location, number};
 use super::{Client, Permission, refusal};
 use crate::error::{Error, Kind, Result};
-use crate::http::Reply;
+use crate::net::http::Reply;
 use crate::secret::Secret;
 
 /// Reading policies.

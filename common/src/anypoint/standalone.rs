@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use super::directory::{EnvironmentId, OrganizationId};
 use super::{Client, Permission, refusal};
 use crate::error::{Error, Result};
-use crate::http::segment;
+use crate::net::http::segment;
 
 /// Reading gateways.
 pub const READ_SERVERS: Permission = Permission {

@@ -13,7 +13,7 @@ use super::directory::{OrganizationId, id};
 use super::private_spaces::{READ_PRIVATE_SPACES, SpaceId, space_path};
 use super::{Client, Permission, refusal};
 use crate::error::{Error, Kind, Result};
-use crate::http::Reply;
+use crate::net::http::Reply;
 use crate::secret::Secret;
 
 id!(

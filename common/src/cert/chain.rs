@@ -121,7 +121,7 @@ impl Chain {
     /// Takes a full chain: the leaf first, then its issuers.
     ///
     /// Signatures are verified where ring knows the algorithm (all but P-521 and other rare ones). A chain that
-    /// stops below a root is complete; whether its end leads to a trusted root is a matter of [`crate::tls::Judge`].
+    /// stops below a root is complete; whether its end leads to a trusted root is a matter of [`crate::net::tls::Judge`].
     ///
     /// # Errors
     /// Duplicates, a wrong order, a certificate that did not issue the one before it.

@@ -4,20 +4,21 @@
 //! lists, `result_info`; refusals by Cloudflare's gateway lack some of these.
 
 mod advice;
+mod rate_limiter;
 mod records;
 mod zones;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use crate::clock::SharedClock;
+use crate::cloudflare::rate_limiter::AnnouncedLimit;
 use crate::error::{Error, Kind, Remote, Result};
-use crate::http::{self, Http, Pace, Reply, Request};
+use crate::net::http::{self, Http, Reply, Request};
 use crate::secret::Secret;
+use crate::system::clock::SharedClock;
 
 pub use records::{Change, Filter, NewRecord, Record, RecordId, txt_content, txt_value};
 pub use zones::{Owner, Search, TokenState, Zone, ZoneId};
@@ -50,7 +51,7 @@ pub struct Client {
 #[derive(Debug, Clone)]
 struct Access {
     http: Http,
-    budget: Arc<Budget>,
+    rate_limiter: Arc<AnnouncedLimit>,
     /// What the credentials are and where they came from, for errors about them.
     label: String,
     accepted: Arc<AtomicBool>,
@@ -120,10 +121,12 @@ impl Access {
                 .with_header("x-auth-email", &Secret::new(email.as_str()))?
                 .with_header("x-auth-key", key)?,
         };
-        let budget = Arc::new(Budget::default());
+        let rate_limiter = Arc::new(AnnouncedLimit::default());
         Ok(Self {
-            http: http.paced(budget.clone()),
-            budget,
+            http: http
+                .limited_by(rate_limiter.clone())
+                .with_asked_wait(rate_limiter::exhausted),
+            rate_limiter,
             label: label.to_owned(),
             accepted: Arc::default(),
         })
@@ -164,7 +167,7 @@ impl Access {
     /// Sends, and makes an error of every answer that is not a success by status *and* by its own word.
     fn send(&self, request: Request<'_>) -> Result<Reply> {
         let reply = request.send()?;
-        self.budget.note(&reply, self.http.clock());
+        self.rate_limiter.note(&reply, self.http.clock());
         if reply.is_success() && reply.body().is_empty() {
             return Ok(reply);
         }
@@ -338,30 +341,6 @@ fn every_page<T>(size: u64, fetch: impl Fn(u64) -> Result<Page<T>>) -> Result<Ve
         }
     }
     Ok(all)
-}
-
-/// Keeps below Cloudflare's rate limit, of which every answer tells the rest (`Ratelimit: "default";r=1100;t=120`).
-#[derive(Debug, Default)]
-struct Budget {
-    free_at: Mutex<Duration>,
-}
-
-impl Budget {
-    fn note(&self, reply: &Reply, clock: &SharedClock) {
-        if let Some(rest) = reply.header("ratelimit").and_then(http::exhausted) {
-            *self.free_at.lock().unwrap_or_else(PoisonError::into_inner) = clock.elapsed() + rest;
-        }
-    }
-}
-
-impl Pace for Budget {
-    fn wait(&self, clock: &SharedClock) {
-        let free_at = *self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = free_at.saturating_sub(clock.elapsed());
-        if !wait.is_zero() {
-            clock.sleep(wait);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Client, ZoneId, every_page, has_code, null_is_missing};
 use crate::error::{Error, Result};
-use crate::http::segment;
-use crate::names::DnsName;
+use crate::net::dns::name::DnsName;
+use crate::net::http::segment;
 
 /// How many records are asked for at once; far more than one name can have.
 const PAGE: u64 = 1000;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Client, Page, may_lack_permission, null_is_missing};
 use crate::error::{Error, Result};
-use crate::http::segment;
-use crate::names::{DnsName, normal};
+use crate::net::dns::name::{DnsName, normal};
+use crate::net::http::segment;
 
 /// The largest page of zones that the API gives.
 const PAGE: u64 = 50;

@@ -8,12 +8,12 @@ use common::anypoint::policies::{
     BASIC_AUTHENTICATION, BasicChange, BasicConfiguration, MULESOFT_GROUP, NewBasic, Policy,
     PolicyId, lacks_implementation,
 };
+use common::cli::exit::Outcome;
 use common::error::{Error, Kind, Result};
-use common::exit::Outcome;
-use common::fingerprints::{Fingerprints, Match};
-use common::output::{Format, Report};
+use common::log::{Format, Report};
 use common::secret::Secret;
 use common::settings::{Found, Key, Origin};
+use common::system::fingerprints::{Fingerprints, Match};
 use semver::Version;
 use serde::Serialize;
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use common::cli::exit;
 use common::duration;
-use common::exit;
-use common::output::OutputArgs;
+use common::log::OutputArgs;
 use common::settings::SettingsArgs;
 
 const EXAMPLES: &str = "\

@@ -11,13 +11,13 @@ use common::anypoint::api_instances::{Activity, ApiInstance};
 use common::anypoint::deployments::{Deployment, LONGEST_PROPERTY, MOST_PROPERTIES, Progress};
 use common::anypoint::directory::listed;
 use common::anypoint::{DEFAULT_URL, directory};
+use common::cli::exit::Outcome;
 use common::error::{Error, Kind, Result};
-use common::exit::Outcome;
-use common::files;
-use common::fingerprints::{Fingerprints, Match};
-use common::output::Report;
+use common::log::Report;
 use common::secret::Secret;
 use common::settings::{self, Key};
+use common::system::files;
+use common::system::fingerprints::{Fingerprints, Match};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
@@ -533,7 +533,7 @@ impl Task<'_> {
         };
         let text = serde_json::to_string_pretty(&backup)
             .map_err(|err| Error::config("the properties do not fit into JSON").caused_by(err))?;
-        common::fingerprints::private_folder(&files::folder_of(&path))
+        common::system::fingerprints::private_folder(&files::folder_of(&path))
             .and_then(|()| files::replace(&path, text.as_bytes(), files::PRIVATE))
             .map_err(|err| {
                 Error::config(format!("{} cannot be written", path.display()))

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use common::anypoint::api_instances::{ApiId, ApiInstance, LONGEST_LABEL, NewApi, Technology};
 use common::anypoint::exchange::{AssetName, Created, asset_id};
+use common::cli::exit::Outcome;
 use common::error::{Error, Kind, Result};
-use common::exit::Outcome;
-use common::output::Report;
+use common::log::Report;
 use semver::Version;
 use serde::Serialize;
 

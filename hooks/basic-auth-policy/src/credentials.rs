@@ -6,10 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use common::error::{Error, Result};
-use common::files;
-use common::output::Output;
+use common::log::Output;
 use common::secret::Secret;
 use common::settings::{self, Found, Key, Origin, Settings};
+use common::system::files;
 
 use crate::session::Context;
 
@@ -198,6 +198,7 @@ fn weakness(username: &str, password: &str) -> Option<&'static str> {
 /// A password of 24 characters from the system's generator.
 pub(crate) fn generated() -> Result<Secret> {
     Secret::generate(GENERATED)
+        .map_err(|err| Error::config("no password can be made").caused_by(err))
 }
 
 /// Where a new password goes. It is on disk before the platform hears of it, so that it cannot get lost.

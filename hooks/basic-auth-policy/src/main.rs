@@ -16,10 +16,10 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::env::Env;
-use common::exit::{self, Outcome};
-use common::output::Output;
+use common::cli::exit::{self, Outcome};
+use common::log::Output;
 use common::settings::Settings;
+use common::system::environment::Env;
 
 use args::{Args, Command};
 use session::Context;

@@ -2,7 +2,7 @@
 
 use common::anypoint::policies::{Policy, PolicyId, Resource};
 use common::error::{Error, Result};
-use common::fingerprints::Match;
+use common::system::fingerprints::Match;
 use semver::Version;
 
 /// What to do about the requests that the policy is for.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use common::anypoint::api_instances::ApiInstance;
 use common::anypoint::policies::{BasicChange, BasicConfiguration, Policy};
+use common::cli::exit::Outcome;
 use common::error::{Error, Kind, Result};
-use common::exit::Outcome;
-use common::fingerprints::Match;
-use common::output::{Format, Report};
+use common::log::{Format, Report};
 use common::secret::Secret;
 use common::settings::{Found, Origin};
+use common::system::fingerprints::Match;
 use serde::Serialize;
 
 use crate::apply;

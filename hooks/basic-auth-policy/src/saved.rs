@@ -1,6 +1,6 @@
 //! What acme.sh keeps in the domain conf for the next renewal, as its own deploy hooks do.
 
-use common::acmesh::{self, Conf};
+use common::acme_sh::{self, Conf};
 use common::anypoint::api_instances::ApiInstance;
 use common::anypoint::{self, Credentials};
 use common::error::Result;
@@ -14,7 +14,7 @@ use crate::session::{API, Context, ENVIRONMENT};
 pub(crate) fn check(settings: &Settings) -> Result<()> {
     settings
         .domain_conf_to_save()
-        .map_or(Ok(()), acmesh::check_writable)
+        .map_or(Ok(()), acme_sh::check_writable)
 }
 
 /// Saves how to log in. `ANYPOINT_BEARER` is never saved.
@@ -67,7 +67,7 @@ pub(crate) fn rotated(
             .value("SAVED_API_INSTANCE_ID")
             .is_some_and(|saved| names.contains(&Some(saved)));
         if same_api && conf.value("SAVED_BASIC_AUTH_PASSWORD").is_some() {
-            acmesh::update(&stored.conf(), |conf| {
+            acme_sh::update(&stored.conf(), |conf| {
                 conf.set("SAVED_BASIC_AUTH_PASSWORD", password.expose());
             })?;
             changed.push(stored.domain);
@@ -81,7 +81,7 @@ fn save(settings: &Settings, change: impl FnOnce(&mut Conf) -> Result<()>) -> Re
         return Ok(());
     };
     let mut outcome = Ok(());
-    acmesh::update(path, |conf| outcome = change(conf))?;
+    acme_sh::update(path, |conf| outcome = change(conf))?;
     outcome
 }
 

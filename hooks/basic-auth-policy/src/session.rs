@@ -4,11 +4,11 @@ use common::anypoint::api_instances::{ApiId, ApiInstance, Location};
 use common::anypoint::directory::listed;
 use common::anypoint::policies::Policy;
 use common::anypoint::{self, Client, Credentials};
-use common::clock;
 use common::error::{Error, Result};
-use common::http::Http;
-use common::output::Output;
+use common::log::Output;
+use common::net::http::Http;
 use common::settings::{Found, Key, Settings};
+use common::system::clock;
 
 use crate::args::TargetArgs;
 

@@ -2,9 +2,9 @@
 
 use common::anypoint::api_instances::{Activity, ApiInstance, Technology};
 use common::anypoint::policies::{Policy, Resource};
+use common::cli::exit::Outcome;
 use common::error::Result;
-use common::exit::Outcome;
-use common::output::Report;
+use common::log::Report;
 use serde::Serialize;
 
 use crate::args::StatusArgs;

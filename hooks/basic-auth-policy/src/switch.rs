@@ -2,9 +2,9 @@
 
 use common::anypoint::api_instances::ApiInstance;
 use common::anypoint::policies::Policy;
+use common::cli::exit::Outcome;
 use common::error::{Error, Result};
-use common::exit::Outcome;
-use common::output::Report;
+use common::log::Report;
 use serde::Serialize;
 
 use crate::apply;

@@ -7,13 +7,13 @@ use base64::prelude::BASE64_STANDARD;
 use common::anypoint::Credentials;
 use common::anypoint::api_instances::{Activity, ApiInstance};
 use common::anypoint::policies::{Policy, Resource};
-use common::clock::{self, SharedClock};
+use common::cli::exit::Outcome;
 use common::error::{Error, Kind, Result};
-use common::exit::Outcome;
-use common::http::{Http, Repeat, Reply};
-use common::output::{Output, Report};
+use common::log::{Output, Report};
+use common::net::Network;
+use common::net::http::{Http, Repeat, Reply};
 use common::secret::Secret;
-use common::settings::Network;
+use common::system::clock::{self, SharedClock};
 use reqwest::{Method, Url};
 use serde::Serialize;
 
@@ -277,7 +277,8 @@ impl Proof {
         rounds: usize,
     ) -> Result<Verdicts> {
         // A user with this password would be a strange accident.
-        let wrong = Secret::generate(20)?;
+        let wrong = Secret::generate(20)
+            .map_err(|err| Error::config("no password can be made").caused_by(err))?;
         let start = self.clock.elapsed();
         let progress = out.progress("waiting for the gateway");
         let mut proved = vec![0; self.places.len()];
@@ -444,7 +445,7 @@ impl Place {
                 redirect: reply
                     .header("location")
                     .filter(|_| (300..400).contains(&reply.status()))
-                    .map(common::http::excerpt),
+                    .map(common::net::http::excerpt),
             },
         )
     }
@@ -819,7 +820,7 @@ impl Platform {
 #[cfg(test)]
 mod tests {
     use common::anypoint::policies::PolicyId;
-    use common::tls::Trust;
+    use common::net::tls::Trust;
 
     use super::*;
 
@@ -832,7 +833,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             request_timeout: Duration::from_secs(1),
             deadline: Duration::from_secs(1),
-            user_agent: None,
+            ..Network::default()
         };
         let url = "https://api.example.com/base/orders?limit=1";
         place(

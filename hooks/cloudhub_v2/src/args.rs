@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use common::cli::exit;
 use common::duration;
-use common::exit;
-use common::output::OutputArgs;
-use common::resolve;
+use common::log::OutputArgs;
+use common::net::dns;
 use common::settings::SettingsArgs;
 
 const EXAMPLES: &str = "\
@@ -163,7 +163,7 @@ pub(crate) struct ConnectArgs {
     pub(crate) server_name: Option<String>,
 
     /// Name server to ask for addresses, instead of the system's; may be repeated
-    #[arg(long, value_name = "ADDRESS", value_parser = resolve::server)]
+    #[arg(long, value_name = "ADDRESS", value_parser = dns::server)]
     pub(crate) resolver: Vec<SocketAddr>,
 
     /// How long to wait for the ingress to serve it
@@ -182,7 +182,7 @@ pub(crate) struct DnsArgs {
     pub(crate) check: bool,
 
     /// Name server to ask, instead of the system's; may be repeated
-    #[arg(long, value_name = "ADDRESS", value_parser = resolve::server)]
+    #[arg(long, value_name = "ADDRESS", value_parser = dns::server)]
     pub(crate) resolver: Vec<SocketAddr>,
 }
 

@@ -109,7 +109,7 @@ fn is_expiry(there: &str, identity: &Identity, certainty: Certainty) -> bool {
             let wanted = identity
                 .leaf
                 .not_after
-                .to_zoned(jiff::tz::TimeZone::UTC)
+                .to_zoned_datetime(jiff::tz::TimeZone::UTC)
                 .date();
             [wanted.tomorrow(), wanted.yesterday()]
                 .into_iter()

@@ -6,12 +6,13 @@ use anyhow::Context as _;
 use common::anypoint::tls_contexts::{
     Ciphers, ContextId, NewTrustStore, PemTrustStore, TlsContext, UpdateBy, Updated, full, limits,
 };
-use common::clock;
-use common::env::Env;
+use common::cli::exit::Outcome;
 use common::error::{Error, Kind, Result};
-use common::exit::Outcome;
-use common::output::{Output, Report};
+use common::log::{Output, Report};
 use common::settings::Settings;
+use common::system::clock;
+use common::system::environment::Env;
+use common::system::workers;
 use serde::Serialize;
 
 use crate::args::{Args, DeployArgs};
@@ -134,7 +135,7 @@ fn to_all(
     workers: usize,
     out: &Output,
 ) -> Vec<Attempt> {
-    targets::side_by_side(targets, workers, |target| Attempt {
+    workers::side_by_side(targets, workers, |target| Attempt {
         target: target.name.clone(),
         outcome: to_one(target, material, mode, out)
             .with_context(|| format!("private space {}", target.name)),

@@ -1,8 +1,8 @@
 //! What to do with the errors of several targets.
 
+use common::cli::exit;
 use common::error::{Error, Kind};
-use common::exit;
-use common::output::Output;
+use common::log::Output;
 
 /// Tells every failure and makes one error of them, of the kind of the first. A failure that is all there was is
 /// returned as it is.

@@ -2,11 +2,12 @@
 
 use anyhow::Context as _;
 use common::anypoint::tls_contexts::TlsContext;
-use common::env::Env;
+use common::cli::exit::Outcome;
 use common::error::Result;
-use common::exit::Outcome;
-use common::output::{Output, Report};
+use common::log::{Output, Report};
 use common::settings::Settings;
+use common::system::environment::Env;
+use common::system::workers;
 use serde::Serialize;
 
 use crate::args::Args;
@@ -147,8 +148,8 @@ fn show(args: &Args, domain: Option<&str>, env: &Env, out: &Output) -> anyhow::R
         Some(domain) => local(&settings, domain)?,
         None => None,
     };
-    let today = jiff::Zoned::now().date();
-    let outcomes = targets::side_by_side(&targets, workers, |target| {
+    let today = jiff::ZonedDateTime::now().date();
+    let outcomes = workers::side_by_side(&targets, workers, |target| {
         let contexts =
             contexts(target).with_context(|| format!("private space {}", target.name))?;
         let wanted = |context: &&TlsContext| {

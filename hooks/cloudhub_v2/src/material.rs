@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use common::acmesh::Stored;
+use common::acme_sh::Stored;
 use common::anypoint::tls_contexts::{
     Ciphers, NewTlsContext, NewTrustStore, PemKeyStore, TlsConfig, limits,
 };
 use common::cert::{Certificate, Chain, PrivateKey, Validity};
 use common::error::{Error, Kind, Result};
-use common::files;
-use common::names;
+use common::net::dns::name;
 use common::secret::Secret;
 use common::settings::Found;
+use common::system::files;
 use jiff::{SignedDuration, Timestamp};
 
 /// No PEM file of a certificate is larger.
@@ -236,7 +236,7 @@ pub(crate) fn key_file_name(domain: &str) -> String {
 
 /// A domain in the form in which two of them are compared, and in which certificates hold it.
 pub(crate) fn canonical(domain: &str) -> String {
-    names::normal(domain)
+    name::normal(domain)
 }
 
 fn chain(files: &Files) -> Result<Chain> {

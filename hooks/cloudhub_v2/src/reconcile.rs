@@ -5,13 +5,14 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use common::acmesh::{Conf, Stored};
-use common::clock;
-use common::env::Env;
+use common::acme_sh::{Conf, Stored};
+use common::cli::exit::Outcome;
 use common::error::{Error, Result};
-use common::exit::Outcome;
-use common::output::{Output, Report};
+use common::log::{Output, Report};
 use common::settings::{Settings, SettingsArgs};
+use common::system::clock;
+use common::system::environment::Env;
+use common::system::workers;
 use serde::Serialize;
 
 use crate::args::{Args, ConnectArgs, ReconcileArgs};
@@ -211,7 +212,7 @@ impl Run<'_> {
             force: false,
             doubt: false,
         };
-        let outcomes = targets::side_by_side(&pairs, self.workers, |(_, job, target)| {
+        let outcomes = workers::side_by_side(&pairs, self.workers, |(_, job, target)| {
             let done = if dry_run {
                 deploy::look(target, &job.material, mode, self.out).map(Step::Seen)
             } else {

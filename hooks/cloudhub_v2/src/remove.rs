@@ -4,11 +4,11 @@ use anyhow::Context as _;
 use common::anypoint::api_instances::Location;
 use common::anypoint::directory::EnvironmentId;
 use common::anypoint::tls_contexts::{ContextId, TlsContext};
-use common::env::Env;
+use common::cli::exit::Outcome;
 use common::error::{Error, Kind, Result};
-use common::exit::Outcome;
-use common::output::{Output, Report};
+use common::log::{Output, Report};
 use common::settings::Settings;
+use common::system::environment::Env;
 use serde::Serialize;
 
 use crate::args::{Args, RemoveArgs};

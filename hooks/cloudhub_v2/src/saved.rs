@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use common::acmesh;
+use common::acme_sh;
 use common::anypoint;
 use common::error::Result;
 use common::settings::{Found, Key, Origin, Settings};
@@ -17,7 +17,7 @@ use crate::targets::{
 pub(crate) fn check(settings: &Settings) -> Result<()> {
     settings
         .domain_conf_to_save()
-        .map_or(Ok(()), acmesh::check_writable)
+        .map_or(Ok(()), acme_sh::check_writable)
 }
 
 /// Saves what flags and environment say. What came from elsewhere stays where it is.
@@ -26,7 +26,7 @@ pub(crate) fn save(settings: &Settings, flags: &TargetArgs) -> Result<()> {
         return Ok(());
     };
     let chosen = chosen(settings, flags)?;
-    acmesh::update(path, |conf| {
+    acme_sh::update(path, |conf| {
         for (name, value) in &chosen {
             conf.save_variable(name, value);
         }

@@ -3,22 +3,21 @@
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use common::anypoint::directory::{OrganizationId, is_uuid};
 use common::anypoint::private_spaces::{self, PrivateSpace, SpaceId};
 use common::anypoint::tls_contexts::{CIPHERS, Ciphers, TlsContext, check_name, limits};
 use common::anypoint::{self, Client, Credentials};
 use common::cert::Certificate;
-use common::clock;
-use common::config::{CloudhubTarget, ConfigFile};
 use common::error::{Error, Kind, Result};
-use common::files;
-use common::http::{Http, Pace};
-use common::output::Output;
-use common::pace::PerSecond;
+use common::log::Output;
+use common::net::http::Http;
+use common::net::http::rate_limiter::{PerSecond, RateLimiter};
 use common::secret::Secret;
+use common::settings::file::{CloudhubTarget, ConfigFile};
 use common::settings::{Found, Key, Origin, Settings};
+use common::system::clock;
+use common::system::files;
 
 use crate::args::TargetArgs;
 use crate::material::canonical;
@@ -506,7 +505,7 @@ impl Entry<'_> {
 pub(crate) struct Logins {
     clients: Vec<(String, Credentials, Client)>,
     /// One for each control plane: the platform counts the requests of an address, whoever logs in.
-    paces: HashMap<String, Arc<PerSecond>>,
+    rate_limiters: HashMap<String, Arc<PerSecond>>,
     accounts: Vec<(Client, Arc<Account>)>,
 }
 
@@ -569,24 +568,24 @@ impl Accounts<'_, '_> {
         }
         let network = self.settings.network()?;
         let http = Http::new("cloudhub_v2", url, &network, clock::system(), self.out)?;
-        let client = Client::new(self.paced(http, url)?, credentials.clone());
+        let client = Client::new(self.limited(http, url)?, credentials.clone());
         self.logins
             .clients
             .push((url.to_owned(), credentials, client.clone()));
         Ok(client)
     }
 
-    fn paced(&mut self, http: Http, url: &str) -> Result<Http> {
+    fn limited(&mut self, http: Http, url: &str) -> Result<Http> {
         let rate = number(self.settings, &RATE, self.flags.rate, 0..=1000)?;
         let rate = rate.unwrap_or(private_spaces::REQUESTS_PER_SECOND);
         if rate == 0 {
             return Ok(http);
         }
-        let paces = &mut self.logins.paces;
-        let pace = paces
+        let limiters = &mut self.logins.rate_limiters;
+        let limiter = limiters
             .entry(url.to_owned())
             .or_insert_with(|| Arc::new(PerSecond::new(rate)));
-        Ok(http.paced(Arc::clone(pace) as Arc<dyn Pace>))
+        Ok(http.limited_by(Arc::clone(limiter) as Arc<dyn RateLimiter>))
     }
 }
 
@@ -618,36 +617,6 @@ fn number(
     }
 }
 
-/// Does `work` for every item, at most `workers` at a time. The answers come in the order of the items.
-pub(crate) fn side_by_side<T: Sync, R: Send>(
-    items: &[T],
-    workers: usize,
-    work: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
-    if items.len() < 2 {
-        return items.iter().map(work).collect();
-    }
-    let next = Mutex::new(items.iter().enumerate());
-    let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(items.len()));
-    thread::scope(|scope| {
-        for _ in 0..workers.min(items.len()) {
-            scope.spawn(|| {
-                loop {
-                    let job = next.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let Some((index, item)) = job else { return };
-                    let answer = work(item);
-                    done.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((index, answer));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, answer)| answer).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -669,14 +638,5 @@ mod tests {
     #[test]
     fn a_space_that_is_listed_twice_is_one_target() {
         assert_eq!(entries(" a, b,,a "), ["a", "b"]);
-    }
-
-    #[test]
-    fn answers_come_in_the_order_of_the_items() {
-        let items: Vec<u64> = (0..20).collect();
-        assert_eq!(
-            side_by_side(&items, 8, |n| n * 2),
-            (0..20).map(|n| n * 2).collect::<Vec<_>>()
-        );
     }
 }

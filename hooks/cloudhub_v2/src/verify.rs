@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use common::anypoint::tls_contexts::TlsContext;
 use common::cert::Certificate;
-use common::clock::{self, SharedClock};
-use common::env::Env;
+use common::cli::exit::Outcome;
 use common::error::{Error, Kind, Result};
-use common::exit::Outcome;
-use common::files;
-use common::output::{Output, Report};
-use common::resolve::Resolver;
+use common::log::{Output, Report};
+use common::net::dns::Resolver;
+use common::net::tls::{Judge, Limits, Served, probe_address};
 use common::settings::Settings;
-use common::tls::{Judge, Limits, Served, probe_address};
+use common::system::clock::{self, SharedClock};
+use common::system::environment::Env;
+use common::system::files;
 use serde::Serialize;
 
 use crate::args::{Args, ConnectArgs, VerifyArgs};

@@ -2,14 +2,15 @@
 
 use anyhow::Context as _;
 use common::anypoint::{self, Client, Credentials, PLANES};
-use common::clock;
+use common::cli::exit::Outcome;
 use common::duration;
-use common::env::Env;
 use common::error::{Error, Kind, Result};
-use common::exit::Outcome;
-use common::http::Http;
-use common::output::{Output, Report};
+use common::log::{Output, Report};
+use common::net::http::Http;
 use common::settings::Settings;
+use common::system::clock;
+use common::system::environment::Env;
+use common::system::workers;
 use jiff::civil::Date;
 use serde::Serialize;
 
@@ -96,10 +97,10 @@ pub(crate) fn check(
     let targets = targets::load(&settings, &args.target, domain, out)?;
     let workers = targets::workers(&settings, &args.target)?;
     let now = clock::system().now();
-    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = now.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
     // The platform tells the day of the expiry alone, so a day that is touched counts.
     let within = i64::try_from(check.within.as_secs().div_ceil(24 * 60 * 60)).unwrap_or(i64::MAX);
-    let rows = targets::side_by_side(&targets, workers, |target| {
+    let rows = workers::side_by_side(&targets, workers, |target| {
         rows(target, domain, today, within)
             .with_context(|| format!("private space {}", target.name))
     });

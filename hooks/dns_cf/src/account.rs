@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use common::acmesh::{self, Conf};
-use common::clock;
+use common::acme_sh::{self, Conf};
 use common::cloudflare::{self, Client, Credentials, ZoneId};
 use common::error::{Error, Result};
-use common::http::Http;
-use common::output::Output;
+use common::log::Output;
+use common::net::http::Http;
 use common::secret::Secret;
 use common::settings::{Found, Key, Origin, Settings};
+use common::system::clock;
 
 use crate::args::CloudflareArgs;
 use crate::zone::Finder;
@@ -367,7 +367,7 @@ impl Account {
             let mut after = before.clone();
             edits.iter().for_each(|edit| edit.apply(&mut after));
             if after != before {
-                acmesh::check_writable(&path)?;
+                acme_sh::check_writable(&path)?;
                 saving.edits.push((path, edits));
             }
         }
@@ -486,10 +486,10 @@ impl Saving {
             return;
         }
         for (path, edits) in &self.edits {
-            match acmesh::update(path, |conf| edits.iter().for_each(|edit| edit.apply(conf))) {
+            match acme_sh::update(path, |conf| edits.iter().for_each(|edit| edit.apply(conf))) {
                 Ok(()) => out.debug(format!("settings saved in {}", path.display())),
                 // The challenge itself may be well; that the next renewal will miss the settings has to be said.
-                Err(err) => out.warn(common::output::sentence(&err.into())),
+                Err(err) => out.warn(common::log::sentence(&err.into())),
             }
         }
     }
@@ -541,8 +541,8 @@ fn is_users(origin: &Origin, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use common::env::Env;
     use common::settings::SettingsArgs;
+    use common::system::environment::Env;
 
     use super::*;
 

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use common::cli::exit;
 use common::duration;
-use common::exit;
-use common::output::OutputArgs;
-use common::resolve;
+use common::log::OutputArgs;
+use common::net::dns;
 use common::settings::SettingsArgs;
 
 /// The end of a help text: examples, then the table of exit codes.
@@ -151,7 +151,7 @@ pub(crate) struct AddArgs {
     pub(crate) timeout: Duration,
 
     /// Name server to ask while waiting, instead of the authoritative ones; may be repeated
-    #[arg(long, value_name = "ADDRESS", value_parser = resolve::server)]
+    #[arg(long, value_name = "ADDRESS", value_parser = dns::server)]
     pub(crate) resolver: Vec<SocketAddr>,
 }
 

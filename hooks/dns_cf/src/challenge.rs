@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use common::cli::exit::Outcome;
 use common::cloudflare::{self, Filter, NewRecord, Record, RecordId, txt_content, txt_value};
-use common::env::Env;
 use common::error::{Error, Kind, Result};
-use common::exit::Outcome;
-use common::names::{DnsName, normal};
-use common::output::{Output, Report};
+use common::log::{Output, Report};
+use common::net::dns::name::{DnsName, normal};
+use common::system::environment::Env;
 use serde::Serialize;
 
 use crate::args::ChallengeArgs;

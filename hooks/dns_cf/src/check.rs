@@ -1,13 +1,13 @@
 //! What the credentials can and cannot do, and which permission is missing.
 
 use anyhow::Context;
+use common::cli::exit::Outcome;
 use common::cloudflare::{
     Filter, NewRecord, RecordId, TokenState, Zone, ZoneId, may_lack_permission, txt_content,
 };
 use common::error::{Error, Kind, Result};
-use common::exit::Outcome;
-use common::names::DnsName;
-use common::output::{Output, Report};
+use common::log::{Output, Report};
+use common::net::dns::name::DnsName;
 use serde::Serialize;
 
 use crate::args::CheckArgs;

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use anyhow::Context;
+use common::cli::exit::Outcome;
 use common::cloudflare::{Change, Filter, NewRecord, Record, txt_value};
 use common::error::{Error, Kind, Result};
-use common::exit::Outcome;
-use common::names::{DnsName, normal};
-use common::output::{Output, Report};
+use common::log::{Output, Report};
+use common::net::dns::name::{DnsName, normal};
 use serde::Serialize;
 
 use crate::account::checked_ttl;

@@ -12,11 +12,11 @@ mod zone;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::env::Env;
-use common::exit::{self, Outcome};
-use common::names::DnsName;
-use common::output::Output;
+use common::cli::exit::{self, Outcome};
+use common::log::Output;
+use common::net::dns::name::DnsName;
 use common::settings::Settings;
+use common::system::environment::Env;
 
 use account::Account;
 use args::{Args, CnameCommand, Command};

@@ -1,12 +1,12 @@
 //! Challenge records that were left behind, by a run that was killed or a machine that went down.
 
 use anyhow::Context;
+use common::cli::exit::Outcome;
 use common::cloudflare::{Filter, Record};
 use common::duration;
 use common::error::Result;
-use common::exit::Outcome;
-use common::names::{DnsName, normal};
-use common::output::{Output, Report};
+use common::log::{Output, Report};
+use common::net::dns::name::{DnsName, normal};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 

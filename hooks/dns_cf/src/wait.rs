@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::clock::SharedClock;
 use common::duration;
 use common::error::{Error, Kind, Result};
-use common::names::{DnsName, normal};
-use common::output::Output;
-use common::resolve::{self, Resolver};
+use common::log::Output;
+use common::net::dns::name::{DnsName, normal};
+use common::net::dns::{self, Resolver};
+use common::system::clock::SharedClock;
 
 use crate::args::AddArgs;
 use crate::zone::Place;
@@ -133,7 +133,7 @@ impl Wait {
                     server
                         .addresses
                         .iter()
-                        .map(|ip| SocketAddr::new(*ip, resolve::PORT))
+                        .map(|ip| SocketAddr::new(*ip, dns::PORT))
                         .collect(),
                 ),
                 shown: server.name,

@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use common::cloudflare::{Client, Search, Zone, ZoneId, may_lack_permission};
 use common::error::{Error, Kind, Result};
-use common::names::{DnsName, normal};
-use common::output::Output;
+use common::log::Output;
+use common::net::dns::name::{DnsName, normal};
 
 use crate::account::Account;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use common::duration;
-use common::output::Verbosity;
+use common::log::Verbosity;
 use common::settings::SettingsArgs;
 
 use crate::runtime::Runtime;
@@ -25,7 +25,7 @@ Examples:
 /// A registration holds a certificate that ends one day; then replicas cannot load their configuration any more. This
 /// program renews it in time, keeps the old file, restarts the gateway and proves the result.
 #[derive(Debug, Parser)]
-#[command(name = "flex-renew", version, after_help = format!("{AFTER}\n{}", common::exit::HELP))]
+#[command(name = "flex-renew", version, after_help = format!("{AFTER}\n{}", common::cli::exit::HELP))]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use common::config::{FlexGateway, OneOrMany};
 use common::duration;
 use common::error::{Error, Result};
-use common::flexctl::Login;
-use common::output::Output;
+use common::flex::flexctl::Login;
+use common::log::Output;
 use common::secret::Secret;
+use common::settings::file::{FlexGateway, OneOrMany};
 use common::settings::{Key, Settings, secret_in};
 
 use crate::args::{ClusterArgs, LookArgs, RenewArgs, RenewalArgs, RunArgs};

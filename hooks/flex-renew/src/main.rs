@@ -13,12 +13,12 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::clock;
-use common::env::Env;
+use common::cli::exit::{self, Outcome};
 use common::error::Error;
-use common::exit::{self, Outcome};
-use common::output::{Format, Output};
+use common::log::{Format, Output};
 use common::settings::Settings;
+use common::system::clock;
+use common::system::environment::Env;
 
 use args::{Args, Command, Form};
 use renew::World;

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::env::Env;
 use common::error::{Error, Result};
-use common::files;
-use common::output::Output;
-use common::registration::{FILE_NAME, Files};
+use common::flex::registration::{FILE_NAME, Files};
+use common::log::Output;
+use common::system::environment::Env;
+use common::system::files;
 
 use crate::gateway::Gateway;
 use crate::runtime::cluster::{Cluster, Stored};

@@ -6,13 +6,13 @@ use std::time::Duration;
 use common::anypoint::directory::{EnvironmentId, OrganizationId};
 use common::anypoint::standalone::{Gateway as Known, Replica};
 use common::anypoint::{self, Client, Credentials};
-use common::clock::SharedClock;
 use common::duration;
 use common::error::{Error, Kind, Result};
-use common::http::Http;
-use common::output::{Output, Report};
-use common::registration::Registration;
+use common::flex::registration::Registration;
+use common::log::{Output, Report};
+use common::net::http::Http;
 use common::settings::{Found, Key, Origin, Settings};
+use common::system::clock::SharedClock;
 use jiff::Timestamp;
 use serde::Serialize;
 

@@ -8,14 +8,14 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use common::clock::SharedClock;
 use common::duration;
 use common::error::{Error, Kind, Result};
-use common::flexctl::Renewal;
-use common::output::{Output, Report};
-use common::process;
-use common::registration::{FILE_NAME, Files, Registration};
+use common::flex::flexctl::Renewal;
+use common::flex::registration::{FILE_NAME, Files, Registration};
+use common::log::{Output, Report};
 use common::settings::Settings;
+use common::system::clock::SharedClock;
+use common::system::process;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -394,12 +394,12 @@ impl Procedure<'_> {
         why: &anyhow::Error,
     ) -> anyhow::Error {
         let out = &self.world.out;
-        out.error(common::output::sentence(why));
-        if let Some(advice) = common::output::advice(why) {
+        out.error(common::log::sentence(why));
+        if let Some(advice) = common::log::advice(why) {
             out.error(advice);
         }
         out.warn("putting the old registration back");
-        let kind = common::exit::kind_of(why).unwrap_or(Kind::Refused);
+        let kind = common::cli::exit::kind_of(why).unwrap_or(Kind::Refused);
         if let Err(err) = place.install(old, work) {
             return anyhow::Error::from(err).context(format!(
                 "{} holds the new registration, the gateway did not start with it, and the old one cannot be put back",
@@ -413,7 +413,7 @@ impl Procedure<'_> {
             .ok()
             .and_then(|()| self.state.keep_rejected(&work.join("new")));
         if let Err(err) = self.state.clear_staged() {
-            out.warn(common::output::sentence(&err.into()));
+            out.warn(common::log::sentence(&err.into()));
         }
         let again = restart.run(&self.world.clock, out);
         let kept = kept.map_or_else(String::new, |kept| {
@@ -527,7 +527,7 @@ fn second_opinion(
         }
         (_, Restart::Rollout(cluster)) => Some(cluster.inspect_inside()),
         (Place::Host(path), _) if process::exists(&gateway.flexctl) => Some(
-            common::flexctl::Flexctl::on_host(&gateway.flexctl, gateway.flexctl_timeout)
+            common::flex::flexctl::Flexctl::on_host(&gateway.flexctl, gateway.flexctl_timeout)
                 .inspect(Some(path)),
         ),
         _ => None,

@@ -2,7 +2,7 @@
 //!
 //! The names are those of `_savedeployconf` of acme.sh: `SAVED_` and the variable.
 
-use common::acmesh;
+use common::acme_sh;
 use common::anypoint;
 use common::error::Result;
 use common::settings::{Key, Origin, Settings};
@@ -34,7 +34,7 @@ const SECRETS: [&Key; 3] = [&CLIENT_SECRET, &PASSWORD, &anypoint::CLIENT_SECRET]
 pub(crate) fn check(settings: &Settings) -> Result<()> {
     settings
         .domain_conf_to_save()
-        .map_or(Ok(()), acmesh::check_writable)
+        .map_or(Ok(()), acme_sh::check_writable)
 }
 
 /// Saves what the environment says. Most runs renew nothing, so credentials are kept before the platform has seen them:
@@ -72,7 +72,7 @@ pub(crate) fn save(settings: &Settings) -> Result<()> {
     if chosen.is_empty() {
         return Ok(());
     }
-    acmesh::update(path, |conf| {
+    acme_sh::update(path, |conf| {
         for (name, value) in &chosen {
             conf.save_variable(name, value);
         }

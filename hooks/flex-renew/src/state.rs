@@ -14,12 +14,12 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use common::env::Env;
 use common::error::{Error, Result};
-use common::files::{self, FolderLock};
-use common::output::Output;
-use common::process::Hold;
-use common::registration::{FILE_NAME, Files, LARGEST};
+use common::flex::registration::{FILE_NAME, Files, LARGEST};
+use common::log::Output;
+use common::system::environment::Env;
+use common::system::files::{self, FolderLock};
+use common::system::process::Hold;
 use jiff::Timestamp;
 use tempfile::TempDir;
 

@@ -1,16 +1,13 @@
 //! Commands that look at registrations, and the one that takes care of all of them.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use common::cli::exit::{Outcome, code, kind_of};
 use common::error::{Error, Kind, Result};
-use common::exit::{Outcome, code, kind_of};
-use common::flexctl::inspect_form;
-use common::output::{self, Report};
-use common::process;
-use common::registration::Registration;
+use common::flex::flexctl::inspect_form;
+use common::flex::registration::Registration;
+use common::log::{self, Report};
+use common::system::{process, workers};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -226,8 +223,8 @@ pub(crate) fn check(
         .collect::<Vec<_>>()
         .join("\n");
     match world.out.format() {
-        output::Format::Text => world.out.print(&lines)?,
-        output::Format::Json => world.out.result(&OneOrMany::from(checked))?,
+        log::Format::Text => world.out.print(&lines)?,
+        log::Format::Json => world.out.result(&OneOrMany::from(checked))?,
     }
     Ok(worst)
 }
@@ -312,7 +309,7 @@ impl Report for Summary {
 pub(crate) fn run(args: &RunArgs, world: &World<'_>) -> anyhow::Result<Outcome> {
     saved::check(world.settings)?;
     let gateways = gateway::all(world.settings, args)?;
-    let workers = match args.workers {
+    let limit = match args.workers {
         Some(workers) => workers,
         None => world
             .settings
@@ -320,7 +317,7 @@ pub(crate) fn run(args: &RunArgs, world: &World<'_>) -> anyhow::Result<Outcome> 
             .and_then(|file| file.config.flex.workers)
             .unwrap_or(4),
     };
-    let results = side_by_side(&gateways, workers.max(1), args, world);
+    let results = renew_all(&gateways, limit, args, world);
     saved::save(world.settings)?;
     if let [_] = &gateways[..] {
         let only = results.into_iter().next().unwrap_or_else(|| Err(stopped()));
@@ -330,9 +327,9 @@ pub(crate) fn run(args: &RunArgs, world: &World<'_>) -> anyhow::Result<Outcome> 
     conclude(&gateways, results, world)
 }
 
-fn side_by_side(
+fn renew_all(
     gateways: &[Gateway],
-    workers: usize,
+    limit: usize,
     args: &RunArgs,
     world: &World<'_>,
 ) -> Vec<anyhow::Result<Renewed>> {
@@ -340,40 +337,19 @@ fn side_by_side(
         force: args.force,
         ..RenewArgs::default()
     };
-    let next = AtomicUsize::new(0);
-    let results: Vec<Mutex<Option<anyhow::Result<Renewed>>>> =
-        gateways.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..workers.min(gateways.len()) {
-            scope.spawn(|| {
-                while let Some((gateway, result)) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    gateways.get(index).zip(results.get(index))
-                } {
-                    let world = World {
-                        out: match gateways {
-                            [_] => world.out.clone(),
-                            _ => world.out.about(&gateway.name),
-                        },
-                        ..world.clone()
-                    };
-                    let renewed = if process::interrupted() {
-                        Err(stopped())
-                    } else {
-                        renew::renew(gateway, &args, &world)
-                    };
-                    *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(renewed);
-                }
-            });
+    workers::side_by_side(gateways, limit, |gateway| {
+        if process::interrupted() {
+            return Err(stopped());
         }
-    });
-    results
-        .into_iter()
-        .map(|result| {
-            let result = result.into_inner().unwrap_or_else(PoisonError::into_inner);
-            result.unwrap_or_else(|| Err(stopped()))
-        })
-        .collect()
+        let world = World {
+            out: match gateways {
+                [_] => world.out.clone(),
+                _ => world.out.about(&gateway.name),
+            },
+            ..world.clone()
+        };
+        renew::renew(gateway, &args, &world)
+    })
 }
 
 fn stopped() -> anyhow::Error {
@@ -400,8 +376,8 @@ fn conclude(
                 first.get_or_insert((gateway.name.clone(), kind));
                 Line::Failed {
                     gateway: gateway.name.clone(),
-                    error: output::sentence(&err),
-                    advice: output::advice(&err).map(str::to_owned),
+                    error: log::sentence(&err),
+                    advice: log::advice(&err).map(str::to_owned),
                     exit_code: kind.map_or(1, code),
                 }
             }

@@ -3,7 +3,7 @@
 use simulator::Fault;
 use simulator::faults::Action;
 
-use crate::fixture::{NAME, RECORDS, ZONE, add, bench, records_in, rm, txt};
+use crate::fixture::{NAME, RECORDS, ZONE, add, bench, lines, records_in, rm, txt};
 
 #[test]
 fn a_lost_answer_is_looked_for_and_leaves_exactly_one_record() {
@@ -65,4 +65,17 @@ fn nothing_listens_there_ends_with_6() {
         .set("CF_Api", "https://127.0.0.1:9/client/v4")
         .set("ANYPOINT_HOOKS_DEADLINE", "1s");
     add(&bench, NAME, "v").code(6).tells("cannot be reached");
+}
+
+#[test]
+fn a_proxy_that_cannot_be_understood_is_refused_before_anything_goes_out_directly() {
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        let mut bench = bench();
+        bench.set(name, "http//user:canary-of-a-proxy@proxy.acme.example:3128");
+        bench.never_shown("canary-of-a-proxy");
+        add(&bench, NAME, "value").code(2).tells(name);
+        assert_eq!(bench.sim.requests().len(), 0, "{:?}", lines(&bench));
+        bench.set("NO_PROXY", "localhost,127.0.0.1");
+        add(&bench, NAME, "value").code(0);
+    }
 }

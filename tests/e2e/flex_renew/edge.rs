@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use common::registration::{Files, Registration};
+use common::flex::registration::{Files, Registration};
 use fixtures::{Bench, Finished, program};
 use simulator::registration::{Composed, Identity, Layout, compose, now};
 

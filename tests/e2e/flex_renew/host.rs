@@ -296,7 +296,7 @@ fn what_waits_to_be_installed_gives_way_to_something_newer() {
     assert_eq!(names(&edge.state()), ["backups"]);
 }
 
-fn read_backup(edge: &Edge) -> common::registration::Registration {
+fn read_backup(edge: &Edge) -> common::flex::registration::Registration {
     let folder = edge.in_home("read");
     fs::create_dir_all(&folder).unwrap();
     let path = folder.join("registration.yaml");

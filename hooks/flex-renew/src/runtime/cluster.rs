@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use common::clock::SharedClock;
 use common::error::{Error, Kind, Result};
-use common::files;
-use common::output::Output;
-use common::process::{self, Finished, Program};
-use common::registration::{FILE_NAME, Files, SPLIT_NAME};
+use common::flex::registration::{FILE_NAME, Files, SPLIT_NAME};
+use common::log::Output;
+use common::system::clock::SharedClock;
+use common::system::files;
+use common::system::process::{self, Finished, Program};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -417,7 +417,7 @@ impl Cluster {
             "--".into(),
             "flexctl".into(),
         ]);
-        common::flexctl::Flexctl {
+        common::flex::flexctl::Flexctl {
             program: "kubectl".into(),
             before,
             limit: LIMIT,

@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::clock::SharedClock;
 use common::error::{Error, Kind, Result};
-use common::files;
-use common::process::{self, Program};
-use common::registration::FILE_NAME;
+use common::flex::registration::FILE_NAME;
+use common::system::clock::SharedClock;
+use common::system::files;
+use common::system::process::{self, Program};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -282,7 +282,7 @@ impl Engine {
 
     /// When the certificate ends by the account of `flexctl` in a gateway's own container.
     pub(crate) fn inspect_inside(&self, name: &str) -> Result<Timestamp> {
-        common::flexctl::Flexctl {
+        common::flex::flexctl::Flexctl {
             program: self.program().into(),
             before: vec!["exec".into(), name.into(), "flexctl".into()],
             limit: LIMIT,

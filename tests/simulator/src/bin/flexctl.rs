@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use common::registration::{Files, Registration};
+use common::flex::registration::{Files, Registration};
 use simulator::registration::{Identity, Layout, arrange, material, now};
 
 const REGISTRATION_HELP: &str = "\
@@ -306,6 +306,6 @@ fn inspect(args: &[String]) -> Result<()> {
         "inspect-differs" => "2001-02-03T04:05:06Z".parse()?,
         _ => read.expiry(),
     };
-    println!("{}", common::flexctl::inspect_form(expiry));
+    println!("{}", common::flex::flexctl::inspect_form(expiry));
     Ok(())
 }

@@ -1,0 +1,176 @@
+//! The command `config` of every program: each setting in force, and where it comes from.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Invocation, Outcome, Report};
+use crate::error::Result;
+use crate::settings::{ConfFile, Kind, Origin, Setting, Settings};
+
+/// Show every setting in force, its value and where it comes from
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ConfigArgs {
+    /// Only what was set by somebody, without defaults
+    #[arg(long)]
+    pub set: bool,
+
+    /// The table of settings itself, as JSON
+    #[arg(long, hide = true, conflicts_with = "set")]
+    pub registry: bool,
+}
+
+/// Shows the settings in force.
+///
+/// # Errors
+///
+/// A source of settings cannot be read.
+pub fn run(call: &Invocation, args: &ConfigArgs) -> anyhow::Result<Outcome> {
+    if args.registry {
+        super::print(&serde_json::to_string_pretty(&table(&call.settings))?)?;
+        return Ok(Outcome::Done);
+    }
+    let mut settings = Vec::new();
+    for setting in call.settings.registry().settings() {
+        let row = Row::of(&call.settings, setting)?;
+        if !args.set || row.is_set() {
+            settings.push(row);
+        }
+    }
+    call.result(&InForce { settings })?;
+    Ok(Outcome::Done)
+}
+
+#[derive(Debug, Serialize)]
+struct InForce {
+    settings: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    /// Of a secret, in characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_length: Option<usize>,
+    origin: String,
+}
+
+impl Row {
+    fn of(settings: &Settings, setting: &'static Setting) -> Result<Self> {
+        let name = setting.name();
+        if setting.kind == Kind::Secret {
+            let found = settings.secret(setting)?;
+            return Ok(Self {
+                name,
+                value: None,
+                secret_length: found
+                    .as_ref()
+                    .map(|found| found.value.expose().chars().count()),
+                origin: found.map_or_else(not_set, |found| found.origin.to_string()),
+            });
+        }
+        let found = settings.text_or_default(setting)?;
+        let is_nothing = found.origin == Origin::Default && found.value.is_empty();
+        Ok(Self {
+            name,
+            value: (!is_nothing).then_some(found.value),
+            secret_length: None,
+            origin: if is_nothing {
+                not_set()
+            } else {
+                found.origin.to_string()
+            },
+        })
+    }
+
+    fn is_set(&self) -> bool {
+        self.origin != not_set() && self.origin != Origin::Default.to_string()
+    }
+}
+
+fn not_set() -> String {
+    "not set".to_owned()
+}
+
+impl Report for InForce {
+    fn text(&self) -> String {
+        let shown: Vec<(&str, String, &str)> = self
+            .settings
+            .iter()
+            .map(|row| {
+                let value = match (&row.value, row.secret_length) {
+                    (Some(value), _) => value.clone(),
+                    (None, Some(length)) => format!("*** ({length} characters)"),
+                    (None, None) => "-".to_owned(),
+                };
+                (row.name, value, row.origin.as_str())
+            })
+            .collect();
+        let name_width = shown
+            .iter()
+            .map(|row| row.0.chars().count())
+            .max()
+            .unwrap_or(0);
+        let value_width = shown
+            .iter()
+            .map(|row| row.1.chars().count())
+            .max()
+            .unwrap_or(0)
+            .min(40);
+        let lines = shown.iter().map(|(name, value, origin)| {
+            format!("{name:name_width$}  {value:value_width$}  {origin}")
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Table {
+    program: &'static str,
+    saves_to: &'static str,
+    settings: Vec<Entry>,
+    lists: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry {
+    name: &'static str,
+    variables: &'static [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flag: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    commands: &'static [&'static str],
+    toml: Vec<String>,
+    secret: bool,
+    saved: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default: Option<&'static str>,
+    help: &'static str,
+}
+
+fn table(settings: &Settings) -> Table {
+    let registry = settings.registry();
+    Table {
+        program: registry.program,
+        saves_to: match registry.saves_to {
+            ConfFile::Account => "account",
+            ConfFile::Domain => "domain",
+        },
+        settings: registry
+            .settings()
+            .map(|setting| Entry {
+                name: setting.name(),
+                variables: setting.variables,
+                flag: setting.flag.map(|flag| flag.name),
+                commands: setting.flag.map_or(&[], |flag| flag.commands),
+                toml: setting.all_toml_keys().collect(),
+                secret: setting.kind == Kind::Secret,
+                saved: setting.saved,
+                default: setting.default,
+                help: setting.help,
+            })
+            .collect(),
+        lists: registry.lists.iter().map(|list| list.name).collect(),
+    }
+}

@@ -1,0 +1,100 @@
+//! One call of a program: what every command gets besides its own arguments.
+
+use super::progress::Progress;
+use super::report::{self, Format, Report};
+use crate::error::{Error, Result};
+use crate::log::Log;
+use crate::net::http::Http;
+use crate::settings::Settings;
+use crate::system::clock::SharedClock;
+use crate::system::environment::Env;
+
+/// One call of a program: its settings, its clock, where it tells what it does, and where its result goes.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// What is set, and where.
+    pub settings: Settings,
+    /// What is told while working.
+    pub log: Log,
+    /// The time.
+    pub clock: SharedClock,
+    /// The form of the result.
+    pub format: Format,
+}
+
+impl Invocation {
+    /// The same call for one certificate: with what was saved for it, if acme.sh's home is known.
+    ///
+    /// # Errors
+    ///
+    /// The certificate's conf file cannot be read.
+    pub fn for_domain(&self, domain: &str) -> Result<Self> {
+        Ok(self.with_settings(self.settings.for_domain(domain)?))
+    }
+
+    /// The same call with other settings.
+    #[must_use]
+    pub fn with_settings(&self, settings: Settings) -> Self {
+        Self {
+            settings,
+            ..self.clone()
+        }
+    }
+
+    /// The same call, where each message begins with `target`: for work on several side by side.
+    #[must_use]
+    pub fn about(&self, target: &str) -> Self {
+        Self {
+            log: self.log.about(target),
+            ..self.clone()
+        }
+    }
+
+    /// The environment.
+    pub fn env(&self) -> &Env {
+        self.settings.env()
+    }
+
+    /// An HTTP client for the API at `base`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Http::new`], or a setting of the network is malformed.
+    pub fn http(&self, base: &str) -> Result<Http> {
+        Http::new(
+            self.settings.registry().program,
+            base,
+            &self.settings.network()?,
+            self.clock.clone(),
+            &self.log,
+        )
+    }
+
+    /// Shows the result of the command, in the form that the user asked for.
+    ///
+    /// # Errors
+    ///
+    /// Standard output cannot be written. A reader that has gone away is no error.
+    pub fn result(&self, report: &impl Report) -> Result<()> {
+        if self.log.is_acme() {
+            for line in report.text().lines() {
+                self.log.info(line);
+            }
+            return Ok(());
+        }
+        match self.format {
+            Format::Text => report::print(&report.text()),
+            Format::Json => {
+                let json = serde_json::to_string_pretty(report).map_err(|err| {
+                    Error::config("the result does not fit into JSON").caused_by(err)
+                })?;
+                report::print(&json)
+            }
+        }
+    }
+
+    /// Shows on a terminal that something is being waited for, until the value is dropped.
+    pub fn progress(&self, what: impl Into<String>) -> Progress {
+        Progress::new(&self.log, what)
+    }
+}

@@ -1,0 +1,4 @@
+//! Flex Gateway: its registration file, and `flexctl`, the program that renews it.
+
+pub mod flexctl;
+pub mod registration;

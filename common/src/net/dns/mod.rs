@@ -1,0 +1,15 @@
+//! Questions to DNS that the system's own resolver cannot answer: other types than addresses, and a certain server's view.
+//!
+//! Names are absolute, in ASCII form (A-labels), and come back in lower case without a trailing dot.
+
+mod error;
+pub mod name;
+mod resolver;
+mod system;
+#[cfg(test)]
+mod test_support;
+mod wire;
+
+pub use error::ResolveError;
+pub use resolver::{NameServer, Resolver, Zone};
+pub use system::{PORT, server};

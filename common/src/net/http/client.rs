@@ -1,0 +1,420 @@
+//! The client of an API, and a request that is being put together and sent.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::blocking::{Client, RequestBuilder};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Method, Url};
+use serde::Serialize;
+
+use crate::error::{Error, Kind, Result};
+use crate::log::Log;
+use crate::net::http::rate_limiter::RateLimiter;
+use crate::net::http::reply::{Broken, Reply};
+use crate::net::http::retry::{self, Attempt, Happened, Next, Repeat};
+use crate::net::network::Network;
+use crate::net::tls;
+use crate::secret::Secret;
+use crate::system::clock::SharedClock;
+
+/// A client for one API.
+///
+/// Clones share connections. Each has a deadline of its own, which starts when it is made: see [`Http::for_target`].
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    base: Url,
+    headers: HeaderMap,
+    deadline: Duration,
+    limit: Duration,
+    request_timeout: Duration,
+    clock: SharedClock,
+    rate_limiter: Option<Arc<dyn RateLimiter>>,
+    asked_wait: fn(&Reply) -> Option<Duration>,
+    log: Log,
+}
+
+impl Http {
+    /// A client for the API at `base`. `program` and its version are the `User-Agent` unless another is set.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: the address is no URL, or a file of certificates cannot be read.
+    pub fn new(
+        program: &str,
+        base: &str,
+        network: &Network,
+        clock: SharedClock,
+        log: &Log,
+    ) -> Result<Self> {
+        let base = base_url(base)?;
+        network.proxies.check(&base)?;
+        let tls = tls::client_config(&network.trust)?;
+        if network.trust.insecure {
+            log.warn("certificates of servers are not verified (HTTPS_INSECURE)");
+        }
+        let agent = network.user_agent.clone().unwrap_or_else(|| {
+            format!(
+                "{program}/{} (anypoint-acme-hooks)",
+                env!("CARGO_PKG_VERSION")
+            )
+        });
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .user_agent(agent)
+            .connect_timeout(network.connect_timeout)
+            // Credentials must never follow a redirect to another host, and these APIs do not redirect.
+            .redirect(Policy::none())
+            .build()
+            .map_err(|err| Error::config("the HTTP client cannot be set up").caused_by(err))?;
+        Ok(Self {
+            client,
+            base,
+            headers: HeaderMap::new(),
+            deadline: clock.elapsed() + network.deadline,
+            limit: network.deadline,
+            request_timeout: network.request_timeout,
+            clock,
+            rate_limiter: None,
+            asked_wait: |_| None,
+            log: log.clone(),
+        })
+    }
+
+    /// The same client with a header on every request. The value is never shown.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: the value holds a character that no header can carry.
+    pub fn with_header(&self, name: &'static str, value: &Secret) -> Result<Self> {
+        let mut header = HeaderValue::from_str(value.expose()).map_err(|_| {
+            Error::config(format!(
+                "the value for the header {name} holds a line break or another control character"
+            ))
+            .advise("Look for a stray newline, blank or quotation mark in the credential.")
+        })?;
+        header.set_sensitive(true);
+        let mut with = self.clone();
+        with.headers.insert(HeaderName::from_static(name), header);
+        Ok(with)
+    }
+
+    /// The same client, whose requests `rate_limiter` delays.
+    #[must_use]
+    pub fn limited_by(mut self, rate_limiter: Arc<dyn RateLimiter>) -> Self {
+        self.rate_limiter = Some(rate_limiter);
+        self
+    }
+
+    /// The same client for an API that tells in a way of its own how long to wait before the next attempt.
+    /// `Retry-After` counts first.
+    #[must_use]
+    pub fn with_asked_wait(mut self, asked_wait: fn(&Reply) -> Option<Duration>) -> Self {
+        self.asked_wait = asked_wait;
+        self
+    }
+
+    /// The same client with a fresh deadline, for the next target.
+    #[must_use]
+    pub fn for_target(&self) -> Self {
+        let mut fresh = self.clone();
+        fresh.deadline = self.clock.elapsed() + self.limit;
+        fresh
+    }
+
+    /// The address of the API.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// The clock that waits are made with.
+    pub fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    /// Where requests are told.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Begins a request. `path` is relative to the base address; its variable parts must be encoded.
+    pub fn request(&self, method: Method, path: &str) -> Request<'_> {
+        let repeat = if method == Method::POST {
+            Repeat::IfNotExecuted
+        } else {
+            Repeat::Freely
+        };
+        let url = format!(
+            "{}/{}",
+            self.base.as_str().trim_end_matches('/'),
+            path.trim_start_matches('/')
+        );
+        Request {
+            http: self,
+            builder: self
+                .client
+                .request(method.clone(), url)
+                .headers(self.headers.clone()),
+            method,
+            path: path.to_owned(),
+            repeat,
+        }
+    }
+
+    /// Begins a `GET`.
+    pub fn get(&self, path: &str) -> Request<'_> {
+        self.request(Method::GET, path)
+    }
+
+    /// Begins a `POST`. It is not repeated when it may have been executed: see [`Error::effect_unknown`].
+    pub fn post(&self, path: &str) -> Request<'_> {
+        self.request(Method::POST, path)
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_sub(self.clock.elapsed())
+    }
+}
+
+/// A request that is being put together.
+#[derive(Debug)]
+pub struct Request<'a> {
+    http: &'a Http,
+    builder: RequestBuilder,
+    method: Method,
+    path: String,
+    repeat: Repeat,
+}
+
+impl Request<'_> {
+    /// Adds query parameters.
+    #[must_use]
+    pub fn query(mut self, query: &[(&str, &str)]) -> Self {
+        self.builder = self.builder.query(query);
+        self
+    }
+
+    /// Adds a JSON body. It is never shown.
+    #[must_use]
+    pub fn json(mut self, body: &(impl Serialize + ?Sized)) -> Self {
+        self.builder = self.builder.json(body);
+        self
+    }
+
+    /// Adds a body of another type. It is never shown.
+    #[must_use]
+    pub fn body(mut self, content_type: &str, body: Vec<u8>) -> Self {
+        self.builder = self
+            .builder
+            .header(reqwest::header::CONTENT_TYPE, content_type)
+            .body(body);
+        self
+    }
+
+    /// Adds a header that holds no secret.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.builder = self.builder.header(name, value);
+        self
+    }
+
+    /// Says whether the request may be repeated without looking.
+    #[must_use]
+    pub fn repeat(mut self, repeat: Repeat) -> Self {
+        self.repeat = repeat;
+        self
+    }
+
+    /// Sends the request, and repeats it as allowed until there is an answer that is worth reading or the deadline has
+    /// passed. An answer of any status is a success here; [`Reply::error`] makes an error of one.
+    ///
+    /// # Errors
+    ///
+    /// Unreachable: no answer. [`Error::effect_unknown`] tells whether the request may have been executed.
+    pub fn send(self) -> Result<Reply> {
+        let Request {
+            http,
+            builder,
+            method,
+            path,
+            repeat,
+        } = self;
+        let mut effect_unknown = false;
+        let mut previous = None;
+        for number in 1.. {
+            let left = http.left();
+            if left.is_zero() {
+                break;
+            }
+            let attempt = builder.try_clone().ok_or_else(|| {
+                Error::new(Kind::Config, format!("{method} {path} cannot be repeated"))
+            })?;
+            let attempt = attempt.timeout(left.min(http.request_timeout));
+            let outcome = http.attempt(attempt, &method, &path);
+            let judgment = retry::judge(&Attempt {
+                happened: http.happened(&outcome),
+                repeat,
+                changes: method != Method::GET,
+                number,
+                left: http.left(),
+                random: random(),
+            });
+            effect_unknown |= judgment.effect_unknown;
+            match judgment.next {
+                Next::Return | Next::GiveUp => {
+                    return http.concluded(outcome, &method, &path, effect_unknown);
+                }
+                Next::Wait(pause) => {
+                    http.log.debug(format!(
+                        "{method} {path}: trying again in {:.1} s",
+                        pause.as_secs_f32()
+                    ));
+                    http.clock.sleep(pause);
+                    previous = Some(outcome);
+                }
+            }
+        }
+        match previous {
+            // What went wrong before says more than that there is no time to try again.
+            Some(outcome) => http.concluded(outcome, &method, &path, effect_unknown),
+            None => Err(http.too_late(&method, &path)),
+        }
+    }
+}
+
+impl Http {
+    fn attempt(
+        &self,
+        request: RequestBuilder,
+        method: &Method,
+        path: &str,
+    ) -> std::result::Result<Reply, Broken> {
+        if let Some(limiter) = &self.rate_limiter {
+            limiter.wait(&self.clock);
+        }
+        let started = self.clock.elapsed();
+        let outcome = request.send().map_err(Broken::from).and_then(Reply::read);
+        let took = self.clock.elapsed().saturating_sub(started);
+        if let Some(limiter) = &self.rate_limiter {
+            limiter.answered(&self.clock, took);
+        }
+        let took = took.as_millis();
+        match &outcome {
+            Ok(reply) => self
+                .log
+                .trace(format!("{method} {path} → {} ({took} ms)", reply.status())),
+            Err(broken) => self
+                .log
+                .trace(format!("{method} {path} → {broken} ({took} ms)")),
+        }
+        outcome
+    }
+
+    fn happened(&self, outcome: &std::result::Result<Reply, Broken>) -> Happened {
+        match outcome {
+            Ok(reply) => Happened::Answered {
+                status: reply.status(),
+                asked: reply
+                    .retry_after(self.clock.now())
+                    .or_else(|| (self.asked_wait)(reply)),
+            },
+            Err(broken) if broken.is_before_sending() => Happened::BrokenBeforeSending,
+            Err(_) => Happened::BrokenAfterwards,
+        }
+    }
+
+    fn concluded(
+        &self,
+        outcome: std::result::Result<Reply, Broken>,
+        method: &Method,
+        path: &str,
+        effect_unknown: bool,
+    ) -> Result<Reply> {
+        match outcome {
+            Ok(reply) => Ok(reply.marked(effect_unknown)),
+            Err(broken) => {
+                let err = broken.into_error(self.host(), method, path);
+                Err(if effect_unknown {
+                    err.with_unknown_effect()
+                } else {
+                    err
+                })
+            }
+        }
+    }
+
+    fn too_late(&self, method: &Method, path: &str) -> Error {
+        Error::new(
+            Kind::Unreachable,
+            format!(
+                "{}: no time left for {method} {path}, the limit is {} s for everything",
+                self.host(),
+                self.limit.as_secs()
+            ),
+        )
+        .advise("Try again later, or allow more with --deadline (ANYPOINT_HOOKS_DEADLINE).")
+    }
+
+    fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+}
+
+/// A number from 0 to 999. The hasher's seed is random in each call and costs no dependency.
+fn random() -> u32 {
+    u32::try_from(RandomState::new().hash_one(0) % 1000).unwrap_or(0)
+}
+
+/// Encodes one path segment.
+pub fn segment(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+/// The address of an API: http or https, with a host, without query. A host alone means https.
+fn base_url(text: &str) -> Result<Url> {
+    let full = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("https://{text}")
+    };
+    Url::parse(full.trim())
+        .ok()
+        .filter(|url| {
+            matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none()
+        })
+        .ok_or_else(|| {
+            Error::config(format!(
+                "{text:?} is not the address of an API, as https://HOST"
+            ))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_alone_means_https() {
+        assert_eq!(
+            base_url("eu1.anypoint.mulesoft.com").unwrap().as_str(),
+            "https://eu1.anypoint.mulesoft.com/"
+        );
+        assert!(base_url("ftp://x").is_err());
+        assert!(base_url("https://").is_err());
+    }
+
+    #[test]
+    fn a_segment_cannot_leave_its_path() {
+        assert_eq!(segment("../a b?c#d/é"), "..%2Fa%20b%3Fc%23d%2F%C3%A9");
+    }
+}

@@ -1,0 +1,649 @@
+//! Runs another program: arguments as a list, never a shell, a time limit, its output kept for the error.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::duration;
+use crate::error::{Error, Kind, Result};
+use crate::secret::{self, Secret};
+use crate::system::{environment, files};
+
+/// More than this of each stream is read and thrown away.
+const LARGEST_OUTPUT: usize = 1024 * 1024;
+
+/// How much of a program's words an error shows, in characters.
+const LONGEST_WORDS: usize = 500;
+
+/// How often the time limit and signals are looked at while the program is silent.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How long the streams may stay open after the program has ended: something it left running may hold them.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A program that is about to be run.
+///
+/// It inherits the environment, without the variables that hold secrets of ours, and gets nothing on standard input.
+pub struct Program {
+    name: OsString,
+    args: Vec<OsString>,
+    limit: Duration,
+    folder: Option<PathBuf>,
+    held: Option<Arc<File>>,
+}
+
+/// A locked file that is open in this process and in programs that were given it, so that the lock lasts as long as one
+/// of them lives. It outlives this process being killed, and tells the next one that a program was left running.
+#[derive(Debug, Clone)]
+pub struct Hold(Arc<File>);
+
+/// How a program ended, and what it said.
+#[derive(Clone)]
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output, cut at 1 MiB; what is not UTF-8 is replaced.
+    pub stdout: String,
+    /// Its standard error, likewise.
+    pub stderr: String,
+}
+
+impl Program {
+    /// The program `name`, looked up on `PATH` unless it holds a slash, with five minutes to finish.
+    pub fn new(name: impl AsRef<OsStr>) -> Self {
+        Self {
+            name: name.as_ref().to_owned(),
+            args: Vec::new(),
+            limit: Duration::from_secs(5 * 60),
+            folder: None,
+            held: None,
+        }
+    }
+
+    /// Has the program run in `folder`. A relative name of the program keeps its meaning.
+    #[must_use]
+    pub fn in_folder(mut self, folder: Option<&Path>) -> Self {
+        self.folder = folder.map(Path::to_owned);
+        if self.folder.is_some()
+            && Path::new(&self.name).components().count() > 1
+            && let Ok(absolute) = std::path::absolute(&self.name)
+        {
+            self.name = absolute.into();
+        }
+        self
+    }
+
+    /// Has the program keep `hold`, which it gets as its standard input: an empty one, as otherwise.
+    #[must_use]
+    pub fn holding(mut self, hold: Option<&Hold>) -> Self {
+        self.held = hold.map(|hold| Arc::clone(&hold.0));
+        self
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Adds `--flag=SECRET`. The process list shows it while the program runs: only for programs that know no other way.
+    #[must_use]
+    pub fn secret_flag(self, flag: &str, value: &Secret) -> Self {
+        self.arg(format!("{flag}={}", value.expose()))
+    }
+
+    /// Sets the time limit.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The program's name as it is called.
+    pub fn name(&self) -> String {
+        self.name.to_string_lossy().into_owned()
+    }
+
+    /// Whether there is such a program.
+    pub fn exists(&self) -> bool {
+        exists(&self.name)
+    }
+
+    /// Runs the program to its end, whatever that is.
+    ///
+    /// # Errors
+    ///
+    /// Not found: there is no such program. Configuration: it may not be run. Unreachable: it did not finish in time, or
+    /// this process was told to stop; the program and all it started in its process group are killed then.
+    pub fn run(&self) -> Result<Finished> {
+        let signals = Signals::listen();
+        let mut child = self.spawn()?;
+        let done = drain(&mut child);
+        let status = self.wait(&mut child, &done, &signals);
+        let (stdout, stderr) = done.texts();
+        Ok(Finished {
+            status: status?,
+            stdout,
+            stderr,
+        })
+    }
+
+    /// Runs the program; only exit code 0 is a success.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Program::run`]; else refused, with the last words of the program.
+    pub fn succeed(&self) -> Result<Finished> {
+        let finished = self.run()?;
+        if finished.status.success() {
+            Ok(finished)
+        } else {
+            Err(self.refused(&finished))
+        }
+    }
+
+    /// The error that an exit code other than 0 is: "refused", unless the caller knows better.
+    pub fn refused(&self, finished: &Finished) -> Error {
+        let said = finished.last_words();
+        let said = if said.is_empty() {
+            "it said nothing".to_owned()
+        } else {
+            said
+        };
+        Error::new(
+            Kind::Refused,
+            format!("{} {}: {said}", self.shown(), finished.how()),
+        )
+    }
+
+    /// The name with its first plain arguments, for messages: `kubectl rollout status`.
+    fn shown(&self) -> String {
+        let name = Path::new(&self.name)
+            .file_name()
+            .map_or_else(|| self.name(), |name| name.to_string_lossy().into_owned());
+        let words = self
+            .args
+            .iter()
+            .map(|arg| arg.to_string_lossy())
+            .filter(|arg| !arg.is_empty() && arg.chars().all(|c| c.is_ascii_lowercase()))
+            .take(2);
+        std::iter::once(name)
+            .chain(words.map(std::borrow::Cow::into_owned))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    fn spawn(&self) -> Result<Child> {
+        let mut command = Command::new(&self.name);
+        command
+            .args(&self.args)
+            .stdin(self.stdin())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // A group of its own can be killed as a whole.
+            .process_group(0);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        environment::withhold_secrets(&mut command);
+        let name = self.name();
+        let child = command.spawn().map_err(|err| match err.kind() {
+            ErrorKind::NotFound => Error::not_found(format!("the program {name} is not there"))
+                .advise(format!(
+                    "Install it, or give its full path: PATH is {}.",
+                    std::env::var("PATH").unwrap_or_default()
+                )),
+            _ => Error::config(format!("the program {name} cannot be run")).caused_by(err),
+        })?;
+        if let Some(held) = &self.held {
+            // Without it the program cannot be ended by a later run, only waited for.
+            let _ = (&**held).write_all(child.id().to_string().as_bytes());
+        }
+        Ok(child)
+    }
+
+    fn stdin(&self) -> Stdio {
+        match self.held.as_ref().map(|held| held.try_clone()) {
+            Some(Ok(file)) => Stdio::from(file),
+            _ => Stdio::null(),
+        }
+    }
+
+    fn wait(&self, child: &mut Child, done: &Done, signals: &Signals) -> Result<ExitStatus> {
+        let started = Instant::now();
+        let broken = |err: io::Error| {
+            Error::config(format!("{} cannot be waited for", self.shown())).caused_by(err)
+        };
+        loop {
+            let silent = done.wait(TICK);
+            if let Some(status) = child.try_wait().map_err(broken)? {
+                done.wait(GRACE);
+                return Ok(status);
+            }
+            let why = if signals.arrived() {
+                "was stopped by a signal".to_owned()
+            } else if started.elapsed() >= self.limit {
+                format!("did not finish within {}", duration::show(self.limit))
+            } else {
+                // Closed streams without an end: the last moments of a program, or a daemon.
+                if !silent {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                continue;
+            };
+            kill(child);
+            let _ = child.wait();
+            done.wait(GRACE);
+            let said = last_words(&done.texts().1);
+            let said = if said.is_empty() {
+                said
+            } else {
+                format!("; its last words: {said}")
+            };
+            return Err(Error::new(
+                Kind::Unreachable,
+                format!("{} {why}{said}", self.shown()),
+            ));
+        }
+    }
+}
+
+impl Finished {
+    /// What it said on both streams, for a search.
+    pub fn all(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr)
+    }
+
+    /// The end of what it said, standard error first, cut to a length.
+    pub fn last_words(&self) -> String {
+        let said = last_words(&self.stderr);
+        if said.is_empty() {
+            last_words(&self.stdout)
+        } else {
+            said
+        }
+    }
+
+    fn how(&self) -> String {
+        match (self.status.code(), self.status.signal()) {
+            (Some(code), _) => format!("ended with exit code {code}"),
+            (None, Some(signal)) => format!("was ended by signal {signal}"),
+            (None, None) => "ended".to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Program {
+    /// The name alone: arguments may hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Program")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Finished {
+    /// The status alone: programs print what they like.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Finished")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether `program` is there: a path to an executable file, or the name of one on `PATH`.
+pub fn exists(program: impl AsRef<OsStr>) -> bool {
+    let program = Path::new(program.as_ref());
+    let executable = |path: &Path| {
+        use std::os::unix::fs::PermissionsExt;
+        path.metadata()
+            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    };
+    if program.components().count() > 1 {
+        return executable(program);
+    }
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| executable(&folder.join(program)))
+    })
+}
+
+impl Hold {
+    /// Makes and locks the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// It is there already, or cannot be made or locked.
+    pub fn new(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(files::PRIVATE)
+            .open(path)?;
+        file.lock()?;
+        Ok(Self(Arc::new(file)))
+    }
+
+    /// Waits until nobody holds the file at `path`; after `limit`, the program that does is killed. Whether there was
+    /// one at all.
+    ///
+    /// # Errors
+    ///
+    /// It is still held, or cannot be read. A file that is not there is held by nobody.
+    pub fn wait_for_end(path: &Path, limit: Duration) -> io::Result<bool> {
+        let mut file = match File::open(path) {
+            Err(err) if err.kind() == ErrorKind::NotFound => return Ok(false),
+            file => file?,
+        };
+        if file.try_lock().is_ok() {
+            return Ok(false);
+        }
+        if until_free(&file, limit) {
+            return Ok(true);
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        // Somebody of the group lives, or the file would be free, so the number has not been given to another.
+        let group = text.trim().parse().ok().and_then(Pid::from_raw);
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        if until_free(&file, GRACE) {
+            return Ok(true);
+        }
+        Err(io::Error::other(
+            "a program that a killed run started does not end",
+        ))
+    }
+}
+
+fn until_free(file: &File, limit: Duration) -> bool {
+    let started = Instant::now();
+    loop {
+        if file.try_lock().is_ok() {
+            return true;
+        }
+        if started.elapsed() >= limit {
+            return false;
+        }
+        thread::sleep(TICK.min(limit));
+    }
+}
+
+/// The user and group that this process acts as.
+pub fn user() -> (u32, u32) {
+    (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    )
+}
+
+/// What matters of a program's words, as one line: the first that speaks of an error, and the last three.
+fn last_words(text: &str) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let tail = lines.len().saturating_sub(3);
+    let first = lines[..tail]
+        .iter()
+        .find(|line| line.to_ascii_lowercase().contains("error"));
+    let words: Vec<&str> = first.into_iter().chain(&lines[tail..]).copied().collect();
+    let words = secret::mask(&words.join(" / ")).into_owned();
+    match words.char_indices().nth(LONGEST_WORDS) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
+}
+
+fn kill(child: &Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let Some(group) = group {
+        // The child has not been waited for, so the number is still its own.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// The streams of a program, read by threads of their own so that it never waits for us.
+struct Done {
+    stdout: Arc<Mutex<Vec<u8>>>,
+    stderr: Arc<Mutex<Vec<u8>>>,
+    closed: Receiver<()>,
+}
+
+impl Done {
+    /// Waits until both streams are closed; whether time ran out before.
+    fn wait(&self, time: Duration) -> bool {
+        matches!(
+            self.closed.recv_timeout(time),
+            Err(RecvTimeoutError::Timeout)
+        )
+    }
+
+    fn texts(&self) -> (String, String) {
+        let text = |bytes: &Mutex<Vec<u8>>| {
+            let bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        (text(&self.stdout), text(&self.stderr))
+    }
+}
+
+fn drain(child: &mut Child) -> Done {
+    // Both threads hold a sender; the channel closes with the second stream.
+    let (sender, closed) = mpsc::channel();
+    let read = |stream: Option<Box<dyn Read + Send>>| {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        if let Some(stream) = stream {
+            let (kept, sender) = (Arc::clone(&kept), sender.clone());
+            thread::spawn(move || {
+                keep(stream, &kept);
+                drop(sender);
+            });
+        }
+        kept
+    };
+    Done {
+        stdout: read(child.stdout.take().map(|stream| Box::new(stream) as _)),
+        stderr: read(child.stderr.take().map(|stream| Box::new(stream) as _)),
+        closed,
+    }
+}
+
+fn keep(mut stream: Box<dyn Read + Send>, kept: &Mutex<Vec<u8>>) {
+    let mut piece = [0; 8192];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => return,
+            Ok(length) => {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let room = LARGEST_OUTPUT.saturating_sub(kept.len());
+                kept.extend_from_slice(&piece[..length.min(room)]);
+            }
+            Err(err) if err.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// While a program runs, a signal that would end this process is noted instead, so that the program, which is in a
+/// group of its own and does not get it, can be killed and temporary files can be removed.
+struct Signals(&'static Listener);
+
+struct Listener {
+    arrived: Arc<AtomicBool>,
+    /// While this is true, signals do what they always do.
+    nothing_runs: Arc<AtomicBool>,
+    running: Mutex<usize>,
+}
+
+static LISTENER: LazyLock<Listener> = LazyLock::new(|| {
+    let listener = Listener {
+        arrived: Arc::default(),
+        nothing_runs: Arc::new(AtomicBool::new(true)),
+        running: Mutex::new(0),
+    };
+    // Not SIGHUP: it may be ignored (nohup), and has to stay so.
+    for signal in [SIGINT, SIGTERM] {
+        // Where a handler cannot be set, the signal keeps its ordinary meaning.
+        let _ = signal_hook::flag::register_conditional_default(
+            signal,
+            Arc::clone(&listener.nothing_runs),
+        );
+        let _ = signal_hook::flag::register(signal, Arc::clone(&listener.arrived));
+    }
+    listener
+});
+
+impl Signals {
+    fn listen() -> Self {
+        let mut running = LISTENER
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *running += 1;
+        LISTENER.nothing_runs.store(false, Ordering::SeqCst);
+        drop(running);
+        Self(&LISTENER)
+    }
+
+    fn arrived(&self) -> bool {
+        self.0.arrived.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        let mut running = self
+            .0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *running -= 1;
+        if *running == 0 {
+            self.0.nothing_runs.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Whether this process was told to stop while a program ran: begin nothing new.
+pub fn interrupted() -> bool {
+    LISTENER.arrived.load(Ordering::SeqCst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Program {
+        Program::new("/bin/sh").arg("-c").arg(script)
+    }
+
+    #[test]
+    fn both_streams_and_the_exit_code_are_kept() {
+        let finished = shell("echo out; echo err >&2; exit 3").run().unwrap();
+        assert_eq!(finished.stdout, "out\n");
+        assert_eq!(finished.stderr, "err\n");
+        let err = shell("echo why >&2; exit 3").succeed().unwrap_err();
+        assert_eq!(err.to_string(), "sh ended with exit code 3: why");
+        assert_eq!(err.kind(), Kind::Refused);
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_is_killed_with_all_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        let script = format!("sleep 1000 & echo $! > {}; wait", pid.display());
+        let started = Instant::now();
+        let err = shell(&script)
+            .limit(Duration::from_millis(300))
+            .run()
+            .unwrap_err();
+        assert_eq!(err.kind(), Kind::Unreachable);
+        assert!(started.elapsed() < Duration::from_secs(30));
+        let pid = std::fs::read_to_string(pid).unwrap();
+        // Nobody may have waited for the orphan yet, so a zombie counts as dead.
+        let stat = format!("/proc/{}/stat", pid.trim());
+        let alive = || std::fs::read_to_string(&stat).is_ok_and(|state| !state.contains(") Z"));
+        while alive() {
+            assert!(started.elapsed() < Duration::from_secs(30), "still running");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn something_left_running_does_not_keep_us_waiting() {
+        let started = Instant::now();
+        let finished = shell("echo done; sleep 20 &").run().unwrap();
+        assert_eq!(finished.stdout, "done\n");
+        assert!(started.elapsed() < Duration::from_secs(15));
+    }
+
+    #[test]
+    fn more_output_than_is_kept_does_not_block_the_program() {
+        let finished = shell("yes | head -c 3000000").run().unwrap();
+        assert_eq!(finished.stdout.len(), LARGEST_OUTPUT);
+    }
+
+    #[test]
+    fn a_program_runs_in_the_folder_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = folder.path().canonicalize().unwrap();
+        let finished = shell("pwd -P").in_folder(Some(&there)).run().unwrap();
+        assert_eq!(finished.stdout.trim_end(), there.to_str().unwrap());
+    }
+
+    #[test]
+    fn what_holds_a_file_is_waited_for_and_then_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        assert!(!Hold::wait_for_end(&path, Duration::ZERO).unwrap());
+        let hold = Hold::new(&path).unwrap();
+        let program = shell("exec sleep 1000").holding(Some(&hold));
+        let mut child = program.spawn().unwrap();
+        drop((hold, program));
+        assert!(Hold::wait_for_end(&path, Duration::from_millis(100)).unwrap());
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+        assert!(!Hold::wait_for_end(&path, Duration::ZERO).unwrap());
+    }
+
+    #[test]
+    fn arguments_reach_the_program_as_they_are() {
+        let finished = Program::new("printf")
+            .args(["%s|", "a b", "$HOME", "*", "'"])
+            .run()
+            .unwrap();
+        assert_eq!(finished.stdout, "a b|$HOME|*|'|");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_not_found() {
+        let err = Program::new("no-such-program-here").run().unwrap_err();
+        assert_eq!(err.kind(), Kind::NotFound);
+        assert!(!Program::new("no-such-program-here").exists());
+        assert!(Program::new("sh").exists());
+        assert!(Program::new("/bin/sh").exists());
+    }
+}
