@@ -6,12 +6,13 @@ use common::acme_sh::{self, Conf};
 use common::cloudflare::{self, Client, Credentials, ZoneId};
 use common::error::{Error, Result};
 use common::log::Output;
-use common::net::http::Http;
+use common::net::http::{self, Http};
 use common::secret::Secret;
 use common::settings::{Found, Key, Origin, Settings};
 use common::system::clock;
 
 use crate::args::CloudflareArgs;
+use crate::cure;
 use crate::zone::Finder;
 
 const TOKEN: Key = Key::new(&["CF_Token"], &["dns_cf.token"]);
@@ -90,14 +91,11 @@ impl Account {
             .api
             .as_ref()
             .map_or(cloudflare::API, |api| api.value.as_str());
-        let http = Http::new("dns_cf", base, &settings.network()?, clock::system(), out).map_err(
-            |err| match &self.api {
-                Some(api) if err.to_string().contains("not the address") => {
-                    Error::config(format!("{}: {err}", api.origin))
-                }
-                _ => err,
-            },
-        )?;
+        if let Some(api) = &self.api {
+            http::base_url(&api.value)
+                .map_err(|err| Error::config(format!("{}: {err}", api.origin)))?;
+        }
+        let http = Http::new("dns_cf", base, &settings.network()?, clock::system(), out)?;
         out.debug(format!("credentials: {}", self.label()));
         let client = match &self.scheme {
             Scheme::Token(token) => Client::new(
@@ -113,14 +111,15 @@ impl Account {
                 Client::new(&http, &credentials, &self.label())?
             }
         };
-        match &self.zone_token {
+        let client = match &self.zone_token {
             Some(token) => {
                 let label = format!("API token for reading zones from {}", token.origin);
                 out.debug(format!("zones are read with the {label}"));
-                client.with_zone_token(&http, &token.value, &label)
+                client.with_zone_token(&http, &token.value, &label)?
             }
-            None => Ok(client),
-        }
+            None => client,
+        };
+        Ok(client.with_cure(cure::of))
     }
 
     /// What the credentials are and where they came from.

@@ -5,6 +5,7 @@ mod args;
 mod challenge;
 mod check;
 mod cname;
+mod cure;
 mod sweep;
 mod wait;
 mod zone;
