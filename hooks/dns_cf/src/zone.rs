@@ -2,46 +2,52 @@
 
 use std::cell::Cell;
 
-use common::cloudflare::{Client, Search, Zone, ZoneId, may_lack_permission};
+use common::cli::Invocation;
+use common::cloudflare::{Client, Record, Search, Zone, ZoneId, may_lack_permission};
 use common::error::{Error, Kind, Result};
-use common::log::Output;
+use common::log::Log;
 use common::net::dns::name::{DnsName, normal};
 
 use crate::account::Account;
 
+const WRONG_ZONE_ID: &str =
+    "Unset CF_Zone_ID to have the zone found by name, or set it to the id of the right zone.";
+
 /// Finds zones with the credentials and ids that the user has set.
 #[derive(Debug)]
-pub(crate) struct Finder<'a> {
-    pub(crate) dns: &'a Client,
-    pub(crate) account: &'a Account,
-    out: &'a Output,
+pub(crate) struct Finder {
+    pub(crate) dns: Client,
+    pub(crate) account: Account,
+    log: Log,
     refuted_account: Cell<bool>,
 }
 
 /// A zone as far as it is known: with `CF_Zone_ID` and a token that may not read zones, that is its id.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct ResolvedZone {
     pub(crate) id: ZoneId,
-    pub(crate) zone: Option<Zone>,
+    pub(crate) details: Option<Zone>,
 }
 
-impl Place {
+impl ResolvedZone {
     /// Its name if known, else its id.
     pub(crate) fn shown(&self) -> String {
-        self.zone
+        self.details
             .as_ref()
             .map_or_else(|| self.id.to_string(), |zone| zone.name.clone())
     }
 }
 
-impl<'a> Finder<'a> {
-    pub(crate) fn new(dns: &'a Client, account: &'a Account, out: &'a Output) -> Self {
-        Self {
-            dns,
+impl Finder {
+    /// For what is set in this call. Nothing is asked yet.
+    pub(crate) fn of(call: &Invocation) -> Result<Self> {
+        let account = Account::load(&call.settings)?;
+        Ok(Self {
+            dns: account.client(call)?,
             account,
-            out,
+            log: call.log.clone(),
             refuted_account: Cell::new(false),
-        }
+        })
     }
 
     /// Whether `CF_Account_ID` has turned out to be wrong.
@@ -50,27 +56,46 @@ impl<'a> Finder<'a> {
     }
 
     /// The zone that holds `name`.
-    pub(crate) fn find(&self, name: &DnsName) -> Result<Place> {
-        let place = match &self.account.zone_id {
+    pub(crate) fn find(&self, name: &DnsName) -> Result<ResolvedZone> {
+        let zone = match &self.account.zone_id {
             Some(id) => self.by_id(name, &id.value, &id.origin.to_string())?,
             None => self.by_name(name)?,
         };
-        self.tell(&place);
-        Ok(place)
+        self.describe(&zone);
+        Ok(zone)
     }
 
     /// The zone that holds the target of an alias, which need not be the one that `CF_Zone_ID` names.
-    pub(crate) fn find_target(&self, target: &DnsName) -> Result<Place> {
-        let place = self.by_name(target)?;
-        self.tell(&place);
-        Ok(place)
+    pub(crate) fn find_target(&self, target: &DnsName) -> Result<ResolvedZone> {
+        let zone = self.by_name(target)?;
+        self.describe(&zone);
+        Ok(zone)
     }
 
-    fn tell(&self, place: &Place) {
-        let Some(zone) = &place.zone else {
+    /// The record that Cloudflare made for `name`. It completes a name that does not lie in the zone, so that a wrong zone
+    /// id yields a wrong record, which is deleted again.
+    pub(crate) fn created_in_place(
+        &self,
+        zone: &ResolvedZone,
+        name: &DnsName,
+        record: Record,
+    ) -> Result<Record> {
+        if normal(&record.name) == name.as_str() {
+            return Ok(record);
+        }
+        self.dns.delete_record(&zone.id, &record.id)?;
+        Err(Error::config(format!(
+            "{name} does not lie in the zone with the id {}: Cloudflare made {} of it, which was deleted again",
+            zone.id, record.name
+        ))
+        .advise(WRONG_ZONE_ID))
+    }
+
+    fn describe(&self, zone: &ResolvedZone) {
+        let Some(zone) = &zone.details else {
             return;
         };
-        self.out
+        self.log
             .debug(format!("zone {} has the id {}", zone.name, zone.id));
         if !zone.is_active() {
             let servers = if zone.name_servers.is_empty() {
@@ -78,26 +103,26 @@ impl<'a> Finder<'a> {
             } else {
                 zone.name_servers.join(", ")
             };
-            self.out.warn(format!(
-                "zone {} is {}: Cloudflare takes records but does not serve them, so a challenge in it will fail until \
+            self.log.warn(format!(
+                "zone {} is {}: Cloudflare accepts records but does not serve them, so a challenge in it will fail until \
                  the registrar's name servers are {servers}",
                 zone.name, zone.status,
             ));
         }
     }
 
-    fn by_id(&self, name: &DnsName, id: &ZoneId, origin: &str) -> Result<Place> {
+    fn by_id(&self, name: &DnsName, id: &ZoneId, origin: &str) -> Result<ResolvedZone> {
         let zone = match self.dns.zone(id) {
             Ok(zone) => zone,
             // A token that may edit records but not read zones. Whether the name lies in the zone shows when a
             // record is created; a token that is refused altogether is refused there again.
             Err(err) if may_lack_permission(&err) => {
-                self.out.debug(format!(
+                self.log.debug(format!(
                     "the zone {id} cannot be read ({err}); going on with its id"
                 ));
-                return Ok(Place {
+                return Ok(ResolvedZone {
                     id: id.clone(),
-                    zone: None,
+                    details: None,
                 });
             }
             Err(err) => return Err(err),
@@ -107,15 +132,15 @@ impl<'a> Finder<'a> {
                 "{origin} is the id of zone {}, which does not hold {name}",
                 zone.name
             ))
-            .advise("Unset CF_Zone_ID to have the zone found by name, or set it to the id of the right zone."));
+            .advise(WRONG_ZONE_ID));
         }
-        Ok(Place {
+        Ok(ResolvedZone {
             id: id.clone(),
-            zone: Some(zone),
+            details: Some(zone),
         })
     }
 
-    fn by_name(&self, name: &DnsName) -> Result<Place> {
+    fn by_name(&self, name: &DnsName) -> Result<ResolvedZone> {
         let account = self
             .account
             .account_id
@@ -124,9 +149,9 @@ impl<'a> Finder<'a> {
         let found = self.dns.find_zone(name, account);
         let found = match (found, account) {
             (Ok(Search::Found(zone)), _) => {
-                return Ok(Place {
+                return Ok(ResolvedZone {
                     id: zone.id.clone(),
-                    zone: Some(*zone),
+                    details: Some(*zone),
                 });
             }
             (other, Some(_)) => self.without_account(name, other)?,
@@ -175,10 +200,10 @@ impl<'a> Finder<'a> {
                 Error::config(format!("several zones hold {name}: {}", ids.join(", ")))
                     .advise("Say which one is meant with CF_Zone_ID, or with CF_Account_ID.")
             }
-            Search::Missing { seen, total } if seen.is_empty() && total.unwrap_or(0) == 0 && self.account.uses_token() => {
+            Search::Missing { seen, total } if seen.is_empty() && total.unwrap_or(0) == 0 && self.account.credentials.are_token() => {
                 Error::new(
                     Kind::Credentials,
-                    format!("no zone for {name}: the {} sees no zone that could hold it", self.account.label()),
+                    format!("no zone for {name}: the {} sees no zone that could hold it", self.account.credentials.label()),
                 )
                 .advise(
                     "If the zone is at Cloudflare, the token lacks Zone / Zone / Read for it: add that permission, or \
@@ -196,7 +221,7 @@ impl<'a> Finder<'a> {
                 }
                 Error::not_found(format!(
                     "no zone for {name} is visible with the {}; visible are: {shown}",
-                    self.account.label()
+                    self.account.credentials.label()
                 ))
                 .advise(
                     "Check the domain for typing errors, and that its zone is in this account and within what the \
