@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use common::anypoint::tls_contexts::{
-    Ciphers, ContextId, NewTrustStore, PemTrustStore, TlsContext, UpdateBy, Updated, full, limits,
+    Ciphers, ContextId, NewTrustStore, PemTrustStore, TlsContext, UpdateBy, Updated, limits,
 };
 use common::cli::exit::Outcome;
 use common::error::{Error, Kind, Result};
@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::args::{Args, DeployArgs};
 use crate::compare::{self, Certainty, Comparison};
+use crate::cure;
 use crate::failures;
 use crate::material::{Files, Material};
 use crate::saved;
@@ -374,7 +375,7 @@ impl Job<'_> {
                 self.name
             ),
         )
-        .advise(full()))
+        .advise(cure::full()))
     }
 
     /// Which of two contexts for one domain is served is not documented.
@@ -405,6 +406,7 @@ impl Job<'_> {
                 place
                     .client
                     .create_tls_context(&place.organization, &place.space, &body)
+                    .map_err(cure::of)
             });
             let err = match created {
                 Ok(()) => break,
@@ -495,7 +497,9 @@ impl Job<'_> {
                 organization,
                 space,
             } = self.place;
-            client.update_tls_context(organization, space, id, &body, by)
+            client
+                .update_tls_context(organization, space, id, &body, by)
+                .map_err(cure::of)
         });
         match written {
             Err(err) if err.effect_unknown() => {

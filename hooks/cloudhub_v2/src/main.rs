@@ -2,6 +2,7 @@
 
 mod args;
 mod compare;
+mod cure;
 mod deploy;
 mod dns;
 mod failures;

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::args::{Args, RemoveArgs};
 use crate::compare::{self, canonical};
+use crate::cure;
 use crate::deploy::context_name;
 use crate::targets::{self, Place, Target};
 
@@ -83,6 +84,7 @@ pub(crate) fn run(
             place
                 .client
                 .delete_tls_context(&place.organization, &place.space, &id)
+                .map_err(cure::of)
                 .with_context(|| format!("private space {}", target.name))?;
         }
         rows.push(Row {

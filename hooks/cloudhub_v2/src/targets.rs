@@ -20,6 +20,7 @@ use common::system::clock;
 use common::system::files;
 
 use crate::args::TargetArgs;
+use crate::cure;
 use crate::material::canonical;
 
 pub(crate) const CLIENT_ID: Key = Key::new(
@@ -181,7 +182,7 @@ impl Target {
             Err(err) if err.kind() == Kind::NotFound => {
                 Err(self.no_such_space(&place.organization))
             }
-            answer => answer,
+            answer => answer.map_err(cure::of),
         }
     }
 
@@ -388,7 +389,13 @@ fn entries(list: &str) -> Vec<String> {
 
 fn context_name(found: Option<Found>) -> Result<Option<String>> {
     found
-        .map(|found| check_name(&found.value).map(|()| found.value))
+        .map(|found| match check_name(&found.value) {
+            Ok(()) => Ok(found.value),
+            Err(err) => {
+                Err(err
+                    .advise("Use letters, digits, blanks and hyphens: set CH2_TLS_CONTEXT_NAME."))
+            }
+        })
         .transpose()
 }
 

@@ -8,6 +8,7 @@ use common::secret::Secret;
 use common::settings::{Settings, Sourced};
 
 use crate::credentials::{Credentials, checked_token, unquoted};
+use crate::cure;
 use crate::settings::{ACCOUNT_ID, API, KEY, TOKEN, ZONE_ID, ZONE_TOKEN};
 
 /// What the user has set.
@@ -53,14 +54,15 @@ impl Account {
         let label = self.credentials.label();
         call.log.debug(format!("credentials: {label}"));
         let client = Client::new(&http, &self.credentials.for_client(), &label)?;
-        match &self.zone_token {
+        let client = match &self.zone_token {
             Some(token) => {
                 let label = format!("API token for reading zones from {}", token.origin);
                 call.log.debug(format!("zones are read with the {label}"));
-                client.with_zone_token(&http, &token.value, &label)
+                client.with_zone_token(&http, &token.value, &label)?
             }
-            None => Ok(client),
-        }
+            None => client,
+        };
+        Ok(client.with_cure(cure::of))
     }
 }
 

@@ -8,6 +8,7 @@ mod challenge;
 mod cname;
 mod commands;
 mod credentials;
+mod cure;
 mod propagation;
 mod saving;
 mod settings;

@@ -1,6 +1,7 @@
 //! `flex-renew`: watches and renews Flex Gateway registrations.
 
 mod args;
+mod cure;
 mod gateway;
 mod place;
 mod proof;

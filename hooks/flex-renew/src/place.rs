@@ -13,9 +13,6 @@ use crate::gateway::Gateway;
 use crate::runtime::cluster::{Cluster, Stored};
 use crate::state;
 
-/// Remainders of [`files::replace`] in a run that was killed.
-const TEMPORARY: &str = ".anypoint-hooks-";
-
 /// Where a registration is.
 #[derive(Debug)]
 pub(crate) enum Place {
@@ -135,7 +132,11 @@ fn clean(folder: &Path, out: &Output) {
         return;
     };
     for entry in entries.filter_map(|entry| entry.ok()) {
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(files::TEMPORARY)
+        {
             out.debug(format!(
                 "removing {}, left by a run that was killed",
                 entry.path().display()

@@ -15,11 +15,12 @@ use common::flex::registration::{FILE_NAME, Files, Registration};
 use common::log::{Output, Report};
 use common::settings::Settings;
 use common::system::clock::SharedClock;
-use common::system::process;
+use common::system::{process, signals};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::RenewArgs;
+use crate::cure;
 use crate::gateway::Gateway;
 use crate::place::Place;
 use crate::proof::{self, Proof};
@@ -286,6 +287,7 @@ impl Procedure<'_> {
             day(before.expiry()),
             call.described
         ));
+        let limit = call.flexctl.limit;
         let answered = {
             let _progress = out.progress("waiting for flexctl");
             call.flexctl.renew(&Renewal {
@@ -298,16 +300,16 @@ impl Procedure<'_> {
         let accepted = match answered {
             Ok(said) => {
                 if !output.join(FILE_NAME).is_file() {
-                    return Err(said.without_file().into());
+                    return Err(cure::of(said.without_file(), limit).into());
                 }
                 if !said.says_completed() {
                     out.warn("flexctl did not say \"Registration renewal completed\"; what it wrote decides");
                 }
                 accept(&output, old, before)
             }
-            Err(err) => {
+            Err(failed) => {
                 call.stop();
-                Err(err)
+                Err(cure::of(failed, limit))
             }
         };
         match accepted {
@@ -334,7 +336,7 @@ impl Procedure<'_> {
         restart: &Restart,
     ) -> anyhow::Result<PathBuf> {
         let out = &self.world.out;
-        if process::interrupted() {
+        if signals::interrupted() {
             return Err(Error::new(
                 Kind::Unreachable,
                 "stopped by a signal before the installation",
@@ -373,7 +375,7 @@ impl Procedure<'_> {
         match (restarted, old) {
             (Ok(()), _) => Ok(backup),
             // Nobody knows whether the gateway took it, which is no reason to go back.
-            (Err(err), _) if process::interrupted() => Err(err.context(
+            (Err(err), _) if signals::interrupted() => Err(err.context(
                 "the new registration is installed, and the next run restarts the gateway once more",
             )),
             (Err(err), Some(old)) => {

@@ -19,7 +19,7 @@ use common::flex::registration::{FILE_NAME, Files, LARGEST};
 use common::log::Output;
 use common::system::environment::Env;
 use common::system::files::{self, FolderLock};
-use common::system::process::Hold;
+use common::system::hold::Hold;
 use jiff::Timestamp;
 use tempfile::TempDir;
 

@@ -7,7 +7,7 @@ use common::error::{Error, Kind, Result};
 use common::flex::flexctl::inspect_form;
 use common::flex::registration::Registration;
 use common::log::{self, Report};
-use common::system::{process, workers};
+use common::system::{signals, workers};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -338,7 +338,7 @@ fn renew_all(
         ..RenewArgs::default()
     };
     workers::side_by_side(gateways, limit, |gateway| {
-        if process::interrupted() {
+        if signals::interrupted() {
             return Err(stopped());
         }
         let world = World {

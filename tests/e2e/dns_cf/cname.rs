@@ -18,9 +18,7 @@ fn a_cname_is_created_changed_or_left_alone_and_says_which() {
     for name in ["api.acme.example", "*.acme.example", ZONE] {
         let set = |target: &str| dns_cf(&bench, &["cname", "set", name, target]);
         set(TARGET).code(0).prints("created");
-        set(&format!("{TARGET}."))
-            .code(0)
-            .prints("already present");
+        set(&format!("{TARGET}.")).code(0).prints("already present");
         set("new.cloudhub.io")
             .code(0)
             .prints("changed to new.cloudhub.io")

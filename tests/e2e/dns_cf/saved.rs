@@ -13,18 +13,12 @@ fn a_token_is_saved_in_the_account_conf_as_the_stock_hook_saves_it() {
     let token = bench.sim.world().cloudflare.add_token();
     bench.set_secret("CF_Token", &token);
     let conf = as_hook(&mut bench);
-    fs::write(
-        &conf,
-        "UPGRADE_HASH='0'\nCF_Token='old'\n",
-    )
-    .unwrap();
+    fs::write(&conf, "UPGRADE_HASH='0'\nCF_Token='old'\n").unwrap();
     add(&bench, NAME, "v").code(0);
     let api = bench.sim.cloudflare_url();
     assert_eq!(
         read(&conf),
-        format!(
-            "UPGRADE_HASH='0'\nSAVED_CF_Token='{token}'\nSAVED_CF_Api='{api}'\n"
-        )
+        format!("UPGRADE_HASH='0'\nSAVED_CF_Token='{token}'\nSAVED_CF_Api='{api}'\n")
     );
     assert!(!domain_conf(&conf).exists());
     // A renewal has nothing but what was saved.
