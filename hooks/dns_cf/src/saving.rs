@@ -5,6 +5,7 @@
 use common::cli::Invocation;
 use common::error::Result;
 use common::log::sentence;
+use common::settings::general::CONFIG;
 use common::settings::{ConfFile, Saving, Setting};
 
 use crate::account::Account;
@@ -46,7 +47,7 @@ impl Pending {
             settings.saving_of(of_credentials, credentials, replaced)?,
             // The zone of one certificate is not that of the others.
             settings.saving_of(ConfFile::Domain, &[&ZONE_ID], &[])?,
-            settings.saving_of(usual, &[&API, &TTL], &[])?,
+            settings.saving_of(usual, &[&API, &TTL, &CONFIG], &[])?,
         ]))
     }
 
