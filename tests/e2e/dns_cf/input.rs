@@ -29,7 +29,7 @@ fn without_credentials_nothing_is_asked_and_both_ways_are_named() {
 fn credentials_of_a_wrong_form_are_named_before_any_request() {
     let token = "canarytoken_canarytoken_canarytoken_ca01";
     let key = "0123456789abcdef0123456789abcdef01234";
-    let cases: [(&[(&str, &str)], &str); 10] = [
+    let cases: [(&[(&str, &str)], &str); 11] = [
         (
             &[("CF_Key", key), ("CF_Email", "admin.acme.example")],
             "is not an e-mail address",
@@ -69,6 +69,10 @@ fn credentials_of_a_wrong_form_are_named_before_any_request() {
         (
             &[("CF_Token", token), ("CF_TTL", "5")],
             "CF_TTL (environment)",
+        ),
+        (
+            &[("CF_Token", token), ("CF_Api", "ftp://cf.acme.example")],
+            "CF_Api (environment): \"ftp://cf.acme.example\" is not the address of an API",
         ),
     ];
     for (variables, text) in cases {
