@@ -83,7 +83,7 @@ fn checked_account_id(found: Sourced) -> Result<Sourced> {
         return Ok(found);
     }
     let what = if id.contains('@') {
-        "holds an e-mail address"
+        "contains an e-mail address"
     } else {
         "is not the id of an account, which has 32 hexadecimal digits"
     };

@@ -128,11 +128,11 @@ pub(crate) fn checked_token(found: Sourced<Secret>) -> Result<Sourced<Secret>> {
     let value = found.value.expose();
     if is_global_key(value) {
         return Err(Error::config(format!(
-            "{} holds a global API key, not an API token",
+            "{} contains a global API key, not an API token",
             found.origin
         ))
         .advise(
-            "Put it into CF_Key and set CF_Email, or better create an API token for CF_Token.",
+            "Put it into CF_Key and set CF_Email, or, better, create an API token for CF_Token.",
         ));
     }
     Ok(found)
@@ -144,7 +144,7 @@ fn checked_key(found: Sourced<Secret>) -> Result<Sourced<Secret>> {
     let classic_token = value.len() == 40 && !value.starts_with("cfk_");
     if classic_token || value.starts_with("cfut_") || value.starts_with("cfat_") {
         return Err(Error::config(format!(
-            "{} holds an API token, not the global API key",
+            "{} contains an API token, not the global API key",
             found.origin
         ))
         .advise("Put it into CF_Token, and unset CF_Key and CF_Email."));
@@ -162,13 +162,13 @@ fn checked_form(found: Sourced<Secret>, what: &str) -> Result<Sourced<Secret>> {
     {
         Some("begins with `Bearer`")
     } else if bare.contains(char::is_whitespace) {
-        Some("holds a blank or line break")
+        Some("contains a space or line break")
     } else if bare.is_empty() {
         Some("is empty")
     } else if bare.contains(['\'', '`', '“', '”', '‘', '’']) {
-        Some("holds quotation marks")
+        Some("contains quotation marks")
     } else if !bare.bytes().all(|b| b.is_ascii_graphic()) {
-        Some("holds a character that no such credential has")
+        Some("contains a character that no such credential has")
     } else {
         None
     };
@@ -216,14 +216,14 @@ mod tests {
         for token in [CLASSIC_TOKEN, "cfut_0123456789", "cfat_0123456789"] {
             assert!(credentials(&[("CF_Token", token)]).unwrap().are_token());
             assert!(
-                error(&[("CF_Key", token), email]).contains("holds an API token"),
+                error(&[("CF_Key", token), email]).contains("contains an API token"),
                 "{token}"
             );
         }
         for key in [CLASSIC_KEY, "cfk_0123456789"] {
             assert!(!credentials(&[("CF_Key", key), email]).unwrap().are_token());
             assert!(
-                error(&[("CF_Token", key)]).contains("holds a global API key"),
+                error(&[("CF_Token", key)]).contains("contains a global API key"),
                 "{key}"
             );
         }

@@ -10,6 +10,9 @@ use common::net::dns::name::{DnsName, normal};
 
 use crate::account::Account;
 
+/// How many zones an error names.
+const MOST_SHOWN: usize = 10;
+
 const WRONG_ZONE_ID: &str =
     "Unset CF_Zone_ID to have the zone found by name, or set it to the id of the right zone.";
 
@@ -72,8 +75,8 @@ impl Finder {
         Ok(zone)
     }
 
-    /// The record that Cloudflare made for `name`. It completes a name that does not lie in the zone, so that a wrong zone
-    /// id yields a wrong record, which is deleted again.
+    /// The record that Cloudflare made for `name`. It completes a name that is not in the zone, so that a wrong zone id
+    /// yields a wrong record, which is deleted again.
     pub(crate) fn created_in_place(
         &self,
         zone: &ResolvedZone,
@@ -85,7 +88,7 @@ impl Finder {
         }
         self.dns.delete_record(&zone.id, &record.id)?;
         Err(Error::config(format!(
-            "{name} does not lie in the zone with the id {}: Cloudflare made {} of it, which was deleted again",
+            "{name} is not in the zone with the id {}: Cloudflare created {} instead, which was deleted again",
             zone.id, record.name
         ))
         .advise(WRONG_ZONE_ID))
@@ -118,7 +121,7 @@ impl Finder {
             // record is created; a token that is refused altogether is refused there again.
             Err(err) if may_lack_permission(&err) => {
                 self.log.debug(format!(
-                    "the zone {id} cannot be read ({err}); going on with its id"
+                    "the zone {id} cannot be read ({err}); continuing with its id"
                 ));
                 return Ok(ResolvedZone {
                     id: id.clone(),
@@ -129,7 +132,7 @@ impl Finder {
         };
         if !name.is_within(&normal(&zone.name)) {
             return Err(Error::config(format!(
-                "{origin} is the id of zone {}, which does not hold {name}",
+                "{origin} is the id of zone {}, which does not contain {name}",
                 zone.name
             ))
             .advise(WRONG_ZONE_ID));
@@ -147,17 +150,12 @@ impl Finder {
             .as_ref()
             .map(|found| found.value.as_str());
         let found = self.dns.find_zone(name, account);
-        let found = match (found, account) {
-            (Ok(Search::Found(zone)), _) => {
-                return Ok(ResolvedZone {
-                    id: zone.id.clone(),
-                    details: Some(*zone),
-                });
-            }
+        let search = match (found, account) {
+            (Ok(found @ Search::Found(_)), _) => found,
             (other, Some(_)) => self.without_account(name, other)?,
             (other, None) => other.map_err(with_zone_id_advice)?,
         };
-        Err(self.none(name, &found))
+        self.resolved(name, search)
     }
 
     /// The search has failed within the account of `CF_Account_ID`: perhaps because that is wrong.
@@ -190,50 +188,62 @@ impl Finder {
         .advise("Unset CF_Account_ID, or set it to the id of that account."))
     }
 
-    fn none(&self, name: &DnsName, search: &Search) -> Error {
+    /// The zone that a search came to, or in words why it came to none.
+    fn resolved(&self, name: &DnsName, search: Search) -> Result<ResolvedZone> {
+        let credentials = &self.account.credentials;
+        let label = credentials.label();
         match search {
+            Search::Found(zone) => Ok(ResolvedZone {
+                id: zone.id.clone(),
+                details: Some(*zone),
+            }),
             Search::Several(zones) => {
                 let ids: Vec<String> = zones
                     .iter()
-                    .map(|zone| format!("{} ({}, account {})", zone.id, zone.status, zone.account.id))
+                    .map(|zone| {
+                        format!("{} ({}, account {})", zone.id, zone.status, zone.account.id)
+                    })
                     .collect();
-                Error::config(format!("several zones hold {name}: {}", ids.join(", ")))
-                    .advise("Say which one is meant with CF_Zone_ID, or with CF_Account_ID.")
+                Err(
+                    Error::config(format!("several zones contain {name}: {}", ids.join(", ")))
+                        .advise("Set CF_Zone_ID or CF_Account_ID to say which one is meant."),
+                )
             }
-            Search::Missing { seen, total } if seen.is_empty() && total.unwrap_or(0) == 0 && self.account.credentials.are_token() => {
-                Error::new(
+            Search::Missing { seen, total }
+                if seen.is_empty() && total.unwrap_or(0) == 0 && credentials.are_token() =>
+            {
+                Err(Error::new(
                     Kind::Credentials,
-                    format!("no zone for {name}: the {} sees no zone that could hold it", self.account.credentials.label()),
+                    format!("no zone for {name}: the {label} sees no zone that could contain it"),
                 )
                 .advise(
                     "If the zone is at Cloudflare, the token lacks Zone / Zone / Read for it: add that permission, or \
                      set CF_Zone_ID to the zone's id (dashboard, zone, Overview, API).",
-                )
-            }
-            Search::Missing { seen, total } => {
-                let more = total.unwrap_or(0).saturating_sub(seen.len().min(10) as u64);
-                let mut shown = seen.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
-                if more > 0 {
-                    shown = format!("{shown} and {more} more");
-                }
-                if shown.is_empty() {
-                    shown = "none".to_owned();
-                }
-                Error::not_found(format!(
-                    "no zone for {name} is visible with the {}; visible are: {shown}",
-                    self.account.credentials.label()
                 ))
-                .advise(
-                    "Check the domain for typing errors, and that its zone is in this account and within what the \
-                     token covers.",
-                )
             }
-            Search::Found(zone) => Error::not_found(format!("zone {} was not expected", zone.name)),
+            Search::Missing { seen, total } => Err(Error::not_found(format!(
+                "no zone for {name} is visible to the {label}; visible zones: {}",
+                shown(&seen, total)
+            ))
+            .advise(
+                "Check the domain for typos, and that its zone is in this account and covered by the token.",
+            )),
         }
     }
 }
 
-/// A token that may not read zones can do without, if it is told the zone.
+/// The names of a few zones out of `total`.
+fn shown(zones: &[String], total: Option<u64>) -> String {
+    let few = &zones[..zones.len().min(MOST_SHOWN)];
+    let more = total.unwrap_or(0).saturating_sub(few.len() as u64);
+    match (few, more) {
+        ([], _) => "none".to_owned(),
+        (few, 0) => few.join(", "),
+        (few, more) => format!("{} and {more} more", few.join(", ")),
+    }
+}
+
+/// A token need not read zones where the id of the zone is set.
 fn with_zone_id_advice(err: Error) -> Error {
     if !may_lack_permission(&err) {
         return err;

@@ -36,11 +36,11 @@ fn credentials_of_a_wrong_form_are_named_before_any_request() {
         ),
         (
             &[("CF_Key", token), ("CF_Email", "admin@acme.example")],
-            "CF_Key (environment) holds an API token",
+            "CF_Key (environment) contains an API token",
         ),
         (
             &[("CF_Token", key)],
-            "CF_Token (environment) holds a global API key",
+            "CF_Token (environment) contains a global API key",
         ),
         (
             &[("CF_Token", &format!("Bearer {token}"))],
@@ -48,19 +48,19 @@ fn credentials_of_a_wrong_form_are_named_before_any_request() {
         ),
         (
             &[("CF_Token", &format!("{token} "))],
-            "holds a blank or line break",
+            "contains a space or line break",
         ),
         (
             &[("CF_Token", &format!("{token}\nx"))],
-            "holds a blank or line break",
+            "contains a space or line break",
         ),
         (
             &[("CF_Token", &format!("'{token}'"))],
-            "holds quotation marks",
+            "contains quotation marks",
         ),
         (
             &[("CF_Token", token), ("CF_Account_ID", "admin@acme.example")],
-            "CF_Account_ID (environment) holds an e-mail",
+            "CF_Account_ID (environment) contains an e-mail",
         ),
         (
             &[("CF_Token", token), ("CF_Zone_ID", "acme.example")],
@@ -138,7 +138,7 @@ fn a_domain_without_zone_ends_with_4_and_shows_what_is_visible() {
     let bench = bench();
     add(&bench, "_acme-challenge.other.example", "v")
         .code(4)
-        .tells("visible are: acme.example");
+        .tells("visible zones: acme.example");
 }
 
 #[test]

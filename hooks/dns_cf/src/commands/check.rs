@@ -23,7 +23,7 @@ const NO_RECORD: &str = "ffffffffffffffffffffffffffffffff";
 #[derive(Debug, Serialize)]
 struct Checked {
     credentials: String,
-    /// `active`, `disabled` or `expired`; missing for a global key, or where Cloudflare does not tell.
+    /// `active`, `disabled` or `expired`; missing for a global key, or where Cloudflare does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_status: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +118,7 @@ impl Report for Checked {
             lines.push(format!("  read records: {}", zone.read_records.shown()));
             let proof = match (zone.edit_records.allowed, zone.proved) {
                 (true, true) => ", proved with a record that was created and deleted again",
-                (true, false) => ", as far as can be told without --write",
+                (true, false) => ", as far as can be determined without --write",
                 (false, _) => "",
             };
             lines.push(format!(
@@ -129,7 +129,7 @@ impl Report for Checked {
         }
         if self.more_zones > 0 {
             lines.push(format!(
-                "{} more zones: name a DOMAIN to check its zone",
+                "{} more zones: give a DOMAIN to check its zone",
                 self.more_zones
             ));
         }
@@ -196,7 +196,7 @@ fn check(
     Ok(checked)
 }
 
-/// Tells a token that is dead from one that is alive and lacks a permission.
+/// Distinguishes a dead token from a live one that lacks a permission.
 fn with_token_state(finder: &Finder, err: Error) -> Error {
     if err.kind() != Kind::Credentials || !finder.account.credentials.are_token() {
         return err;
@@ -212,7 +212,7 @@ fn with_token_state(finder: &Finder, err: Error) -> Error {
     err.advise(format!("{state} {advice}"))
 }
 
-/// Fine if the zone asked for can be edited; without one, if any can.
+/// Fine if the given zone can be edited; without one, if any can.
 fn verdict(checked: &Checked) -> Result<()> {
     if checked
         .token_status
@@ -379,14 +379,14 @@ fn check_zone(
     })
 }
 
-/// What stands where the challenge's record would go.
+/// What is where the challenge's record would go.
 fn notes_on<'a>(name: &DnsName, records: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let mut notes = Vec::new();
     let mut texts = 0;
     for (kind, content) in records {
         match kind {
             "CNAME" => notes.push(format!(
-                "{name} is an alias (CNAME) of {content}: challenges are put there"
+                "{name} is an alias (CNAME) of {content}: challenges go there"
             )),
             "NS" => notes.push(format!(
                 "{name} is delegated to {content}: a challenge in this zone is not served"
@@ -397,7 +397,7 @@ fn notes_on<'a>(name: &DnsName, records: impl Iterator<Item = (&'a str, &'a str)
     }
     if texts > 0 {
         notes.push(format!(
-            "{texts} TXT record(s) stand at {name} now; forgotten ones go with `dns_cf sweep`"
+            "{texts} TXT record(s) are at {name} now; `dns_cf sweep` removes forgotten ones"
         ));
     }
     notes
@@ -412,9 +412,9 @@ fn probe_write(
 ) -> Result<()> {
     let Some(below) = below else {
         return Err(Error::config(
-            "the name of the zone is not known, so that no record can be written to prove it",
+            "the name of the zone is not known, so no record can be written to prove it",
         )
-        .advise("Name a DOMAIN of the zone."));
+        .advise("Give a DOMAIN in the zone."));
     };
     let apex = zone
         .details
