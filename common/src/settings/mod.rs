@@ -417,6 +417,14 @@ impl Settings {
         .map(|(path, _)| path.as_path())
     }
 
+    /// Whether a value stands in `account.conf`, which holds for every certificate that has none of its own.
+    pub fn is_of_account(&self, origin: &Origin) -> bool {
+        let (Origin::Saved { path, .. }, Some((account, _))) = (origin, &self.account_conf) else {
+            return false;
+        };
+        path == account
+    }
+
     /// Whether the conf file of the certificate itself holds a value for one of `settings`.
     pub fn domain_conf_holds(&self, settings: &[&Setting]) -> bool {
         self.domain_conf.as_ref().is_some_and(|(_, conf)| {
@@ -575,30 +583,31 @@ impl Settings {
     }
 
     /// Where a variable really came from. acme.sh sources its conf files, so that a saved value arrives as a variable
-    /// too: one that equals what a conf file says is a saved value.
-    fn sourced_from(&self, name: &str, value: &str) -> Origin {
-        [&self.domain_conf, &self.account_conf]
-            .into_iter()
-            .flatten()
-            .find(|(_, conf)| {
-                self.env.acme_is_calling() && conf.saved(name).as_deref() == Some(value)
-            })
-            .map_or_else(
-                || Origin::Environment(name.to_owned()),
-                |(path, _)| Origin::Saved {
-                    name: name.to_owned(),
-                    path: path.clone(),
-                },
-            )
+    /// too: one that equals what a conf file says is a saved value, and ranks as one.
+    fn sourced_from(&self, name: &str, value: &str) -> Source {
+        let says = |conf: &Option<(PathBuf, Conf)>| {
+            let Some((_, conf)) = conf else { return false };
+            [conf.value(name), conf.saved(name)]
+                .into_iter()
+                .any(|saved| saved.as_deref() == Some(value))
+        };
+        match self.env.acme_is_calling() {
+            true if says(&self.domain_conf) => Source::DomainConf,
+            true if says(&self.account_conf) => Source::AccountConf,
+            _ => Source::Environment,
+        }
     }
 
     fn named(&self, source: Source, name: &str) -> Option<Sourced> {
+        // A base64 value that a shell took from a conf file has not been decoded.
+        let given = self.env.get(name).map(acme_sh::decode);
+        let given = given.filter(|value| self.sourced_from(name, value) == source);
         let conf = match source {
             Source::Environment => {
-                // A base64 value that a shell took from a conf file has not been decoded.
-                let value = acme_sh::decode(self.env.get(name)?);
-                let origin = self.sourced_from(name, &value);
-                return Some(Sourced { value, origin });
+                return Some(Sourced {
+                    value: given?,
+                    origin: Origin::Environment(name.to_owned()),
+                });
             }
             Source::DomainConf => self.domain_conf.as_ref(),
             Source::AccountConf => self.account_conf.as_ref(),
@@ -606,7 +615,8 @@ impl Settings {
         };
         let (path, conf) = conf?;
         Some(Sourced {
-            value: conf.saved(name)?,
+            // acme.sh's own hooks prefer what it has sourced to what stands there under `SAVED_`.
+            value: given.or_else(|| conf.saved(name))?,
             origin: Origin::Saved {
                 name: name.to_owned(),
                 path: path.clone(),
@@ -921,6 +931,29 @@ mod tests {
         ];
         assert_eq!(saved(&conf, text, &given), text);
         assert!(load(&as_hook(&conf, &given)).saving().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_acme_sh_sourced_from_the_account_conf_does_not_hide_a_certificates_own_value() {
+        let folder = Folder::new();
+        let account = folder.write(
+            "account.conf",
+            "SAVED_CF_Token='canary-newer'\nCF_Token='canary-account'\n",
+        );
+        let domain = folder.write("d.conf", "SAVED_CF_Token='canary-own'\n");
+        let token = |domain: &str| {
+            let settings = load(&[
+                ("ANYPOINT_HOOKS_VOICE", "acme"),
+                ("ACCOUNT_CONF_PATH", account.as_str()),
+                ("DOMAIN_CONF", domain),
+                ("CF_Token", "canary-account"),
+            ]);
+            assert!(settings.saving().unwrap().is_empty());
+            settings.secret(&TOKEN).unwrap().unwrap().value
+        };
+        assert_eq!(token(&domain).expose(), "canary-own");
+        // Nor does what stands there under `SAVED_`, which stock hooks take second.
+        assert_eq!(token("").expose(), "canary-account");
     }
 
     #[test]

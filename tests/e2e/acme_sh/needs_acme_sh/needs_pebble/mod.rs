@@ -1,5 +1,6 @@
 //! With pebble as the ACME server.
 
+mod accounts;
 mod alias;
 mod issuing;
 mod refusals;
