@@ -9,11 +9,12 @@ use common::anypoint::tls_contexts::{
 };
 use common::cert::{Certificate, Chain, PrivateKey, Validity};
 use common::error::{Error, Kind, Result};
-use common::net::dns::name;
 use common::secret::Secret;
-use common::settings::Found;
+use common::settings::Sourced;
 use common::system::files;
 use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::canonical;
 
 /// No PEM file of a certificate is larger.
 const LARGEST: u64 = 1024 * 1024;
@@ -93,7 +94,7 @@ impl Material {
     pub(crate) fn load(
         domain: &str,
         files: &Files,
-        passphrase: Option<&Found<Secret>>,
+        passphrase: Option<&Sourced<Secret>>,
         now: Timestamp,
     ) -> anyhow::Result<Self> {
         let chain =
@@ -234,11 +235,6 @@ pub(crate) fn key_file_name(domain: &str) -> String {
     format!("{stem}.key")
 }
 
-/// A domain in the form in which two of them are compared, and in which certificates hold it.
-pub(crate) fn canonical(domain: &str) -> String {
-    name::normal(domain)
-}
-
 fn chain(files: &Files) -> Result<Chain> {
     let mut given = certificates("the certificate", &files.certificate)?;
     let leaf = given.remove(0);
@@ -342,7 +338,7 @@ fn check_leaf(leaf: &Certificate, domain: &str, path: &Path, now: Timestamp) -> 
 fn key(
     files: &Files,
     leaf: &Certificate,
-    passphrase: Option<&Found<Secret>>,
+    passphrase: Option<&Sourced<Secret>>,
 ) -> Result<(Secret, Option<Secret>)> {
     let shown = files.key.display();
     let text = Secret::new(files::read_text("the private key", &files.key, LARGEST)?);
@@ -370,7 +366,7 @@ fn key(
 fn unusable_key(
     path: &Path,
     err: &common::cert::KeyError,
-    passphrase: Option<&Found<Secret>>,
+    passphrase: Option<&Sourced<Secret>>,
 ) -> Error {
     use common::cert::KeyError;
     let origin = passphrase.map_or_else(

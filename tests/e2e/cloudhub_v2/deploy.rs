@@ -20,7 +20,7 @@ fn a_deploy_is_read_back_and_takes_four_requests_on_one_connection() {
         .deploy_leaf(DOMAIN, &leaf, &[])
         .code(0)
         .prints("created")
-        .prints("known by its fingerprint");
+        .prints("identified by its fingerprint");
     assert!(fixture.holds("prod", CONTEXT, &leaf));
     assert_eq!(
         fixture.lines(),
