@@ -45,6 +45,7 @@ pub(crate) static CONTEXT_NAME: Setting = Setting::text(
 )
 .flag("--context-name", "NAME")
 .toml(&["cloudhub_v2.tls_context_name"])
+.optional()
 .saved();
 
 pub(crate) static CLIENT_ID: Setting = Setting::text(
@@ -74,6 +75,7 @@ pub(crate) static TRUSTSTORE: Setting = Setting::file(
     "PEM file of the authorities that issue client certificates",
 )
 .toml(&["cloudhub_v2.truststore"])
+.optional()
 .saved();
 
 pub(crate) static CIPHERS: Setting = Setting::list(
@@ -81,6 +83,7 @@ pub(crate) static CIPHERS: Setting = Setting::list(
     "ciphers to enable, all others being disabled; left as they are if not set",
 )
 .toml(&["cloudhub_v2.ciphers"])
+.optional()
 .saved();
 
 pub(crate) static VERIFY: Setting = Setting::switch(

@@ -9,6 +9,7 @@ use common::cert::Certificate;
 use common::cli::Invocation;
 use common::error::{Error, Result};
 use common::settings::file::{ConfigFile, OneOrMany};
+use common::settings::general::CONFIG;
 use common::settings::{Origin, Setting, Settings, Sourced};
 use common::system::files;
 
@@ -44,16 +45,15 @@ pub(crate) fn account(call: &Invocation) -> Result<Arc<Account>> {
 /// Variables of the environment that would have sent this certificate of a walk elsewhere, and have no effect.
 pub(crate) fn overruled_variables(settings: &Settings) -> Result<Vec<&'static str>> {
     let mut overruled = settings.overruled_variables()?;
-    let is_given = |found: &Sourced| matches!(found.origin, Origin::Environment(_));
-    // The targets of the TOML file give way to a private space that was given for this very call, and here none was.
-    if listed(settings)?.is_some()
-        && settings
-            .text(&PRIVATE_SPACE)?
-            .is_some_and(|found| is_given(&found))
-    {
+    let space = settings.text(&PRIVATE_SPACE)?;
+    if listed(settings)?.is_some() && space.is_some_and(|found| is_left_behind(settings, &found)) {
         overruled.extend(PRIVATE_SPACE.variables);
     }
-    if settings.secret(&BEARER)?.is_some()
+    if ignores_file(settings)? {
+        overruled.extend(CONFIG.variables);
+    }
+    let bearer = settings.secret(&BEARER)?;
+    if bearer.is_some()
         && let Ok(Credentials::App { .. }) =
             Credentials::from_settings(settings, &CLIENT_ID, &CLIENT_SECRET)
     {
@@ -62,17 +62,36 @@ pub(crate) fn overruled_variables(settings: &Settings) -> Result<Vec<&'static st
     Ok(overruled)
 }
 
-/// The targets of the TOML file, unless it has none or a private space was given for this very call.
+/// Whether a value comes from an environment that is not that of one certificate alone.
+fn is_left_behind(settings: &Settings, found: &Sourced) -> bool {
+    matches!(found.origin, Origin::Environment(_)) && !settings.is_near(&found.origin)
+}
+
+/// Whether the certificate has a private space saved, and only the environment of a walk leads to a TOML file, whose
+/// targets would be others.
+fn ignores_file(settings: &Settings) -> Result<bool> {
+    let space = settings.text(&PRIVATE_SPACE)?;
+    let file = settings.text(&CONFIG)?;
+    let has_targets = match settings.file() {
+        Some(file) => !file.lists::<Lists>()?.cloudhub_v2.target.is_empty(),
+        None => false,
+    };
+    Ok(has_targets
+        && space.is_some_and(|found| matches!(found.origin, Origin::Saved { .. }))
+        && file.is_some_and(|found| is_left_behind(settings, &found)))
+}
+
+/// The targets of the TOML file, unless it has none, or a private space was given for this very call, or saved for this
+/// certificate while the file was not.
 fn listed(settings: &Settings) -> Result<Option<(&ConfigFile, Vec<TargetEntry>)>> {
     let given = settings.text(&PRIVATE_SPACE)?;
-    let Some(file) = settings
-        .file()
-        .filter(|_| !given.is_some_and(|found| settings.is_near(&found.origin)))
-    else {
+    let is_near = given.is_some_and(|found| settings.is_near(&found.origin));
+    let Some(file) = settings.file().filter(|_| !is_near) else {
         return Ok(None);
     };
     let entries = file.lists::<Lists>()?.cloudhub_v2.target;
-    Ok((!entries.is_empty()).then_some((file, entries)))
+    let is_used = !entries.is_empty() && !ignores_file(settings)?;
+    Ok(is_used.then_some((file, entries)))
 }
 
 fn shared_login(settings: &Settings) -> Result<Login> {
