@@ -4,6 +4,7 @@ mod alias;
 mod issuing;
 mod refusals;
 mod shells;
+mod toml_targets;
 
 use fixtures::{AcmeSh, Finished, Pebble};
 
