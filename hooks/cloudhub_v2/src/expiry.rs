@@ -32,7 +32,7 @@ impl Expiry {
     }
 }
 
-/// The day that it is, in UTC as the platform counts.
+/// Today in UTC: the time zone of the platform's dates is not documented.
 pub(crate) fn today(clock: &dyn Clock) -> Date {
     clock
         .now()

@@ -262,7 +262,7 @@ fn chain(files: &Files) -> Result<Chain> {
                         files.ca.as_deref().unwrap_or(Path::new("no CA file")).display()
                     ))
                     .advise(
-                        "Give the leaf as CERTFILE, and as CAFILE the certificates of its issuers, each issued by the \
+                        "Pass the leaf as CERTFILE, and as CAFILE the certificates of its issuers, each issued by the \
                          next one; the root may be left out.",
                     )
                 })
@@ -306,7 +306,7 @@ fn check_leaf(leaf: &Certificate, domain: &str, path: &Path, now: Timestamp) -> 
                 "the certificate {shown} is not valid before {}",
                 leaf.not_before
             ))
-            .advise("Check the clock of this machine; else wait until then."));
+            .advise("Check this machine's clock; if it is right, wait until then."));
         }
         Validity::Valid if leaf.time_left(now) < SHORTEST => {
             return Err(Error::config(format!(
@@ -328,7 +328,7 @@ fn check_leaf(leaf: &Certificate, domain: &str, path: &Path, now: Timestamp) -> 
             }
         ))
         .advise(
-            "Give the files that belong to the domain, or issue the certificate with -d for it.",
+            "Pass the files that belong to the domain, or issue the certificate with -d for it.",
         ));
     }
     Ok(())
@@ -352,7 +352,7 @@ fn key(
             leaf.algorithm()
         ))
         .advise(
-            "The two files come from different orders: give those of one domain folder of acme.sh, or issue the \
+            "The two files come from different orders: pass those of one domain folder of acme.sh, or issue the \
              certificate again with acme.sh --renew --force -d DOMAIN.",
         ));
     }
@@ -409,7 +409,7 @@ fn within(what: &str, text: &str, limit: usize, advice: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::config(format!(
-        "{what} is {length} characters long, and the platform takes {limit}"
+        "{what} is {length} characters long, and the platform accepts {limit}"
     ))
     .advise(advice))
 }

@@ -46,7 +46,7 @@ pub(crate) fn run(call: &Invocation) -> anyhow::Result<Outcome> {
     let host = http.base().host_str().unwrap_or_default();
     if !PLANES.iter().any(|(_, known)| *known == host) || http.base().port().is_some() {
         return Err(Error::config(format!(
-            "{host} is none of the published control planes, so the credentials are not tried on those"
+            "{host} is not one of the published control planes, so the credentials are not tried on those"
         ))
         .advise("Only credentials for one of them can belong to another: set ANYPOINT_URL to the one you mean.")
         .into());
@@ -54,7 +54,7 @@ pub(crate) fn run(call: &Invocation) -> anyhow::Result<Outcome> {
     let credentials = Credentials::from_settings(settings, &CLIENT_ID, &CLIENT_SECRET)?;
     if matches!(credentials, Credentials::Bearer(_)) {
         return Err(Error::config(
-            "a ready token (ANYPOINT_BEARER) cannot be tried on control planes",
+            "an access token (ANYPOINT_BEARER) cannot be tried on other control planes",
         )
         .advise("Set CH2_CLIENT_ID and CH2_CLIENT_SECRET.")
         .into());

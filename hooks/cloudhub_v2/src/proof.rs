@@ -103,7 +103,7 @@ pub(crate) struct Proof {
 impl Report for Proof {
     fn text(&self) -> String {
         format!(
-            "{} is served its certificate at {} ({}): SHA-256 {}, valid until {}, chain trusted",
+            "{}: {} ({}) serves the certificate: SHA-256 {}, valid until {}, chain trusted",
             self.server_name,
             self.host,
             self.addresses.join(", "),
@@ -271,7 +271,7 @@ impl Probe {
         Error::new(
             Kind::Unproved,
             format!(
-                "{} is not served as it should be: {address} serves the certificate, but clients would refuse it: {why}",
+                "{}: {address} serves the certificate, but clients would refuse it: {why}",
                 self.server_name
             ),
         )
@@ -299,7 +299,7 @@ impl Probe {
         Error::new(
             Kind::Unproved,
             format!(
-                "{} is not proved to be served its certificate after {} s: {obstacle}",
+                "{}: no proof after {} s that the certificate is served: {obstacle}",
                 self.server_name,
                 self.timeout.as_secs()
             ),

@@ -117,7 +117,7 @@ fn from_settings(logins: &mut Logins, call: &Invocation) -> Result<Vec<Target>> 
     let spaces = entries(&given.value);
     if spaces.is_empty() {
         return Err(Error::config(format!(
-            "{}: no private space in it",
+            "{} names no private space",
             given.origin
         )));
     }
@@ -204,7 +204,7 @@ fn ciphers(found: Option<Sourced>) -> Result<Option<Ciphers>> {
         .filter(|name| !name.is_empty())
         .collect();
     if names.is_empty() {
-        return Err(Error::config(format!("{origin}: no cipher in it")));
+        return Err(Error::config(format!("{origin} names no cipher")));
     }
     Ciphers::only(names).map(Some).map_err(|unknown| {
         Error::config(format!(
@@ -230,7 +230,7 @@ fn trust_store(settings: &Settings, found: Option<Sourced>) -> Result<Option<Tru
     let pem: String = authorities.iter().map(Certificate::to_pem).collect();
     if pem.len() > limits::TRUST_STORE {
         return Err(Error::config(format!(
-            "{origin}: the trust store is {} characters long, and the platform takes {}",
+            "{origin}: the trust store is {} characters long, and the platform accepts {}",
             pem.len(),
             limits::TRUST_STORE
         ))

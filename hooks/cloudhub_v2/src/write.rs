@@ -248,7 +248,7 @@ impl WriteJob<'_> {
         if existing.trust_store.is_some() && store.is_none() {
             return Err(Error::config(format!(
                 "TLS context {} authenticates clients, and the platform replaces it as a whole: without the trust \
-                 store that would end",
+                 store, client authentication would end",
                 self.name
             ))
             .advise(

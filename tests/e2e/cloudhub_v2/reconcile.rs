@@ -60,7 +60,7 @@ fn reconcile_deploys_what_differs_and_leaves_the_rest_alone() {
 }
 
 #[test]
-fn of_two_certificates_for_one_domain_reconcile_takes_the_younger_one() {
+fn of_two_certificates_for_one_domain_reconcile_takes_the_newer_one() {
     let mut fixture = Fixture::new();
     let mut earlier = Validity::days(60);
     earlier.not_before -= 30 * 24 * 3600;

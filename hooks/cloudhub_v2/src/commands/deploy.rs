@@ -110,8 +110,7 @@ fn conclude(call: &Invocation, material: &Material, attempts: Vec<Attempt>) -> a
 }
 
 /// What to do when some targets failed.
-const AGAIN: &str =
-    "Once the reasons are removed, run it again: only what is missing will be done.";
+const AGAIN: &str = "Fix the causes and run it again: it does only what is missing.";
 
 #[derive(Debug, Serialize)]
 struct Summary {

@@ -48,17 +48,17 @@ impl Report for Advice {
     fn text(&self) -> String {
         let rows = self.targets.iter().map(|row| {
             let state = match row.state {
-                State::Ok => "as it has to be",
+                State::Ok => "correct",
                 State::Missing => "MISSING",
                 State::Different => "POINTS ELSEWHERE",
-                State::Unknown => "NOT KNOWN",
+                State::Unknown => "UNKNOWN",
             };
             let mut text = format!(
                 "{}: {} CNAME {}\n  DNS answers now: {} ({state})",
                 row.target, self.domain, row.dns_target, row.answer
             );
             if row.state != State::Ok {
-                text += &format!("\n  To make it so:   {}", row.command);
+                text += &format!("\n  To fix it:       {}", row.command);
             }
             text
         });

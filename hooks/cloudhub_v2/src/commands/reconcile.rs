@@ -185,7 +185,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Of two certificates for one domain, RSA and EC, the younger one counts: both lead to the same TLS context.
+    /// Of two certificates for one domain, RSA and EC, the newer one counts: both lead to the same TLS context.
     fn add(&mut self, job: Job, jobs: &mut Vec<Job>) {
         let twin = jobs.iter().position(|other| {
             other.material.domain == job.material.domain
@@ -208,7 +208,7 @@ impl Run<'_> {
             target: None,
             outcome: RowOutcome::LeftOut,
             detail: Some(format!(
-                "the {} certificate: a younger one with another kind of key goes into the same TLS context",
+                "the {} certificate: a newer one with another key type goes into the same TLS context",
                 older.material.identity.leaf.algorithm()
             )),
         });

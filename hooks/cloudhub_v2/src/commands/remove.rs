@@ -65,7 +65,7 @@ pub(crate) fn run(call: &Invocation, args: &RemoveArgs) -> anyhow::Result<Outcom
             doomed.join(", ")
         );
         if !cli::confirm(&question)? {
-            call.log.info("nothing was removed");
+            call.log.info("nothing has been removed");
             return Ok(Outcome::Done);
         }
     }
@@ -126,7 +126,7 @@ fn to_remove(
     }
     if context.name != name {
         return Err(Error::config(format!(
-            "the TLS context for {domain} is called {:?}, not {name:?}",
+            "the TLS context for {domain} is named {:?}, not {name:?}",
             context.name
         ))
         .advise(format!(

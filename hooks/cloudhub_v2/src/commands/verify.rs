@@ -59,7 +59,7 @@ fn deployed(call: &Invocation, domain: &str) -> Result<TlsContext> {
         }
     }
     Err(Error::not_found(format!("no TLS context of the targets is for {domain}")).advise(
-        "Deploy it first; or name the certificate to compare with by --cert, or acme.sh's home by --home.",
+        "Deploy it first; or name the certificate to compare with using --cert, or acme.sh's home with --home.",
     ))
 }
 
