@@ -2,3 +2,4 @@
 
 mod conf;
 mod needs_pebble;
+mod walk;

@@ -5,6 +5,7 @@ mod alias;
 mod issuing;
 mod refusals;
 mod shells;
+mod toml_targets;
 
 use fixtures::{AcmeSh, Finished, Pebble};
 
