@@ -11,6 +11,7 @@ mod invocation;
 mod progress;
 mod question;
 mod report;
+mod table;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ pub use invocation::Invocation;
 pub use progress::Progress;
 pub use question::{ask, ask_secret, confirm};
 pub use report::{Format, Report, print};
+pub use table::table;
 
 use crate::log::{Log, Verbosity};
 use crate::settings::{Kind, Registry, Settings};

@@ -17,11 +17,11 @@ pub(crate) fn of(refusal: Refusal) -> &'static str {
         }
         Refusal::NoPermission => PERMISSIONS,
         Refusal::MalformedCredentials => {
-            "Set CF_Token to an API token alone, without quotes, blanks or `Bearer`; CF_Key and CF_Email are for the \
+            "Set CF_Token to an API token alone, without quotes, spaces or `Bearer`; CF_Key and CF_Email are for the \
              global API key only."
         }
         Refusal::MalformedEmail => {
-            "Set it to the address you log in with, or use an API token in CF_Token instead."
+            "Set CF_Email to the address you log in with, or use an API token in CF_Token instead."
         }
         Refusal::NotAGlobalKey => "Put an API token into CF_Token, and unset CF_Key and CF_Email.",
         Refusal::MalformedToken => {
@@ -36,7 +36,7 @@ pub(crate) fn of(refusal: Refusal) -> &'static str {
         Refusal::NoCredentials => "Set CF_Token, or CF_Key and CF_Email.",
         Refusal::RevokedOrOutOfReach => {
             "Check that the token is active and covers the zone, that CF_Zone_ID is the zone's own id, and create a new \
-             token if need be; `dns_cf check` tells which it is."
+             token if need be; `dns_cf check` shows which it is."
         }
         Refusal::GarbledCredentials => {
             "Set CF_Token, or CF_Key and CF_Email, but not a mixture of both."

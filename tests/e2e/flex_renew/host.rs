@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
 
+use fixtures::{Finished, wait_until};
 use simulator::registration::Layout;
 
 use crate::edge::{DAY, Edge, SECRET, days_left, entries, in_days, is_root, names, read};
@@ -146,7 +146,7 @@ fn it_makes_no_difference_in_which_folder_it_is_called() {
         .current_dir(edge.file.parent().unwrap())
         .output()
         .unwrap();
-    fixtures::Finished::from(output).code(0);
+    Finished::from(output).code(0);
     assert_eq!(days_left(&edge.installed()), 365);
 }
 
@@ -327,11 +327,7 @@ fn a_signal_ends_flexctl_too_and_leaves_nothing_behind() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let started = Instant::now();
-    while edge.calls().is_empty() {
-        assert!(started.elapsed() < Duration::from_secs(60));
-        thread::yield_now();
-    }
+    wait_until("flexctl is called", || !edge.calls().is_empty());
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let code = child.wait().unwrap().code();
@@ -343,21 +339,14 @@ fn a_signal_ends_flexctl_too_and_leaves_nothing_behind() {
     );
     // The stand-in is named by its folder, which no other test has.
     let mine = edge.state().to_str().unwrap().to_owned();
-    let alive = || {
-        entries(std::path::Path::new("/proc"))
+    wait_until("flexctl has ended", || {
+        !entries(std::path::Path::new("/proc"))
             .iter()
             .any(|process| {
                 fs::read(process.join("cmdline"))
                     .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&mine))
             })
-    };
-    while alive() {
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "flexctl is still running"
-        );
-        thread::yield_now();
-    }
+    });
 }
 
 #[test]
@@ -407,14 +396,11 @@ fn flexctl_that_a_killed_run_left_running_is_waited_for_and_ended() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let written = || {
+    wait_until("flexctl has written", || {
         entries(&edge.state()).iter().any(|work| {
             fs::metadata(work.join("new/registration.yaml")).is_ok_and(|meta| meta.len() > 0)
         })
-    };
-    while !written() {
-        thread::yield_now();
-    }
+    });
     child.kill().unwrap();
     child.wait().unwrap();
     edge.bench.unset("FLEXCTL_FAULT");

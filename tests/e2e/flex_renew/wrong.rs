@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
 
 use simulator::registration::{Identity, Layout, arrange, compose, material};
 
@@ -113,13 +112,11 @@ fn flexctl_that_writes_and_then_hangs_is_stopped_and_what_it_wrote_is_kept() {
     edge.bench
         .set("FLEXCTL_FAULT", "hang-after-writing")
         .set("FLEXCTL_TIMEOUT", "1s");
-    let started = Instant::now();
     let before = edge.bytes();
     edge.renew(&[])
         .code(6)
         .tells("did not finish within 1s")
         .tells("what flexctl wrote is kept in");
-    assert!(started.elapsed() < Duration::from_secs(60));
     assert_eq!(edge.bytes(), before);
     assert!(edge.state().join("rejected/registration.yaml").exists());
 }

@@ -3,3 +3,4 @@
 mod conf;
 mod flex_renew;
 mod needs_pebble;
+mod walk;

@@ -1,26 +1,26 @@
-//! Waiting until a record is served.
+//! Waiting until a record is served by the name servers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use common::cli::Invocation;
 use common::duration;
 use common::error::{Error, Kind, Result};
-use common::log::Output;
 use common::net::dns::name::{DnsName, normal};
 use common::net::dns::{self, Resolver};
-use common::system::clock::SharedClock;
+use common::system::polling::{Look, Pauses, poll};
 
 use crate::args::AddArgs;
-use crate::zone::Place;
+use crate::zone::ResolvedZone;
 
-/// Between two looks. Authoritative servers keep no negative answers, so that asking often delays nothing.
+/// Between two looks. Authoritative servers keep no negative answers, so querying them often delays nothing.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// What to wait for.
 #[derive(Debug)]
 pub(crate) struct Wait {
     limit: Duration,
-    /// Servers to ask instead of the authoritative ones.
+    /// Servers to query instead of the authoritative ones.
     servers: Vec<SocketAddr>,
 }
 
@@ -28,6 +28,24 @@ pub(crate) struct Wait {
 struct Server {
     shown: String,
     resolver: Resolver,
+}
+
+impl Server {
+    /// What it serves at `name` instead of `value`; nothing if that is served.
+    fn seen(&self, name: &DnsName, value: &[u8]) -> Option<String> {
+        match self.resolver.txt_values(name.as_str()) {
+            Ok(values) if values.iter().any(|seen| seen == value) => None,
+            Ok(values) if values.is_empty() => {
+                Some(format!("{} does not serve it yet", self.shown))
+            }
+            Ok(values) => Some(format!(
+                "{} serves {} other value(s) there",
+                self.shown,
+                values.len()
+            )),
+            Err(err) => Some(format!("{}: {err}", self.shown)),
+        }
+    }
 }
 
 impl Wait {
@@ -43,65 +61,60 @@ impl Wait {
     /// Returns once every server answers `value` for `name`.
     pub(crate) fn until_served(
         &self,
-        place: &Place,
+        call: &Invocation,
+        zone: &ResolvedZone,
         name: &DnsName,
         value: &[u8],
-        clock: &SharedClock,
-        out: &Output,
     ) -> Result<()> {
-        let start = clock.elapsed();
-        let progress = out.progress(format!("waiting until {name} is served"));
+        let progress = call.progress(format!("waiting until {name} is served"));
         let mut servers: Vec<Server> = Vec::new();
+        // The first so many have answered the value; a server does not forget it.
         let mut serving = 0;
-        let mut last = "no name server has answered yet".to_owned();
-        loop {
+        let look = || -> Result<Look<(), String>> {
             if servers.is_empty() {
-                match self.servers(place, name, out) {
+                match self.servers(call, zone, name) {
                     Ok(found) => servers = found,
-                    Err(err) => last = err.to_string(),
+                    Err(err) => return Ok(Look::NotYet(err.to_string())),
                 }
             }
-            // Those before `serving` have answered the value; a server does not forget it.
             while let Some(server) = servers.get(serving) {
-                match server.resolver.txt_values(name.as_str()) {
-                    Ok(values) if values.iter().any(|seen| seen == value) => serving += 1,
-                    Ok(values) if values.is_empty() => {
-                        last = format!("{} does not serve it yet", server.shown);
-                        break;
-                    }
-                    Ok(values) => {
-                        last = format!(
-                            "{} serves {} other value(s) there",
-                            server.shown,
-                            values.len()
-                        );
-                        break;
-                    }
-                    Err(err) => {
-                        last = format!("{}: {err}", server.shown);
-                        break;
-                    }
+                match server.seen(name, value) {
+                    None => serving += 1,
+                    Some(instead) => return Ok(Look::NotYet(instead)),
                 }
             }
-            if !servers.is_empty() && serving == servers.len() {
-                // Its line would run into this one.
-                drop(progress);
-                out.info(format!(
-                    "{name} is served by every name server asked ({serving})"
+            Ok(Look::Done(()))
+        };
+        let waiting = |seen: &String| {
+            call.log.debug(seen);
+            progress.tick(self.limit, seen);
+        };
+        let last = poll(
+            call.clock.as_ref(),
+            self.limit,
+            Pauses::of(PAUSE),
+            look,
+            waiting,
+        )?;
+        // Its line would run into the next one.
+        drop(progress);
+        match last {
+            Look::Done(()) => {
+                call.log.info(format!(
+                    "{name} is served by every name server queried ({serving})"
                 ));
-                return Ok(());
+                Ok(())
             }
-            let passed = clock.elapsed().saturating_sub(start);
-            if passed + PAUSE > self.limit {
-                return Err(self.too_late(place, name, &servers, &last));
-            }
-            out.debug(&last);
-            progress.tick(self.limit, &last);
-            clock.sleep(PAUSE);
+            Look::NotYet(seen) => Err(self.too_late(zone, name, &servers, &seen)),
         }
     }
 
-    fn servers(&self, place: &Place, name: &DnsName, out: &Output) -> Result<Vec<Server>> {
+    fn servers(
+        &self,
+        call: &Invocation,
+        zone: &ResolvedZone,
+        name: &DnsName,
+    ) -> Result<Vec<Server>> {
         if !self.servers.is_empty() {
             return Ok(self
                 .servers
@@ -113,18 +126,18 @@ impl Wait {
                 .collect());
         }
         let unreachable = |what: String| Error::new(Kind::Unreachable, what);
-        let zone = Resolver::system()
+        let served = Resolver::system()
             .authoritative_servers(name.as_str())
             .map_err(|err| unreachable(err.to_string()))?;
-        if let Some(known) = &place.zone
-            && normal(&known.name) != zone.name
+        if let Some(known) = &zone.details
+            && normal(&known.name) != served.name
         {
-            out.warn(format!(
-                "{name} is served from zone {}, but the record stands in zone {}",
-                zone.name, known.name
+            call.log.warn(format!(
+                "{name} is served from zone {}, but the record is in zone {}",
+                served.name, known.name
             ));
         }
-        let servers: Vec<Server> = zone
+        let servers: Vec<Server> = served
             .servers
             .into_iter()
             .filter(|server| !server.addresses.is_empty())
@@ -142,21 +155,27 @@ impl Wait {
         if servers.is_empty() {
             return Err(unreachable(format!(
                 "the name servers of zone {} have no addresses",
-                zone.name
+                served.name
             )));
         }
         let names: Vec<&str> = servers.iter().map(|server| server.shown.as_str()).collect();
-        out.debug(format!(
-            "asking the name servers of zone {}: {}",
-            zone.name,
+        call.log.debug(format!(
+            "querying the name servers of zone {}: {}",
+            served.name,
             names.join(", ")
         ));
         Ok(servers)
     }
 
-    fn too_late(&self, place: &Place, name: &DnsName, servers: &[Server], last: &str) -> Error {
+    fn too_late(
+        &self,
+        zone: &ResolvedZone,
+        name: &DnsName,
+        servers: &[Server],
+        last: &str,
+    ) -> Error {
         let theirs = |server: &Server| {
-            let known = place.zone.iter().flat_map(|zone| &zone.name_servers);
+            let known = zone.details.iter().flat_map(|zone| &zone.name_servers);
             known
                 .map(|name| normal(name))
                 .any(|name| name == server.shown)
@@ -166,8 +185,8 @@ impl Wait {
             .filter(|server| !theirs(server))
             .map(|server| server.shown.as_str())
             .collect();
-        let known = place
-            .zone
+        let known = zone
+            .details
             .as_ref()
             .is_some_and(|zone| !zone.name_servers.is_empty());
         let advice = if self.servers.is_empty() && known && !foreign.is_empty() {
@@ -175,10 +194,10 @@ impl Wait {
                 "{name} is delegated to {}, which are not the name servers that Cloudflare assigned to zone {}: correct \
                  the delegation, or create the record there.",
                 foreign.join(", "),
-                place.shown()
+                zone.shown()
             )
         } else {
-            "Try again with a longer --timeout; where port 53 is blocked, name a server to ask with --resolver.".to_owned()
+            "Try again with a longer --timeout; where port 53 is blocked, name a server to query with --resolver.".to_owned()
         };
         Error::new(
             Kind::Unproved,

@@ -1,33 +1,49 @@
-//! Deploying whatever differs from acme.sh's certificates.
+//! `reconcile`: deploys whatever differs from acme.sh's certificates.
 //!
 //! acme.sh calls a deploy hook once, after a renewal. Where that fails, nobody calls it again until the next one.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use common::acme_sh::{Conf, Stored};
-use common::cli::exit::Outcome;
+use common::cli::{Invocation, Outcome, Report};
 use common::error::{Error, Result};
-use common::log::{Output, Report};
-use common::settings::{Settings, SettingsArgs};
-use common::system::clock;
-use common::system::environment::Env;
 use common::system::workers;
 use serde::Serialize;
 
-use crate::args::{Args, ConnectArgs, ReconcileArgs};
+use crate::account::Logins;
+use crate::args::{ConnectArgs, ReconcileArgs};
 use crate::compare::Comparison;
-use crate::deploy::{self, Deployed, Mode};
 use crate::failures;
 use crate::material::{Files, Material};
-use crate::targets::{self, KEY_PASSPHRASE, Logins, Target, VERIFY};
-use crate::verify::{Expected, Probe};
+use crate::proof::{Expected, Probe};
+use crate::settings::{self, KEY_PASSPHRASE, VERIFY};
+use crate::target::Target;
+use crate::targets;
+use crate::write::{self, Action, Deployed, Mode};
 
 /// The name by which acme.sh knows the hook.
 const HOOK: &str = "cloudhub_v2";
 
+pub(crate) fn run(call: &Invocation, args: &ReconcileArgs) -> anyhow::Result<Outcome> {
+    let call = call.with_settings(call.settings.with_usual_home()?);
+    let mut run = Run {
+        workers: settings::workers(&call.settings)?,
+        call: &call,
+        connect: &args.connect,
+        overruled: BTreeSet::new(),
+        rows: Vec::new(),
+        failures: Vec::new(),
+    };
+    let jobs = run.prepare()?;
+    run.work(&jobs, args.dry_run);
+    run.conclude(args.dry_run)
+}
+
 /// A certificate that acme.sh deploys with this hook.
 struct Job {
+    /// With the settings of this certificate.
+    call: Invocation,
     material: Material,
     targets: Vec<Target>,
     /// How to prove that it is served, where that is asked for.
@@ -45,14 +61,14 @@ struct Row {
     domain: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
-    outcome: Told,
+    outcome: RowOutcome,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Told {
+enum RowOutcome {
     AlreadyDeployed,
     Deployed,
     WouldDeploy,
@@ -61,17 +77,17 @@ enum Told {
 }
 
 impl Report for Summary {
-    /// Failures are told as errors.
+    /// Failures are reported as errors.
     fn text(&self) -> String {
         let lines = self.certificates.iter().filter_map(|row| {
             let what = match row.outcome {
-                Told::AlreadyDeployed => "already deployed",
-                Told::Deployed => "deployed",
-                Told::WouldDeploy => "would be deployed",
-                Told::LeftOut => "left out",
-                Told::Failed => return None,
+                RowOutcome::AlreadyDeployed => "already deployed",
+                RowOutcome::Deployed => "deployed",
+                RowOutcome::WouldDeploy => "would be deployed",
+                RowOutcome::LeftOut => "left out",
+                RowOutcome::Failed => return None,
             };
-            let place = row
+            let at = row
                 .target
                 .as_ref()
                 .map_or(String::new(), |name| format!(" in {name}"));
@@ -79,46 +95,26 @@ impl Report for Summary {
                 .detail
                 .as_ref()
                 .map_or(String::new(), |text| format!(" ({text})"));
-            Some(format!("{}{place}: {what}{detail}", row.domain))
+            Some(format!("{}{at}: {what}{detail}", row.domain))
         });
         lines.collect::<Vec<_>>().join("\n")
     }
 }
 
-pub(crate) fn run(
-    args: &Args,
-    reconcile: &ReconcileArgs,
-    env: &Env,
-    out: &Output,
-) -> anyhow::Result<Outcome> {
-    let settings = Settings::load(env, &with_home(&args.settings, env), None)?;
-    let workers = targets::workers(&settings, &args.target)?;
-    let mut run = Run {
-        args,
-        connect: &reconcile.connect,
-        out,
-        workers,
-        rows: Vec::new(),
-        failures: Vec::new(),
-    };
-    let jobs = run.prepare(&settings)?;
-    run.work(&jobs, reconcile.dry_run);
-    run.conclude(reconcile.dry_run)
-}
-
 struct Run<'a> {
-    args: &'a Args,
+    call: &'a Invocation,
     connect: &'a ConnectArgs,
-    out: &'a Output,
     workers: usize,
+    /// Variables of the environment that a warning has named.
+    overruled: BTreeSet<&'static str>,
     rows: Vec<Row>,
     failures: Vec<anyhow::Error>,
 }
 
 impl Run<'_> {
-    /// Reads every certificate that names the hook. What cannot be read is a failure, but stops no other.
-    fn prepare(&mut self, settings: &Settings) -> Result<Vec<Job>> {
-        let home = settings.home().ok_or_else(|| {
+    /// Reads every certificate that names the hook. One that cannot be read is a failure, but stops no other.
+    fn prepare(&mut self) -> Result<Vec<Job>> {
+        let home = self.call.settings.home().ok_or_else(|| {
             Error::config("no acme.sh home is given")
                 .advise("Name it with --home or LE_WORKING_DIR.")
         })?;
@@ -126,59 +122,75 @@ impl Run<'_> {
         let mut jobs: Vec<Job> = Vec::new();
         let mut named = 0;
         for stored in home.list()? {
-            let conf = Conf::load(&stored.conf())?;
-            if !names_hook(&conf) {
-                continue;
-            }
+            // Whether one that cannot be read names the hook is not known, so it may be one of them.
+            let conf = match Conf::load(&stored.conf()) {
+                Ok(conf) if !names_hook(&conf) => continue,
+                conf => conf,
+            };
             named += 1;
             let domain = conf
-                .value("Le_Domain")
+                .as_ref()
+                .ok()
+                .and_then(|conf| conf.value("Le_Domain"))
                 .unwrap_or_else(|| stored.domain.clone());
-            match self.job(settings, &stored, &domain, &mut logins) {
+            let job = conf
+                .map_err(anyhow::Error::new)
+                .and_then(|_| self.job(&stored, &domain, &mut logins));
+            match job {
                 Ok(job) => self.add(job, &mut jobs),
                 Err(err) => self.fail(&domain, None, err.context(domain.clone())),
             }
         }
         if named == 0 {
-            self.out.debug(format!(
-                "no certificate in {} names the deploy hook {HOOK}",
+            self.call.log.info(format!(
+                "no certificate in {} names the deploy hook {HOOK}: nothing to do",
                 home.certificates.display()
             ));
         }
         Ok(jobs)
     }
 
-    fn job(
-        &self,
-        settings: &Settings,
-        stored: &Stored,
-        domain: &str,
-        logins: &mut Logins,
-    ) -> anyhow::Result<Job> {
-        let settings = settings.for_domain_conf(&stored.conf())?;
+    fn job(&mut self, stored: &Stored, domain: &str, logins: &mut Logins) -> anyhow::Result<Job> {
+        let call = self
+            .call
+            .with_settings(self.call.settings.for_certificate(stored)?);
+        self.warn_of_overruled(&call)?;
         let files = Files::from(stored);
-        let passphrase = settings.secret(&KEY_PASSPHRASE)?;
-        let material = Material::load(domain, &files, passphrase.as_ref(), clock::system().now())?;
-        let flags = &self.args.target;
-        let targets = targets::load_with(logins, &settings, flags, Some(domain), self.out)?;
-        let probe = if settings.switch(&VERIFY, false)? {
-            Some(Probe::new(&settings, self.connect, domain)?)
+        let passphrase = call.settings.secret(&KEY_PASSPHRASE)?;
+        let material = Material::load(domain, &files, passphrase.as_ref(), call.clock.now())?;
+        let targets = targets::load_with(logins, &call, Some(domain))?;
+        let probe = if call.settings.switch(&VERIFY)? {
+            Some(Probe::new(&call, self.connect, domain)?)
         } else {
             None
         };
         Ok(Job {
+            call,
             material,
             targets,
             probe,
         })
     }
 
-    /// Of two certificates for one domain, RSA and EC, the younger one counts: both lead to the same TLS context.
+    /// One environment cannot be right for all certificates, so what was saved for each comes first.
+    fn warn_of_overruled(&mut self, call: &Invocation) -> Result<()> {
+        for variable in targets::overruled_variables(&call.settings)? {
+            if self.overruled.insert(variable) {
+                call.log.warn(format!(
+                    "{variable} is set in the environment and has no effect here: each certificate is deployed as its own \
+                     saved settings say"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Of two certificates for one domain, RSA and EC, the newer one counts: both lead to the same TLS context.
     fn add(&mut self, job: Job, jobs: &mut Vec<Job>) {
         let twin = jobs.iter().position(|other| {
             other.material.domain == job.material.domain
-                && deploy::context_name(&other.targets[0], &other.material.domain)
-                    == deploy::context_name(&job.targets[0], &job.material.domain)
+                && other.targets[0].context_for(&other.material.domain)
+                    == job.targets[0].context_for(&job.material.domain)
         });
         let Some(twin) = twin else {
             jobs.push(job);
@@ -194,9 +206,9 @@ impl Run<'_> {
         self.rows.push(Row {
             domain: older.material.domain,
             target: None,
-            outcome: Told::LeftOut,
+            outcome: RowOutcome::LeftOut,
             detail: Some(format!(
-                "the {} certificate: a younger one with another kind of key goes into the same TLS context",
+                "the {} certificate: a newer one with another key type goes into the same TLS context",
                 older.material.identity.leaf.algorithm()
             )),
         });
@@ -208,15 +220,11 @@ impl Run<'_> {
             .enumerate()
             .flat_map(|(at, job)| job.targets.iter().map(move |target| (at, job, target)))
             .collect();
-        let mode = Mode {
-            force: false,
-            doubt: false,
-        };
         let outcomes = workers::side_by_side(&pairs, self.workers, |(_, job, target)| {
             let done = if dry_run {
-                deploy::look(target, &job.material, mode, self.out).map(Step::Seen)
+                write::look(&job.call, target, &job.material).map(Step::Seen)
             } else {
-                deploy::to_one(target, &job.material, mode, self.out).map(Step::Done)
+                write::deploy(&job.call, target, &job.material, Mode::default()).map(Step::Done)
             };
             done.with_context(|| {
                 format!("{} in private space {}", job.material.domain, target.name)
@@ -227,8 +235,8 @@ impl Run<'_> {
             let domain = &job.material.domain;
             match outcome {
                 Ok(step) => {
-                    let (outcome, detail) = step.told();
-                    written[*at] |= outcome == Told::Deployed;
+                    let (outcome, detail) = step.outcome();
+                    written[*at] |= outcome == RowOutcome::Deployed;
                     self.rows.push(Row {
                         domain: domain.clone(),
                         target: Some(target.name.clone()),
@@ -248,8 +256,8 @@ impl Run<'_> {
         let Some(probe) = &job.probe else { return };
         let expected = Expected::Whole(Box::new(job.material.identity.leaf.clone()));
         let domain = &job.material.domain;
-        match probe.prove(&expected, self.out) {
-            Ok(proof) => self.out.info(proof.text()),
+        match probe.prove(&job.call, &expected) {
+            Ok(proof) => self.call.log.info(proof.text()),
             Err(err) => self.fail(
                 domain,
                 None,
@@ -262,16 +270,19 @@ impl Run<'_> {
         self.rows.push(Row {
             domain: domain.to_owned(),
             target: target.map(str::to_owned),
-            outcome: Told::Failed,
+            outcome: RowOutcome::Failed,
             detail: Some(format!("{err:#}")),
         });
         self.failures.push(err);
     }
 
     fn conclude(mut self, dry_run: bool) -> anyhow::Result<Outcome> {
-        let due = self.rows.iter().any(|row| row.outcome == Told::WouldDeploy);
+        let due = self
+            .rows
+            .iter()
+            .any(|row| row.outcome == RowOutcome::WouldDeploy);
         let all = self.rows.len();
-        self.out.result(&Summary {
+        self.call.result(&Summary {
             dry_run,
             certificates: std::mem::take(&mut self.rows),
         })?;
@@ -279,7 +290,7 @@ impl Run<'_> {
             self.failures,
             all,
             "The next run does what is missing.",
-            self.out,
+            &self.call.log,
         )?;
         Ok(if due { Outcome::Due } else { Outcome::Done })
     }
@@ -291,11 +302,15 @@ enum Step {
 }
 
 impl Step {
-    fn told(self) -> (Told, Option<String>) {
+    fn outcome(self) -> (RowOutcome, Option<String>) {
         match self {
-            Self::Done(deployed) if deployed.is_new() => (Told::Deployed, None),
-            Self::Done(_) | Self::Seen(Comparison::Same(_)) => (Told::AlreadyDeployed, None),
-            Self::Seen(Comparison::Different(why)) => (Told::WouldDeploy, Some(why)),
+            Self::Done(deployed) if deployed.action != Action::AlreadyDeployed => {
+                (RowOutcome::Deployed, None)
+            }
+            Self::Done(_) | Self::Seen(Comparison::Same(_)) => (RowOutcome::AlreadyDeployed, None),
+            Self::Seen(Comparison::Different(why)) => {
+                (RowOutcome::WouldDeploy, Some(why.to_string()))
+            }
         }
     }
 }
@@ -304,15 +319,4 @@ impl Step {
 fn names_hook(conf: &Conf) -> bool {
     conf.value("Le_DeployHook")
         .is_some_and(|list| list.split(',').any(|name| name.trim() == HOOK))
-}
-
-/// acme.sh's usual home, unless another is named.
-fn with_home(args: &SettingsArgs, env: &Env) -> SettingsArgs {
-    let mut args = args.clone();
-    if args.home.is_none() && env.get("LE_WORKING_DIR").is_none() {
-        args.home = env
-            .get("HOME")
-            .map(|home| PathBuf::from(home).join(".acme.sh"));
-    }
-    args
 }

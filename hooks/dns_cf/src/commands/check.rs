@@ -1,18 +1,18 @@
-//! What the credentials can and cannot do, and which permission is missing.
+//! `dns_cf check`: what the credentials can and cannot do, and which permission is missing.
 
 use anyhow::Context;
-use common::cli::exit::Outcome;
+use common::cli::{Invocation, Outcome, Report};
 use common::cloudflare::{
     Filter, NewRecord, RecordId, TokenState, Zone, ZoneId, may_lack_permission, txt_content,
 };
 use common::error::{Error, Kind, Result};
-use common::log::{Output, Report};
 use common::net::dns::name::DnsName;
 use serde::Serialize;
 
 use crate::args::CheckArgs;
+use crate::certificate::call_about;
 use crate::challenge::COMMENT;
-use crate::zone::{Finder, Place};
+use crate::zone::{Finder, ResolvedZone};
 
 /// More zones are not tried one by one: each costs two requests, and five minutes allow 1200.
 const MOST_ZONES: usize = 50;
@@ -23,7 +23,7 @@ const NO_RECORD: &str = "ffffffffffffffffffffffffffffffff";
 #[derive(Debug, Serialize)]
 struct Checked {
     credentials: String,
-    /// `active`, `disabled` or `expired`; missing for a global key, or where Cloudflare does not tell.
+    /// `active`, `disabled` or `expired`; missing for a global key, or where Cloudflare does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_status: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +118,7 @@ impl Report for Checked {
             lines.push(format!("  read records: {}", zone.read_records.shown()));
             let proof = match (zone.edit_records.allowed, zone.proved) {
                 (true, true) => ", proved with a record that was created and deleted again",
-                (true, false) => ", as far as can be told without --write",
+                (true, false) => ", as far as can be determined without --write",
                 (false, _) => "",
             };
             lines.push(format!(
@@ -129,7 +129,7 @@ impl Report for Checked {
         }
         if self.more_zones > 0 {
             lines.push(format!(
-                "{} more zones: name a DOMAIN to check its zone",
+                "{} more zones: give a DOMAIN to check its zone",
                 self.more_zones
             ));
         }
@@ -142,19 +142,32 @@ impl Report for Checked {
     }
 }
 
-/// Reports on the zone of a domain, or on all that are visible.
-pub(crate) fn check(
-    finder: &Finder<'_>,
-    args: &CheckArgs,
-    out: &Output,
-) -> anyhow::Result<Outcome> {
+/// Reports on the zone of a domain, or on every visible one.
+pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome> {
     let name = args.domain.as_deref().map(challenge_name).transpose()?;
-    let (places, more) = places(finder, name.as_ref())
+    let call = match &args.domain {
+        Some(domain) => call_about(call, domain)?,
+        None => call.clone(),
+    };
+    let finder = Finder::of(&call)?;
+    let checked = check(&call, &finder, name.as_ref(), args.write)?;
+    call.result(&checked)?;
+    verdict(&checked)?;
+    Ok(Outcome::Done)
+}
+
+fn check(
+    call: &Invocation,
+    finder: &Finder,
+    name: Option<&DnsName>,
+    write: bool,
+) -> anyhow::Result<Checked> {
+    let (zones, more) = zones(finder, name)
         .map_err(|err| with_token_state(finder, err))
         .context("checking the credentials")?;
-    let token = token(finder, &places, out).context("checking the token")?;
+    let token = token(call, finder, &zones).context("checking the token")?;
     let mut checked = Checked {
-        credentials: finder.account.label(),
+        credentials: finder.account.credentials.label(),
         token_status: token
             .as_ref()
             .map(|state| state.status.clone())
@@ -164,9 +177,9 @@ pub(crate) fn check(
         more_zones: more,
         missing: Vec::new(),
     };
-    for place in &places {
-        let zone = check_zone(finder, place, name.as_ref(), args.write)
-            .with_context(|| format!("checking zone {}", place.shown()))?;
+    for zone in &zones {
+        let zone = check_zone(call, finder, zone, name, write)
+            .with_context(|| format!("checking zone {}", zone.shown()))?;
         if !zone.edit_records.allowed {
             checked
                 .missing
@@ -180,14 +193,12 @@ pub(crate) fn check(
         }
         checked.zones.push(zone);
     }
-    out.result(&checked)?;
-    verdict(&checked)?;
-    Ok(Outcome::Done)
+    Ok(checked)
 }
 
-/// Tells a token that is dead from one that is alive and lacks a permission.
-fn with_token_state(finder: &Finder<'_>, err: Error) -> Error {
-    if err.kind() != Kind::Credentials || !finder.account.uses_token() {
+/// Distinguishes a dead token from a live one that lacks a permission.
+fn with_token_state(finder: &Finder, err: Error) -> Error {
+    if err.kind() != Kind::Credentials || !finder.account.credentials.are_token() {
         return err;
     }
     let state = match finder.dns.verify_token(None) {
@@ -201,7 +212,7 @@ fn with_token_state(finder: &Finder<'_>, err: Error) -> Error {
     err.advise(format!("{state} {advice}"))
 }
 
-/// Fine if the zone asked for can be edited; without one, if any can.
+/// Fine if the given zone can be edited; without one, if any can.
 fn verdict(checked: &Checked) -> Result<()> {
     if checked
         .token_status
@@ -234,18 +245,18 @@ fn challenge_name(domain: &str) -> Result<DnsName> {
     }
 }
 
-fn places(finder: &Finder<'_>, name: Option<&DnsName>) -> Result<(Vec<Place>, u64)> {
+fn zones(finder: &Finder, name: Option<&DnsName>) -> Result<(Vec<ResolvedZone>, u64)> {
     if let Some(name) = name {
         return Ok((vec![finder.find(name)?], 0));
     }
     if let Some(id) = &finder.account.zone_id {
-        let zone = match finder.dns.zone(&id.value) {
+        let details = match finder.dns.zone(&id.value) {
             Ok(zone) => Some(zone),
             Err(err) if may_lack_permission(&err) => None,
             Err(err) => return Err(err),
         };
         let id = id.value.clone();
-        return Ok((vec![Place { id, zone }], 0));
+        return Ok((vec![ResolvedZone { id, details }], 0));
     }
     let account = finder
         .account
@@ -254,28 +265,28 @@ fn places(finder: &Finder<'_>, name: Option<&DnsName>) -> Result<(Vec<Place>, u6
         .map(|found| found.value.as_str());
     let (zones, total) = finder.dns.first_zones(account)?;
     if zones.is_empty() {
-        return Err(Error::new(Kind::Credentials, format!("the {} sees no zone", finder.account.label())).advise(
+        return Err(Error::new(Kind::Credentials, format!("the {} sees no zone", finder.account.credentials.label())).advise(
             "Add Zone / Zone / Read and Zone / DNS / Edit to the token for the zones it is meant for, or set CF_Zone_ID \
              and give it Zone / DNS / Edit alone.",
         ));
     }
     let tried = zones.len().min(MOST_ZONES);
     let more = total.unwrap_or(tried as u64).saturating_sub(tried as u64);
-    let place = |zone: Zone| Place {
+    let resolved = |zone: Zone| ResolvedZone {
         id: zone.id.clone(),
-        zone: Some(zone),
+        details: Some(zone),
     };
-    Ok((zones.into_iter().take(tried).map(place).collect(), more))
+    Ok((zones.into_iter().take(tried).map(resolved).collect(), more))
 }
 
 /// The token's state, from wherever its owner keeps it: a user or an account.
-fn token(finder: &Finder<'_>, places: &[Place], out: &Output) -> Result<Option<TokenState>> {
-    if !finder.account.uses_token() {
+fn token(call: &Invocation, finder: &Finder, zones: &[ResolvedZone]) -> Result<Option<TokenState>> {
+    if !finder.account.credentials.are_token() {
         return Ok(None);
     }
-    let account = places
+    let account = zones
         .iter()
-        .find_map(|place| place.zone.as_ref())
+        .find_map(|zone| zone.details.as_ref())
         .map(|zone| zone.account.id.as_str());
     let account = account.or(finder
         .account
@@ -294,20 +305,22 @@ fn token(finder: &Finder<'_>, places: &[Place], out: &Output) -> Result<Option<T
         Err(err) if err.kind() == Kind::Unreachable => Err(err),
         // It works for zones all the same, which is what matters.
         Err(err) => {
-            out.debug(format!("the state of the token cannot be read: {err}"));
+            call.log
+                .debug(format!("the state of the token cannot be read: {err}"));
             Ok(None)
         }
     }
 }
 
 fn check_zone(
-    finder: &Finder<'_>,
-    place: &Place,
+    call: &Invocation,
+    finder: &Finder,
+    zone: &ResolvedZone,
     name: Option<&DnsName>,
     write: bool,
 ) -> Result<CheckedZone> {
-    let zone = place.zone.as_ref();
-    let apex = zone.map(|zone| DnsName::parse(&zone.name)).transpose()?;
+    let details = zone.details.as_ref();
+    let apex = details.map(|zone| DnsName::parse(&zone.name)).transpose()?;
     let shown = name.or(apex.as_ref());
     let mut notes = Vec::new();
     let read_records = match shown {
@@ -316,7 +329,7 @@ fn check_zone(
                 name: Some(shown),
                 kind: None,
             };
-            let listed = finder.dns.list_records(&place.id, filter);
+            let listed = finder.dns.list_records(&zone.id, filter);
             if let (Ok(records), Some(name)) = (&listed, name) {
                 notes.extend(notes_on(
                     name,
@@ -328,7 +341,7 @@ fn check_zone(
             Permission::of(listed)?
         }
         None => Permission::of(finder.dns.list_records(
-            &place.id,
+            &zone.id,
             Filter {
                 name: None,
                 kind: Some("CAA"),
@@ -337,28 +350,28 @@ fn check_zone(
     };
     let edit_records = if write {
         let probe = shown.map(ToString::to_string);
-        Permission::of(probe_write(finder, place, probe.as_deref()))?
+        Permission::of(probe_write(call, finder, zone, probe.as_deref()))?
     } else {
         Permission::of(
             finder
                 .dns
-                .delete_record(&place.id, &RecordId(NO_RECORD.to_owned())),
+                .delete_record(&zone.id, &RecordId(NO_RECORD.to_owned())),
         )?
     };
-    if zone.is_some_and(|zone| !zone.is_active()) {
+    if details.is_some_and(|zone| !zone.is_active()) {
         notes.push(
-            "the zone is not active: Cloudflare takes records but does not serve them".to_owned(),
+            "the zone is not active: Cloudflare accepts records but does not serve them".to_owned(),
         );
     }
     Ok(CheckedZone {
-        id: place.id.clone(),
-        name: zone.map(|zone| zone.name.clone()),
-        status: zone.map(|zone| zone.status.clone()),
-        account: zone
+        id: zone.id.clone(),
+        name: details.map(|zone| zone.name.clone()),
+        status: details.map(|zone| zone.status.clone()),
+        account: details
             .map(|zone| &zone.account)
             .filter(|account| !account.id.is_empty())
             .map(|account| format!("{} ({})", account.id, account.name)),
-        read_zone: zone.is_some(),
+        read_zone: details.is_some(),
         read_records,
         proved: write && edit_records.allowed,
         edit_records,
@@ -366,14 +379,14 @@ fn check_zone(
     })
 }
 
-/// What stands where the challenge's record would go.
+/// What is where the challenge's record would go.
 fn notes_on<'a>(name: &DnsName, records: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let mut notes = Vec::new();
     let mut texts = 0;
     for (kind, content) in records {
         match kind {
             "CNAME" => notes.push(format!(
-                "{name} is an alias (CNAME) of {content}: challenges are put there"
+                "{name} is an alias (CNAME) of {content}: challenges go there"
             )),
             "NS" => notes.push(format!(
                 "{name} is delegated to {content}: a challenge in this zone is not served"
@@ -384,25 +397,33 @@ fn notes_on<'a>(name: &DnsName, records: impl Iterator<Item = (&'a str, &'a str)
     }
     if texts > 0 {
         notes.push(format!(
-            "{texts} TXT record(s) stand at {name} now; forgotten ones go with `dns_cf sweep`"
+            "{texts} TXT record(s) are at {name} now; `dns_cf sweep` removes forgotten ones"
         ));
     }
     notes
 }
 
 /// Creates a record that serves no purpose, and deletes it again.
-fn probe_write(finder: &Finder<'_>, place: &Place, below: Option<&str>) -> Result<()> {
+fn probe_write(
+    call: &Invocation,
+    finder: &Finder,
+    zone: &ResolvedZone,
+    below: Option<&str>,
+) -> Result<()> {
     let Some(below) = below else {
         return Err(Error::config(
-            "the name of the zone is not known, so that no record can be written to prove it",
+            "the name of the zone is not known, so no record can be written to prove it",
         )
-        .advise("Name a DOMAIN of the zone."));
+        .advise("Give a DOMAIN in the zone."));
     };
-    let zone = place.zone.as_ref().map_or(below, |zone| zone.name.as_str());
-    let name = DnsName::parse(&format!("_dns-cf-check.{zone}"))?;
-    let content = txt_content(format!("check of {}", finder.dns.clock().now()).as_bytes())?;
+    let apex = zone
+        .details
+        .as_ref()
+        .map_or(below, |details| details.name.as_str());
+    let name = DnsName::parse(&format!("_dns-cf-check.{apex}"))?;
+    let content = txt_content(format!("check of {}", call.clock.now()).as_bytes())?;
     let record = finder.dns.create_record(
-        &place.id,
+        &zone.id,
         &NewRecord {
             kind: "TXT",
             name: &name,
@@ -413,7 +434,7 @@ fn probe_write(finder: &Finder<'_>, place: &Place, below: Option<&str>) -> Resul
             comment: Some(COMMENT),
         },
     )?;
-    finder.dns.delete_record(&place.id, &record.id)?;
+    finder.dns.delete_record(&zone.id, &record.id)?;
     Ok(())
 }
 

@@ -1,21 +1,19 @@
-//! Deleting TLS contexts.
+//! `remove`: deletes the TLS context of a domain.
 
 use anyhow::Context as _;
 use common::anypoint::api_instances::Location;
 use common::anypoint::directory::EnvironmentId;
 use common::anypoint::tls_contexts::{ContextId, TlsContext};
-use common::cli::exit::Outcome;
+use common::cli::{self, Invocation, Outcome, Report};
 use common::error::{Error, Kind, Result};
-use common::log::{Output, Report};
-use common::settings::Settings;
-use common::system::environment::Env;
 use serde::Serialize;
 
-use crate::args::{Args, RemoveArgs};
-use crate::compare::{self, canonical};
+use crate::args::RemoveArgs;
+use crate::compare;
 use crate::cure;
-use crate::deploy::context_name;
-use crate::targets::{self, Place, Target};
+use crate::domain::{canonical, is_for};
+use crate::target::{ResolvedTarget, Target};
+use crate::targets;
 
 #[derive(Debug, Serialize)]
 struct Removed {
@@ -42,24 +40,19 @@ impl Report for Removed {
     }
 }
 
-pub(crate) fn run(
-    args: &Args,
-    remove: &RemoveArgs,
-    env: &Env,
-    out: &Output,
-) -> anyhow::Result<Outcome> {
-    let domain = &remove.domain;
-    let settings = Settings::load(env, &args.settings, Some(domain))?;
-    let targets = targets::load(&settings, &args.target, Some(domain), out)?;
+pub(crate) fn run(call: &Invocation, args: &RemoveArgs) -> anyhow::Result<Outcome> {
+    let domain = &args.domain;
+    let call = &call.for_domain(domain)?;
+    let targets = targets::load(call, Some(domain))?;
     let mut found = Vec::new();
     for target in &targets {
         let space = || format!("private space {}", target.name);
-        let place = target.place().with_context(space)?;
-        let context = to_remove(target, &place, domain).with_context(space)?;
+        let resolved = target.resolve().with_context(space)?;
+        let context = to_remove(target, &resolved, domain).with_context(space)?;
         if let Some(context) = &context {
-            check_unused(&place, context, target, out).with_context(space)?;
+            check_unused(&call.about(&target.name), &resolved, context).with_context(space)?;
         }
-        found.push((target, place, context));
+        found.push((target, resolved, context));
     }
     let doomed: Vec<String> = found
         .iter()
@@ -67,23 +60,23 @@ pub(crate) fn run(
             Some(format!("{} in {}", context.as_ref()?.name, target.name))
         })
         .collect();
-    if !doomed.is_empty() && !remove.yes {
+    if !doomed.is_empty() && !args.yes {
         let question = format!(
             "Delete TLS context {}? {domain} will then be served another certificate, or none.",
             doomed.join(", ")
         );
-        if !out.confirm(&question)? {
-            out.info("nothing was removed");
+        if !cli::confirm(&question)? {
+            call.log.info("nothing has been removed");
             return Ok(Outcome::Done);
         }
     }
     let mut rows = Vec::new();
-    for (target, place, context) in found {
+    for (target, resolved, context) in found {
         if let Some(context) = &context {
             let id = ContextId::new(&context.id);
-            place
+            resolved
                 .client
-                .delete_tls_context(&place.organization, &place.space, &id)
+                .delete_tls_context(&resolved.organization, &resolved.space, &id)
                 .map_err(cure::of)
                 .with_context(|| format!("private space {}", target.name))?;
         }
@@ -92,7 +85,7 @@ pub(crate) fn run(
             context: context.map(|context| context.name),
         });
     }
-    out.result(&Removed {
+    call.result(&Removed {
         domain: domain.clone(),
         targets: rows,
     })?;
@@ -100,9 +93,13 @@ pub(crate) fn run(
 }
 
 /// The context for `domain`, if it is there and may be removed.
-fn to_remove(target: &Target, place: &Place, domain: &str) -> Result<Option<TlsContext>> {
-    let name = context_name(target, domain);
-    let contexts = target.contexts(place)?;
+fn to_remove(
+    target: &Target,
+    resolved: &ResolvedTarget,
+    domain: &str,
+) -> Result<Option<TlsContext>> {
+    let name = target.context_for(domain);
+    let contexts = target.contexts(resolved)?;
     let Some(context) = contexts
         .iter()
         .find(|context| context.name == name)
@@ -131,7 +128,7 @@ fn to_remove(target: &Target, place: &Place, domain: &str) -> Result<Option<TlsC
     }
     if context.name != name {
         return Err(Error::config(format!(
-            "the TLS context for {domain} is called {:?}, not {name:?}",
+            "the TLS context for {domain} is named {:?}, not {name:?}",
             context.name
         ))
         .advise(format!(
@@ -143,8 +140,8 @@ fn to_remove(target: &Target, place: &Place, domain: &str) -> Result<Option<TlsC
 }
 
 /// Refuses while an application of the organization answers under one of the context's domains.
-fn check_unused(place: &Place, context: &TlsContext, target: &Target, out: &Output) -> Result<()> {
-    match users(place, context) {
+fn check_unused(call: &Invocation, resolved: &ResolvedTarget, context: &TlsContext) -> Result<()> {
+    match users(resolved, context) {
         Ok(users) if users.is_empty() => Ok(()),
         Ok(users) => Err(Error::config(format!(
             "TLS context {} is in use: {}",
@@ -153,9 +150,9 @@ fn check_unused(place: &Place, context: &TlsContext, target: &Target, out: &Outp
         ))
         .advise("Give the applications another public endpoint first, or remove them.")),
         Err(err) if matches!(err.kind(), Kind::Credentials | Kind::NotFound) => {
-            out.warn(format!(
-                "{}: whether an application uses TLS context {} is not known: {err}",
-                target.name, context.name
+            call.log.warn(format!(
+                "whether an application uses TLS context {} is not known: {err}",
+                context.name
             ));
             Ok(())
         }
@@ -164,23 +161,23 @@ fn check_unused(place: &Place, context: &TlsContext, target: &Target, out: &Outp
 }
 
 /// The applications in the private space that answer under a domain of the context, with their addresses.
-fn users(place: &Place, context: &TlsContext) -> Result<Vec<String>> {
+fn users(resolved: &ResolvedTarget, context: &TlsContext) -> Result<Vec<String>> {
     let domains: Vec<String> = context.domains().into_iter().map(canonical).collect();
     let mut users = Vec::new();
-    for environment in place.client.environments(&place.organization)? {
+    for environment in resolved.client.environments(&resolved.organization)? {
         let at = Location {
-            organization: place.organization.clone(),
+            organization: resolved.organization.clone(),
             environment: EnvironmentId::new(environment.id),
         };
-        for listed in place.client.deployments(&at)? {
+        for listed in resolved.client.deployments(&at)? {
             let elsewhere = listed
                 .target
                 .as_deref()
-                .is_some_and(|id| !id.eq_ignore_ascii_case(place.space.as_str()));
+                .is_some_and(|id| !id.eq_ignore_ascii_case(resolved.space.as_str()));
             if elsewhere {
                 continue;
             }
-            let application = place.client.deployment(&at, &listed.id)?;
+            let application = resolved.client.deployment(&at, &listed.id)?;
             let urls = application.public_url.unwrap_or_default();
             for url in urls
                 .split(',')
@@ -201,13 +198,7 @@ fn users(place: &Place, context: &TlsContext) -> Result<Vec<String>> {
 fn is_at(url: &str, domains: &[String]) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = canonical(rest.split(['/', ':', '?']).next().unwrap_or_default());
-    domains.iter().any(|domain| {
-        *domain == host
-            || domain.strip_prefix("*.").is_some_and(|parent| {
-                host.split_once('.')
-                    .is_some_and(|(_, above)| above == parent)
-            })
-    })
+    domains.iter().any(|domain| is_for(domain, &host))
 }
 
 #[cfg(test)]

@@ -1,19 +1,17 @@
-//! The DNS record that leads to a private space.
+//! `dns`: shows the DNS record that leads a domain to a private space.
 
 use std::net::IpAddr;
 
 use anyhow::Context as _;
-use common::cli::exit::Outcome;
-use common::error::{Error, Result};
-use common::log::{Output, Report};
+use common::cli::{Invocation, Outcome, Report};
+use common::error::{self, Error, Result};
 use common::net::dns::Resolver;
-use common::settings::Settings;
-use common::system::environment::Env;
 use serde::Serialize;
 
-use crate::args::{Args, DnsArgs};
-use crate::compare::canonical;
-use crate::targets::{self, Target};
+use crate::args::DnsArgs;
+use crate::domain::canonical;
+use crate::target::Target;
+use crate::targets;
 
 #[derive(Debug, Serialize)]
 struct Advice {
@@ -50,17 +48,17 @@ impl Report for Advice {
     fn text(&self) -> String {
         let rows = self.targets.iter().map(|row| {
             let state = match row.state {
-                State::Ok => "as it has to be",
+                State::Ok => "correct",
                 State::Missing => "MISSING",
                 State::Different => "POINTS ELSEWHERE",
-                State::Unknown => "NOT KNOWN",
+                State::Unknown => "UNKNOWN",
             };
             let mut text = format!(
                 "{}: {} CNAME {}\n  DNS answers now: {} ({state})",
                 row.target, self.domain, row.dns_target, row.answer
             );
             if row.state != State::Ok {
-                text += &format!("\n  To make it so:   {}", row.command);
+                text += &format!("\n  To fix it:       {}", row.command);
             }
             text
         });
@@ -68,15 +66,15 @@ impl Report for Advice {
     }
 }
 
-pub(crate) fn run(args: &Args, dns: &DnsArgs, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
-    let settings = Settings::load(env, &args.settings, Some(&dns.domain))?;
-    let targets = targets::load(&settings, &args.target, Some(&dns.domain), out)?;
-    let resolver = if dns.resolver.is_empty() {
+pub(crate) fn run(call: &Invocation, args: &DnsArgs) -> anyhow::Result<Outcome> {
+    let call = &call.for_domain(&args.domain)?;
+    let targets = targets::load(call, Some(&args.domain))?;
+    let resolver = if args.resolver.is_empty() {
         Resolver::system()
     } else {
-        Resolver::new(dns.resolver.clone())
+        Resolver::new(args.resolver.clone())
     };
-    let domain = canonical(&dns.domain);
+    let domain = canonical(&args.domain);
     let now = Now::ask(&resolver, &domain);
     let mut rows = Vec::new();
     for target in &targets {
@@ -84,21 +82,20 @@ pub(crate) fn run(args: &Args, dns: &DnsArgs, env: &Env, out: &Output) -> anyhow
         rows.push(row(target, &domain, &now, &resolver).with_context(space)?);
     }
     let states: Vec<State> = rows.iter().map(|row| row.state).collect();
-    out.result(&Advice {
+    call.result(&Advice {
         domain,
         targets: rows,
     })?;
-    if !dns.check || states.contains(&State::Ok) {
+    if !args.check || states.contains(&State::Ok) {
         // One record leads to one private space: it is enough that it leads to some target.
         return Ok(Outcome::Done);
     }
     if states.contains(&State::Unknown) {
-        return Err(Error::new(
-            common::error::Kind::Unreachable,
-            "DNS gave no answer in time",
-        )
-        .advise("Try again later, or name another name server with --resolver.")
-        .into());
+        return Err(
+            Error::new(error::Kind::Unreachable, "DNS gave no answer in time")
+                .advise("Try again later, or name another name server with --resolver.")
+                .into(),
+        );
     }
     Ok(Outcome::Due)
 }
@@ -106,7 +103,7 @@ pub(crate) fn run(args: &Args, dns: &DnsArgs, env: &Env, out: &Output) -> anyhow
 fn row(target: &Target, domain: &str, now: &Now, resolver: &Resolver) -> Result<Row> {
     let space = target.private_space()?;
     let dns_target = space.network.dns_target.ok_or_else(|| {
-        Error::not_found(format!("the platform does not tell the DNS target of {}", space.name))
+        Error::not_found(format!("the platform does not report the DNS target of {}", space.name))
             .advise(
                 "Runtime Manager > Private Spaces > the space > Network shows it as \"DNS target\"; point the domain there \
                  with `dns_cf cname set DOMAIN TARGET`.",

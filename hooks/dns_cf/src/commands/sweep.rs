@@ -1,16 +1,16 @@
-//! Challenge records that were left behind, by a run that was killed or a machine that went down.
+//! `dns_cf sweep`: challenge records that a killed run or a crashed machine left behind are deleted.
 
 use anyhow::Context;
-use common::cli::exit::Outcome;
+use common::cli::{Invocation, Outcome, Report};
 use common::cloudflare::{Filter, Record};
 use common::duration;
 use common::error::Result;
-use common::log::{Output, Report};
 use common::net::dns::name::{DnsName, normal};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::args::SweepArgs;
+use crate::certificate::call_about;
 use crate::challenge::COMMENT;
 use crate::zone::Finder;
 
@@ -41,7 +41,12 @@ impl Report for Swept {
         let mut lines: Vec<String> = self
             .deleted
             .iter()
-            .map(|old| format!("TXT record {} of {} {done}", old.name, old.created_on))
+            .map(|old| {
+                format!(
+                    "TXT record {}, created {}, {done}",
+                    old.name, old.created_on
+                )
+            })
             .collect();
         lines.push(format!(
             "zone {}: {} challenge records older than {} {done}, {} younger kept",
@@ -54,55 +59,54 @@ impl Report for Swept {
     }
 }
 
-/// What to sweep: a wildcard means its parent.
-pub(crate) fn domain(text: &str) -> Result<DnsName> {
-    DnsName::parse(text.strip_prefix("*.").unwrap_or(text))
-}
-
-/// Deletes the records at `domain` and below that carry this program's comment and are old enough.
-pub(crate) fn sweep(
-    finder: &Finder<'_>,
-    domain: &DnsName,
-    args: &SweepArgs,
-    out: &Output,
-) -> anyhow::Result<Outcome> {
-    let report = run(finder, domain, args, out).with_context(|| format!("sweeping {domain}"))?;
-    out.result(&report)?;
+/// Deletes the records at the domain and below that carry this program's comment and are old enough.
+pub(crate) fn run(call: &Invocation, args: &SweepArgs) -> anyhow::Result<Outcome> {
+    let domain = domain(&args.domain)?;
+    let call = call_about(call, &args.domain)?;
+    let finder = Finder::of(&call)?;
+    let swept =
+        sweep(&call, &finder, &domain, args).with_context(|| format!("sweeping {domain}"))?;
+    call.result(&swept)?;
     Ok(Outcome::Done)
 }
 
-fn run(finder: &Finder<'_>, domain: &DnsName, args: &SweepArgs, out: &Output) -> Result<Swept> {
-    let place = finder.find(domain)?;
+/// What to sweep: a wildcard means its parent.
+fn domain(text: &str) -> Result<DnsName> {
+    DnsName::parse(text.strip_prefix("*.").unwrap_or(text))
+}
+
+fn sweep(call: &Invocation, finder: &Finder, domain: &DnsName, args: &SweepArgs) -> Result<Swept> {
+    let zone = finder.find(domain)?;
     let filter = Filter {
         name: None,
         kind: Some("TXT"),
     };
-    let now = finder.dns.clock().now();
+    let now = call.clock.now();
+    let limit = SignedDuration::try_from(args.older_than).unwrap_or(SignedDuration::MAX);
     let mut swept = Swept {
-        zone: place.shown(),
+        zone: zone.shown(),
         dry_run: args.dry_run,
         deleted: Vec::new(),
         kept: 0,
         limit: duration::show(args.older_than),
     };
-    for record in finder.dns.list_records(&place.id, filter)? {
+    for record in finder.dns.list_records(&zone.id, filter)? {
         if !is_ours(&record, domain) {
             continue;
         }
         let Some(created) = created(&record) else {
-            out.warn(format!(
-                "TXT record {} has no date of creation and is kept",
+            call.log.warn(format!(
+                "TXT record {} has no creation date and is kept",
                 record.name
             ));
             swept.kept += 1;
             continue;
         };
-        let limit = SignedDuration::try_from(args.older_than).unwrap_or(SignedDuration::MAX);
         if now.duration_since(created) < limit {
             swept.kept += 1;
             continue;
         }
-        if args.dry_run || finder.dns.delete_record(&place.id, &record.id)? {
+        if args.dry_run || finder.dns.delete_record(&zone.id, &record.id)? {
             swept.deleted.push(Old {
                 created_on: created.to_string(),
                 name: record.name,
