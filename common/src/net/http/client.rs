@@ -381,7 +381,11 @@ pub fn segment(text: &str) -> String {
 }
 
 /// The address of an API: http or https, with a host, without query. A host alone means https.
-fn base_url(text: &str) -> Result<Url> {
+///
+/// # Errors
+///
+/// Configuration: the text is no such address.
+pub fn base_url(text: &str) -> Result<Url> {
     let full = if text.contains("://") {
         text.to_owned()
     } else {

@@ -7,6 +7,6 @@ pub mod rate_limiter;
 mod reply;
 mod retry;
 
-pub use client::{Http, Request, segment};
+pub use client::{Http, Request, base_url, segment};
 pub use reply::{Reply, excerpt};
 pub use retry::Repeat;
