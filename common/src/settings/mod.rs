@@ -112,6 +112,16 @@ impl Settings {
         self.with_domain_conf(stored, true)
     }
 
+    /// The same sources without what the command line says of a setting: what is in force but for this call.
+    #[must_use]
+    pub fn without_flag(&self, setting: &Setting) -> Self {
+        let mut rest = self.clone();
+        if let Some(flag) = setting.flag {
+            rest.flags.0.remove(flag.name);
+        }
+        rest
+    }
+
     /// The same sources as the next renewal of one certificate finds them: what is saved and the TOML file. Flags and
     /// variables of this call, which may be about something else, are not there then.
     ///

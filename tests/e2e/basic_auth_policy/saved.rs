@@ -30,7 +30,7 @@ fn everything_that_a_hook_needs_can_stand_in_the_configuration_file() {
     let policy = the_policy(&bench);
     assert_eq!(policy.version, "1.3.1");
     assert_eq!(policy.pointcut[0]["uriTemplateRegex"], "/orders/.*");
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     bench.write(
         "conf/hooks.toml",
         "[basic_auth_policy]\nusrname = \"svc\"\n",
@@ -53,7 +53,7 @@ fn a_renewal_re_asserts_the_policy_from_what_was_saved() {
         assert!(saved.contains(line), "{line} is missing in {saved}");
     }
     forget_settings(&mut bench);
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     run_raw(&bench, &["disable", "--yes"]).code(0);
     run(&bench, &["apply"]).code(0).prints("switched on again");
     bench
@@ -89,11 +89,11 @@ fn of_a_password_in_a_file_the_path_is_saved() {
         "{saved}"
     );
     forget_settings(&mut bench);
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     // A rotation into that file is what the next renewal asserts.
     let rotated = ["rotate", "--password-out", "svc.password"];
     run(&bench, &rotated).code(0);
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     assert_ne!(password_of(&the_policy(&bench)), PASSWORD);
 }
 
@@ -115,7 +115,7 @@ fn a_rotation_tells_the_deploy_hooks_in_acme_shs_home() {
     );
     bench.set("ANYPOINT_HOOKS_VOICE", "acme");
     forget_settings(&mut bench);
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
 }
 
 #[test]
