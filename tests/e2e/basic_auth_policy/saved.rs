@@ -199,3 +199,73 @@ fn the_shim_hands_everything_over() {
             .contains("SAVED_API_INSTANCE_ID")
     );
 }
+
+/// What a whole configuration file holds.
+fn configuration_file(bench: &fixtures::Bench) -> std::path::PathBuf {
+    bench.write("conf/platform.secret", CLIENT_SECRET);
+    bench.write("conf/svc.password", PASSWORD);
+    bench.write(
+        "conf/hooks.toml",
+        format!(
+            "[anypoint]\nurl = \"{}\"\norganization = \"Acme\"\nclient_id = \"{CLIENT_ID}\"\n\
+             client_secret_file = \"platform.secret\"\n\n\
+             [basic_auth_policy]\napi_instance = {API_INSTANCE_ID}\nenvironment = \"Sandbox\"\nusername = \"svc\"\n\
+             password_file = \"svc.password\"\n",
+            bench.sim.url()
+        ),
+    )
+}
+
+#[test]
+fn a_renewal_finds_the_configuration_file_that_the_first_call_named() {
+    let mut bench = bench();
+    let conf = acme_calls(&mut bench);
+    forget_settings(&mut bench);
+    let file = configuration_file(&bench);
+    // cron starts in another folder.
+    bench.set("ANYPOINT_HOOKS_CONFIG", "conf/hooks.toml");
+    run(&bench, &["apply"]).code(0).prints("applied");
+    assert_eq!(
+        std::fs::read_to_string(&conf).unwrap(),
+        format!(
+            "Le_Domain='acme.example'\nSAVED_ANYPOINT_HOOKS_CONFIG='{}'\n",
+            file.display()
+        )
+    );
+    bench.unset("ANYPOINT_HOOKS_CONFIG");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
+}
+
+#[test]
+fn a_label_that_cannot_apply_to_the_api_of_the_configuration_file_is_an_error() {
+    let mut bench = bench();
+    forget_settings(&mut bench);
+    let file = configuration_file(&bench);
+    bench.set("ANYPOINT_HOOKS_CONFIG", file.to_str().unwrap());
+    for command in ["apply", "status", "enable"] {
+        run(&bench, &[command, "--label", "prod"])
+            .code(2)
+            .tells("--label has no effect")
+            .tells("basic_auth_policy.api_instance in")
+            .tells("hooks.toml");
+    }
+    run(&bench, &["status", "--all", "--label", "prod"]).code(2);
+    assert!(bench.sim.requests().is_empty());
+    run(&bench, &["apply"]).code(0);
+    bench.write("conf/hooks.toml", "[basic_auth_policy]\n");
+    run(&bench, &["status", "--label", "prod"])
+        .code(2)
+        .tells("without the name of an API");
+}
+
+#[test]
+fn what_the_platform_has_not_accepted_replaces_nothing_that_a_renewal_works_with() {
+    let mut bench = bench();
+    let conf = acme_calls(&mut bench);
+    run(&bench, &["apply"]).code(0);
+    let saved = std::fs::read_to_string(&conf).unwrap();
+    bench.set("ENVIRONMENT_ID", "Nowhere");
+    bench.set("API_INSTANCE_ID", "4711");
+    run(&bench, &["apply"]).code(4);
+    assert_eq!(std::fs::read_to_string(&conf).unwrap(), saved);
+}
