@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures the executables against the simulator, beside what they replace: see --help.
+# Measures the executables against the simulator, next to what they replace: see --help.
 set -eu
 
 here=$(CDPATH='' cd -P -- "$(dirname -- "$0")" && pwd -P)
@@ -9,18 +9,18 @@ root=$(dirname "$here")
 
 usage() {
   cat <<'TEXT'
-Measures against the simulator, at 0 and 50 ms for a round trip: requests, TLS connections, wall time, CPU time and peak
-memory. The figures are medians.
+Measures the programs against the simulator, at round-trip times of 0 and 50 ms: requests, TLS connections, wall time, CPU
+time and peak memory. The figures are medians.
 
-- one dns_cf add and one dns_cf rm, beside acme.sh's own dnsapi/dns_cf.sh
-- one cloudhub_v2 deploy, beside the shell hook cloudhub_v2.sh, and deploys into 50 private spaces at 100 ms
+- one dns_cf add and one dns_cf rm, next to acme.sh's own dnsapi/dns_cf.sh
+- one cloudhub_v2 deploy, next to the shell hook cloudhub_v2.sh, and deploys into 50 private spaces at 100 ms
 
   scripts/bench.sh [--runs N] [dns_cf|cloudhub_v2]
 
-  --runs N   how often each is measured (default: 15)
+  --runs N   how many times each is measured (default: 15)
 
-"hook" is what a run of acme.sh pays: the function of the hook, called in an acme.sh that has started already. Starting
-acme.sh itself is measured alone and taken off. "executable" is the program called directly.
+"hook" is what a run of acme.sh pays: the hook's function, called in an acme.sh that has already started. Starting acme.sh
+itself is measured separately and subtracted. "executable" is the program called directly.
 
 Environment:
   ACME_SH          an acme.sh to compare with (default: on PATH, ~/.acme.sh, or fetched with git)
@@ -45,7 +45,7 @@ done
 programs=${programs:-dns_cf cloudhub_v2}
 
 for tool in cargo curl python3 time; do
-  env sh -c "command -v $tool" >/dev/null || die "$tool is needed to measure: install it"
+  env sh -c "command -v $tool" >/dev/null || die "the benchmark needs $tool: install it"
 done
 
 work=$(mktemp -d)
@@ -65,7 +65,7 @@ done
 cargo build --quiet --locked --package simulator --bins
 built=${CARGO_TARGET_DIR:-$root/target}
 ACME_SH=$(find_acme_sh "$built/acme.sh")
-[ -n "$ACME_SH" ] || die "there is no acme.sh to compare with: set ACME_SH to one"
+[ -n "$ACME_SH" ] || die "there is no acme.sh to compare with: set ACME_SH to its path"
 
 mkfifo "$work/ready"
 "$built/debug/anypoint-sim" --dir "$work/world" >"$work/ready" &
@@ -170,7 +170,7 @@ bench_dns_cf() {
       row "executable $action" "0 0" "$(measure "$prepare" "$(program "$action $name value")")"
     done
   done
-  printf '\nStarting acme.sh, taken off above (wall ms, CPU ms, peak KiB): %s\n' "${nothing% * *}"
+  printf '\nStarting acme.sh, subtracted above (wall ms, CPU ms, peak KiB): %s\n' "${nothing% * *}"
   say "Size of the executable: $(wc -c <"$built/release/dns_cf") bytes"
 }
 

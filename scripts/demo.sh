@@ -35,7 +35,7 @@ for option in "$@"; do
   esac
 done
 
-# --- What it takes ----------------------------------------------------------------------------------------------
+# --- What it needs ----------------------------------------------------------------------------------------------
 
 have cargo || die "cargo is missing: install Rust from https://rustup.rs"
 required="$c_compiler openssl:openssl"
@@ -78,7 +78,7 @@ show() {
     "$@" 2>&1 || _code=$?
     printf '%s\n' "$_code" >"$work/code"
   } | sed -e '/-----BEGIN/,/-----END/d' -e 's/^/    /'
-  [ "$(cat "$work/code")" = 0 ] || die "that did not work: see above"
+  [ "$(cat "$work/code")" = 0 ] || die "that failed: see above"
 }
 
 # --- The simulated world ----------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ cloudhub() {
 }
 
 show_served() {
-  step "The private space's TLS contexts, and what https://shop.acme.example shows $1"
+  step "The private space's TLS contexts, and what https://shop.acme.example serves $1"
   show cloudhub list
   show served
 }
@@ -140,7 +140,7 @@ acme_sh=
 if [ -z "$direct" ]; then
   acme_sh=$(find_acme_sh "$root/target/acme.sh")
   if [ -z "$acme_sh" ]; then
-    direct="there is no acme.sh here, and fetching it did not work: set ACME_SH to one"
+    direct="there is no acme.sh here, and fetching it failed: set ACME_SH to its path"
   elif ! have pebble; then
     direct="there is no pebble here: on Debian and Ubuntu, apt-get install pebble"
   elif ! have curl && ! have wget; then
@@ -248,14 +248,14 @@ show_served "after that: the new certificate"
 served >"$work/second"
 if cmp -s "$work/first" "$work/second"; then die "the private space still serves the first certificate"; fi
 
-step "That is all. For your own accounts:"
+step "Done. For your own accounts:"
 cat <<'TEXT'
     scripts/install.sh                        # executables and shims, into your acme.sh
     export CF_Token=...                       # Cloudflare API token: Zone:Read and DNS:Edit for your zone
     acme.sh --issue --dns dns_cf -d '*.example.com' -d example.com
     export CH2_CLIENT_ID=... CH2_CLIENT_SECRET=...  # connected app that may manage the private space's network
     export ORGANIZATION_ID=... CH2_PRIVATE_SPACE_ID=...
-    export ANYPOINT_URL=...                   # only for another control plane than https://anypoint.mulesoft.com
+    export ANYPOINT_URL=...                   # only for a control plane other than https://anypoint.mulesoft.com
     acme.sh --deploy -d '*.example.com' --deploy-hook cloudhub_v2
-acme.sh's own cron job renews and deploys from then on: what worked is saved.
+From then on, acme.sh's own cron job renews and deploys: what worked is saved.
 TEXT

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts the executables and their acme.sh shims in place, or takes them away again: see --help.
+# Puts the executables and their acme.sh shims in place, or removes them: see --help.
 set -eu
 
 here=$(CDPATH='' cd -P -- "$(dirname -- "$0")" && pwd -P)
@@ -65,7 +65,7 @@ programs=${programs:-$all_programs}
 [ -d "$home" ] || die "no acme.sh home at $home: name it with --home, or install acme.sh first (https://get.acme.sh)"
 home=$(real_dir "$home")
 acme_sh=$(acme_sh_of "$home")
-[ -n "$acme_sh" ] || die "no acme.sh in $home nor on PATH: name its home with --home"
+[ -n "$acme_sh" ] || die "no acme.sh in $home or on PATH: name its home with --home"
 script_home=$(dirname "$acme_sh")
 
 # acme.sh writes down there what it was installed with.
@@ -84,7 +84,7 @@ hook_dir() {
       return
     fi
   done
-  die "no folder $1 beside $acme_sh nor in $home: this acme.sh is not completely installed"
+  die "no folder $1 beside $acme_sh or in $home: this acme.sh installation is incomplete"
 }
 dnsapi_dir=$(hook_dir dnsapi)
 deploy_dir=$(hook_dir deploy)
@@ -211,13 +211,24 @@ report_crontab() {
 tab=$(printf '\t')
 record_in() { printf '%s/.anypoint-acme-hooks.homes\n' "$1"; }
 
+# Whether it cannot be told from here what is in folder $1, or if it exists.
+is_hidden() {
+  _ancestor=$1
+  while [ ! -e "$_ancestor" ]; do _ancestor=$(dirname "$_ancestor"); done
+  [ ! -x "$_ancestor" ]
+}
+
 # other_users EXECUTABLE SHIM: the lines of the others that use EXECUTABLE still.
 other_users() {
   _record=$(record_in "$(dirname "$1")")
   if [ ! -f "$_record" ]; then return; fi
   while IFS=$tab read -r _shim _home; do
     _executable=
-    if [ -d "$_home" ] && [ -f "$_shim.path" ]; then IFS= read -r _executable <"$_shim.path" || true; fi
+    if is_hidden "$_home" || is_hidden "$(dirname "$_shim")"; then
+      _executable=$1
+    elif [ -d "$_home" ] && [ -f "$_shim.path" ]; then
+      IFS= read -r _executable <"$_shim.path" || true
+    fi
     if [ "$_executable" = "$1" ] && [ "$_shim$tab$_home" != "$2$tab$home" ]; then printf '%s\t%s\n' "$_shim" "$_home"; fi
   done <"$_record"
 }
@@ -279,7 +290,7 @@ uninstall_one() {
   if is_our_shim "$shim"; then
     remove "$shim"
   elif [ -e "$shim" ]; then
-    say "kept $shim: it is not from here"
+    say "kept $shim: it was not installed by this script"
   fi
   if [ -n "$users" ]; then
     say "kept $executable: $(printf '%s\n' "$users" | sed -n "1s/.*$tab//p") uses it"
@@ -334,7 +345,7 @@ fi
 
 case $home in
 *[[:blank:],]*)
-  warn "the path $home holds a blank or a comma: acme.sh then fails to remove its DNS records. Move it if you can."
+  warn "the path $home contains a blank or a comma: acme.sh cannot remove its DNS records from such a home. Move it if you can."
   ;;
 esac
 
@@ -349,17 +360,17 @@ esac
 writable() {
   _dir=$1
   while [ ! -e "$_dir" ]; do _dir=$(dirname "$_dir"); done
-  if [ ! -d "$_dir" ] || [ ! -w "$_dir" ]; then die "$1 is not writable for $(id -un): $2"; fi
+  if [ ! -d "$_dir" ] || [ ! -w "$_dir" ]; then die "$1 is not writable by $(id -un): $2"; fi
 }
 
 for program in $programs; do
   shim=$(shim_of "$program")
   writable "$(dirname "$shim")" "acme.sh looks for hooks there. Run this as the owner of that folder."
   if [ -e "$shim" ] && ! is_our_shim "$shim"; then
-    die "$shim is there and is not from here: move it away first (a file named $(basename "$shim").sh can stay)"
+    die "$shim exists and was not installed by this script: move it out of the way first (a file named $(basename "$shim").sh can stay)"
   fi
   if [ -e "$bin_dir/$program" ] && ! is_our_executable "$bin_dir/$program"; then
-    die "$bin_dir/$program is there and is not from here: move it away, or name another folder with --bin-dir"
+    die "$bin_dir/$program exists and was not installed by this script: move it out of the way, or name another folder with --bin-dir"
   fi
 done
 writable "$bin_dir" "name another folder for the executables with --bin-dir."
@@ -439,7 +450,7 @@ fi
 acme="acme.sh"
 if [ -f "$home/acme.sh" ]; then acme="$home/acme.sh"; fi
 say
-say "Next (each value is saved once it has worked, so that renewals need none of them):"
+say "Next (each value is saved once it has worked, so renewals need none of them):"
 for program in $programs; do
   case $program in
   dns_cf)
@@ -456,5 +467,5 @@ for program in $programs; do
 done
 case ":$PATH:" in
 *":$bin_dir:"*) ;;
-*) say "$bin_dir is not on PATH: acme.sh finds the executables all the same; for your own use add it." ;;
+*) say "$bin_dir is not on PATH: acme.sh finds the executables anyway; add it for your own use." ;;
 esac

@@ -16,12 +16,12 @@ Builds the four programs for release and packs them with their shims and the ins
   --target TRIPLE   what to build for (default: this machine)
   --out DIR         where the archive goes (default: target/dist)
 
-On Linux the programs are fully static: they run on any distribution. Unpack the archive and run
-scripts/install.sh --from bin there.
+On Linux the programs are fully static and run on any distribution. To install, unpack the archive and run
+scripts/install.sh --from bin in it.
 TEXT
 }
 
-target=$(rustc -vV | sed -n 's/^host: //p')
+target=
 out=$root/target/dist
 while [ $# -gt 0 ]; do
   case $1 in
@@ -33,6 +33,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+target=${target:-$(rustc -vV | sed -n 's/^host: //p')}
 cd "$root"
 case $target in
 *-linux-*) RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }-C target-feature=+crt-static" && export RUSTFLAGS ;;
@@ -47,7 +48,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir -p "$work/$name/bin" "$work/$name/scripts"
 for program in dns_cf cloudhub_v2 flex-renew basic-auth-policy; do
-  cp "target/$target/release/$program" "$work/$name/bin/"
+  cp "${CARGO_TARGET_DIR:-target}/$target/release/$program" "$work/$name/bin/"
 done
 cp -R scripts/dnsapi scripts/deploy scripts/install.sh scripts/lib.sh "$work/$name/scripts/"
 cp README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$work/$name/"

@@ -19,9 +19,9 @@ Runs every test and check of this repository, and ends by naming what could not 
 Environment:
   ACME_SH                an acme.sh to test with (default: on PATH, ~/.acme.sh, or fetched with git)
   ANYPOINT_CLI_V4        bin/run of MuleSoft's anypoint-cli-v4 to test with (default: installed below target with npm)
-  ANYPOINT_OPENAPI_DIR   folder with published OpenAPI files, which the contract tests compare requests with
+  ANYPOINT_OPENAPI_DIR   folder with published OpenAPI files, to compare requests with in the contract tests
 
-A test that needs a program is ignored by cargo and stands in a module needs_PROGRAM; here it runs if that is there.
+Tests that need a program are ignored by cargo test, in modules needs_PROGRAM; this script runs those whose program is there.
 TEXT
 }
 
@@ -122,7 +122,7 @@ check_dependencies() {
     not_run "$_subject: cargo install --locked cargo-deny"
   # A build downloads only what its own platform takes.
   elif ! cargo fetch --locked --quiet; then
-    not_run "$_subject: downloading those of other platforms did not work"
+    not_run "$_subject: downloading those of other platforms failed"
   else
     check "The $_subject" cargo deny --offline --locked check licenses bans sources
   fi
@@ -179,7 +179,7 @@ if [ -n "$install" ] && can_install; then
     installing=$!
   fi
 elif [ -n "$compiler$packages" ] && has_apt; then
-  say "Missing here; to install it: apt-get install ${compiler:+$compiler }$packages"
+  say "Missing here; to install: apt-get install ${compiler:+$compiler }$packages"
 fi
 
 # npm goes on asking a registry that it cannot reach for a very long time. (macOS has no timeout.)
@@ -258,9 +258,9 @@ available() {
 
 reason() {
   case $1 in
-  acme_sh) say "tests with the real acme.sh: set ACME_SH to one; fetching it from github.com did not work" ;;
+  acme_sh) say "tests with the real acme.sh: set ACME_SH to its path; fetching it from github.com failed" ;;
   openapi) say "contract tests against published API descriptions: set ANYPOINT_OPENAPI_DIR to their folder" ;;
-  anypoint_cli_v4) say "tests beside MuleSoft's anypoint-cli-v4: it takes node, npm and the npm registry, or ANYPOINT_CLI_V4" ;;
+  anypoint_cli_v4) say "tests alongside MuleSoft's anypoint-cli-v4: they need node, npm and the npm registry, or ANYPOINT_CLI_V4" ;;
   *) say "tests that need $1: install it" ;;
   esac
 }

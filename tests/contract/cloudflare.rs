@@ -23,47 +23,47 @@ use simulator::{Fault, Sim, SimConfig};
 
 const ZONE: &str = "acme.example";
 
-struct World {
+struct Fixture {
     sim: Sim,
     clock: Arc<Manual>,
     client: Client,
     zone: ZoneId,
 }
 
-fn network(sim: &Sim) -> Network {
-    Network {
+fn client(sim: &Sim, clock: &Arc<Manual>, credentials: &Credentials) -> Client {
+    let network = Network {
         trust: Trust {
             ssl_cert_file: Some(sim.ca_pem_path().to_owned()),
             ..Trust::default()
         },
-        connect_timeout: Duration::from_secs(5),
-        request_timeout: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(60),
+        request_timeout: Duration::from_secs(60),
         deadline: Duration::from_secs(900),
         ..Network::default()
-    }
-}
-
-fn world() -> World {
-    world_with(Token::default())
-}
-
-fn world_with(token: Token) -> World {
-    let sim = Sim::start(SimConfig::default()).unwrap();
-    let zone = sim.world().cloudflare.add_zone(ZONE);
-    let token = sim.world().cloudflare.insert_token(token);
-    let clock = Manual::starting_at("2026-11-22T12:00:00Z".parse::<Timestamp>().unwrap());
-    let base = sim.cloudflare_url();
+    };
     let http = Http::new(
         "dns_cf",
-        &base,
-        &network(&sim),
+        &sim.cloudflare_url(),
+        &network,
         clock.clone(),
         &Log::quiet(),
     )
     .unwrap();
+    Client::new(&http, credentials, "API token of the test").unwrap()
+}
+
+fn fixture() -> Fixture {
+    fixture_with(Token::default())
+}
+
+fn fixture_with(token: Token) -> Fixture {
+    let sim = Sim::start(SimConfig::default()).unwrap();
+    let zone = sim.world().cloudflare.add_zone(ZONE);
+    let token = sim.world().cloudflare.insert_token(token);
+    let clock = Manual::starting_at("2026-11-22T12:00:00Z".parse::<Timestamp>().unwrap());
     let credentials = Credentials::Token(Secret::new(token));
-    World {
-        client: Client::new(&http, &credentials, "API token of the test").unwrap(),
+    Fixture {
+        client: client(&sim, &clock, &credentials),
         zone: ZoneId::parse(&zone).unwrap(),
         sim,
         clock,
@@ -85,7 +85,7 @@ fn txt<'a>(name: &'a DnsName, content: &'a str) -> NewRecord<'a> {
     }
 }
 
-impl World {
+impl Fixture {
     fn lines(&self) -> Vec<String> {
         let prefix = format!("zones/{}/", self.zone);
         let requests = self.sim.requests();
@@ -112,24 +112,24 @@ impl World {
 
 #[test]
 fn every_request_is_one_that_the_documentation_knows() {
-    let world = world();
+    let fixture = fixture();
     let (challenge, alias) = (
         name("_acme-challenge.acme.example"),
         name("api.acme.example"),
     );
-    let client = &world.client;
+    let client = &fixture.client;
     assert!(
-        matches!(client.find_zone(&challenge, None), Ok(Search::Found(zone)) if zone.id == world.zone)
+        matches!(client.find_zone(&challenge, None), Ok(Search::Found(zone)) if zone.id == fixture.zone)
     );
-    client.zone(&world.zone).unwrap();
+    client.zone(&fixture.zone).unwrap();
     let record = client
-        .create_record(&world.zone, &txt(&challenge, "\"v\""))
+        .create_record(&fixture.zone, &txt(&challenge, "\"v\""))
         .unwrap();
     let filter = Filter {
         name: Some(&challenge),
         kind: Some("TXT"),
     };
-    let listed = client.list_records(&world.zone, filter).unwrap();
+    let listed = client.list_records(&fixture.zone, filter).unwrap();
     assert_eq!(listed, std::slice::from_ref(&record));
     assert_eq!(
         (
@@ -148,28 +148,28 @@ fn every_request_is_one_that_the_documentation_knows() {
         comment: None,
     };
     let made = client
-        .replace_records(&world.zone, &listed, &[cname])
+        .replace_records(&fixture.zone, &listed, &[cname])
         .unwrap();
     let change = Change {
         ttl: Some(300),
         ..Change::default()
     };
     let changed = client
-        .change_record(&world.zone, &made[0].id, &change)
+        .change_record(&fixture.zone, &made[0].id, &change)
         .unwrap();
     assert_eq!(
         (changed.content.as_str(), changed.ttl),
         ("target.example.net", 300)
     );
-    assert!(client.delete_record(&world.zone, &made[0].id).unwrap());
+    assert!(client.delete_record(&fixture.zone, &made[0].id).unwrap());
     assert_eq!(client.verify_token(None).unwrap().status, "active");
 
     let id = &made[0].id.0;
     assert_eq!(
-        world.lines(),
+        fixture.lines(),
         [
             "GET zones?per_page=50".to_owned(),
-            format!("GET zones/{}", world.zone),
+            format!("GET zones/{}", fixture.zone),
             "POST Z/dns_records".to_owned(),
             "GET Z/dns_records?per_page=1000&type=TXT&name=_acme-challenge.acme.example".to_owned(),
             "POST Z/dns_records/batch".to_owned(),
@@ -178,8 +178,8 @@ fn every_request_is_one_that_the_documentation_knows() {
             "GET user/tokens/verify".to_owned(),
         ]
     );
-    assert!(world.sim.unexpected().is_empty());
-    let requests = world.sim.requests();
+    assert!(fixture.sim.unexpected().is_empty());
+    let requests = fixture.sim.requests();
     assert_eq!(
         requests[2].json(),
         serde_json::json!({
@@ -201,28 +201,20 @@ fn every_request_is_one_that_the_documentation_knows() {
             .header("user-agent")
             .is_some_and(|agent| agent.starts_with("dns_cf/"))
     }));
-    assert!(world.client.accepted());
+    assert!(fixture.client.accepted());
 }
 
 #[test]
 fn a_global_key_goes_out_in_its_own_two_headers() {
-    let world = world();
-    let key = world.sim.world().cloudflare.add_key("admin@acme.example");
-    let http = Http::new(
-        "dns_cf",
-        &world.sim.cloudflare_url(),
-        &network(&world.sim),
-        world.clock.clone(),
-        &Log::quiet(),
-    )
-    .unwrap();
+    let fixture = fixture();
+    let key = fixture.sim.world().cloudflare.add_key("admin@acme.example");
     let credentials = Credentials::Key {
         email: "admin@acme.example".to_owned(),
         key: Secret::new(key.as_str()),
     };
-    let client = Client::new(&http, &credentials, "key").unwrap();
-    client.zone(&world.zone).unwrap();
-    let request = &world.sim.requests()[0];
+    let client = client(&fixture.sim, &fixture.clock, &credentials);
+    client.zone(&fixture.zone).unwrap();
+    let request = &fixture.sim.requests()[0];
     assert_eq!(request.header("x-auth-email"), Some("admin@acme.example"));
     assert_eq!(request.header("x-auth-key"), Some(key.as_str()));
     assert_eq!(request.header("authorization"), None);
@@ -230,46 +222,46 @@ fn a_global_key_goes_out_in_its_own_two_headers() {
 
 #[test]
 fn a_list_of_records_is_followed_to_its_end() {
-    let world = world();
+    let fixture = fixture();
     for number in 0..2100 {
-        world
+        fixture
             .sim
             .world()
             .cloudflare
             .add_record(ZONE, "TXT", &format!("n{number}"), "v");
     }
-    let all = world
+    let all = fixture
         .client
-        .list_records(&world.zone, Filter::default())
+        .list_records(&fixture.zone, Filter::default())
         .unwrap();
     assert_eq!(all.len(), 2100);
-    assert_eq!(world.sim.requests().len(), 3);
+    assert_eq!(fixture.sim.requests().len(), 3);
 }
 
 #[test]
 fn a_zone_beyond_the_first_page_is_asked_for_by_name() {
-    let world = world();
+    let fixture = fixture();
     for number in 0..200 {
-        world
+        fixture
             .sim
             .world()
             .cloudflare
             .add_zone(&format!("zone{number:03}.example"));
     }
-    let found = world
+    let found = fixture
         .client
         .find_zone(&name("www.zone199.example"), None)
         .unwrap();
     assert!(matches!(found, Search::Found(zone) if zone.name == "zone199.example"));
     assert_eq!(
-        world.lines(),
+        fixture.lines(),
         [
             "GET zones?per_page=50",
             "GET zones?per_page=50&name=www.zone199.example",
             "GET zones?per_page=50&name=zone199.example"
         ]
     );
-    let found = world
+    let found = fixture
         .client
         .find_zone(&name("www.elsewhere.example"), None)
         .unwrap();
@@ -284,21 +276,21 @@ fn a_zone_beyond_the_first_page_is_asked_for_by_name() {
 
 #[test]
 fn a_deleted_record_is_told_from_one_that_was_gone() {
-    let world = world();
+    let fixture = fixture();
     let gone = RecordId("0".repeat(32));
-    assert!(!world.client.delete_record(&world.zone, &gone).unwrap());
+    assert!(!fixture.client.delete_record(&fixture.zone, &gone).unwrap());
 }
 
 #[test]
 fn a_refusal_keeps_status_code_and_message_and_says_whose_credentials_they_were() {
-    let world = world_with(Token {
+    let fixture = fixture_with(Token {
         dns_edit: Reach::None,
         ..Token::default()
     });
     let challenge = name("_acme-challenge.acme.example");
-    let err = world
+    let err = fixture
         .client
-        .create_record(&world.zone, &txt(&challenge, "v"))
+        .create_record(&fixture.zone, &txt(&challenge, "v"))
         .unwrap_err();
     let said = err.remote().unwrap();
     assert_eq!(
@@ -310,12 +302,12 @@ fn a_refusal_keeps_status_code_and_message_and_says_whose_credentials_they_were(
         err.advice().unwrap().contains("API token of the test"),
         "{err:?}"
     );
-    assert!(!world.client.accepted());
+    assert!(!fixture.client.accepted());
 }
 
 #[test]
 fn refusals_that_lack_half_of_the_envelope_are_understood() {
-    let world = world();
+    let fixture = fixture();
     let cases = [
         (
             400,
@@ -365,28 +357,28 @@ fn refusals_that_lack_half_of_the_envelope_are_understood() {
         (301, "", Kind::Refused, "301"),
     ];
     for (status, body, kind, text) in cases {
-        world.answer("/client/v4/zones/*", status, body);
-        let err = world.client.zone(&world.zone).unwrap_err();
+        fixture.answer("/client/v4/zones/*", status, body);
+        let err = fixture.client.zone(&fixture.zone).unwrap_err();
         assert_eq!(err.kind(), kind, "{body}");
         assert!(err.to_string().contains(text), "{err}");
     }
-    world.answer("/client/v4/zones/*", 200, "");
+    fixture.answer("/client/v4/zones/*", 200, "");
     assert!(
-        world
+        fixture
             .client
-            .delete_record(&world.zone, &RecordId("1".into()))
+            .delete_record(&fixture.zone, &RecordId("1".into()))
             .unwrap()
     );
 }
 
 #[test]
 fn a_write_whose_answer_cannot_be_read_has_an_unknown_effect_and_a_refused_one_has_none() {
-    let world = world();
+    let fixture = fixture();
     let challenge = name("_acme-challenge.acme.example");
     let create = || {
-        world
+        fixture
             .client
-            .create_record(&world.zone, &txt(&challenge, "v"))
+            .create_record(&fixture.zone, &txt(&challenge, "v"))
             .unwrap_err()
     };
     for action in [
@@ -395,12 +387,12 @@ fn a_write_whose_answer_cannot_be_read_has_an_unknown_effect_and_a_refused_one_h
         Action::Truncate { bytes: 9 },
         Action::Html { status: 502 },
     ] {
-        world
+        fixture
             .sim
             .faults()
             .add(Fault::on("POST", "*", action.clone()));
         assert!(create().effect_unknown(), "{action:?}");
-        world
+        fixture
             .sim
             .world()
             .cloudflare
@@ -409,7 +401,7 @@ fn a_write_whose_answer_cannot_be_read_has_an_unknown_effect_and_a_refused_one_h
             .records
             .clear();
     }
-    world.answer(
+    fixture.answer(
         "*",
         400,
         r#"{"success":false,"errors":[{"code":9000,"message":"x"}]}"#,
@@ -419,25 +411,25 @@ fn a_write_whose_answer_cannot_be_read_has_an_unknown_effect_and_a_refused_one_h
 
 #[test]
 fn the_rate_limit_is_kept_before_it_is_exceeded() {
-    let world = world();
-    world.sim.world().cloudflare.switches.rate_limit = Some(RateLimit {
+    let fixture = fixture();
+    fixture.sim.world().cloudflare.switches.rate_limit = Some(RateLimit {
         quota: 3,
         window_s: 120,
     });
     for _ in 0..3 {
-        world.client.zone(&world.zone).unwrap();
+        fixture.client.zone(&fixture.zone).unwrap();
     }
-    assert_eq!(world.clock.elapsed(), Duration::ZERO);
+    assert_eq!(fixture.clock.elapsed(), Duration::ZERO);
     // The simulator keeps time of its own.
-    world.sim.advance(Duration::from_secs(121));
-    world.client.zone(&world.zone).unwrap();
+    fixture.sim.advance(Duration::from_secs(121));
+    fixture.client.zone(&fixture.zone).unwrap();
     assert!(
-        world.clock.elapsed() >= Duration::from_secs(100),
+        fixture.clock.elapsed() >= Duration::from_secs(100),
         "{:?}",
-        world.clock.elapsed()
+        fixture.clock.elapsed()
     );
     assert!(
-        world
+        fixture
             .sim
             .requests()
             .iter()
@@ -447,8 +439,8 @@ fn the_rate_limit_is_kept_before_it_is_exceeded() {
 
 #[test]
 fn an_account_owned_token_is_verified_at_its_account_only() {
-    let world = world();
-    let account = world
+    let fixture = fixture();
+    let account = fixture
         .sim
         .world()
         .cloudflare
@@ -457,19 +449,12 @@ fn an_account_owned_token_is_verified_at_its_account_only() {
         .account
         .id
         .clone();
-    let token = world.sim.world().cloudflare.insert_token(Token {
+    let token = fixture.sim.world().cloudflare.insert_token(Token {
         account: Some(account.clone()),
         ..Token::default()
     });
-    let http = Http::new(
-        "dns_cf",
-        &world.sim.cloudflare_url(),
-        &network(&world.sim),
-        world.clock.clone(),
-        &Log::quiet(),
-    )
-    .unwrap();
-    let client = Client::new(&http, &Credentials::Token(Secret::new(token)), "token").unwrap();
+    let credentials = Credentials::Token(Secret::new(token));
+    let client = client(&fixture.sim, &fixture.clock, &credentials);
     assert_eq!(
         client.verify_token(None).unwrap_err().kind(),
         Kind::Credentials

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -92,6 +92,32 @@ impl Place {
             // Some shells prefer a crontab of their own to one on PATH: the real table would be changed.
             .env("CRONTAB", self.path("tools/crontab"));
         Ran::of(command)
+    }
+
+    /// The installer run by a user who is not the superuser, who may write anywhere.
+    fn install_as_somebody_else(&self, arguments: &[&str]) -> Ran {
+        // From where that user can read it.
+        let copy = self.path("scripts");
+        let copied = Command::new("cp")
+            .arg("-R")
+            .arg(scripts())
+            .arg(&copy)
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        fs::set_permissions(self.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = Command::new(if is_superuser() { "setpriv" } else { "env" });
+        if is_superuser() {
+            command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}")]);
+            command.arg("--clear-groups");
+        }
+        command
+            .arg("sh")
+            .arg(copy.join("install.sh"))
+            .args(["--home", text(&self.home), "--bin-dir", text(&self.bin())])
+            .args(["--from", text(&self.path("built"))])
+            .args(arguments);
+        self.run(&mut command)
     }
 
     /// Every file of the home with its mode and content.
@@ -203,6 +229,13 @@ fn text(path: &Path) -> &str {
 fn write(path: &Path, content: &str, mode: u32) {
     fs::write(path, content).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A user id that owns nothing.
+const NOBODY: u32 = 65534;
+
+fn is_superuser() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
 }
 
 fn on_path(name: &str) -> PathBuf {
@@ -512,7 +545,7 @@ macro_rules! under_shell {
     (@test $needed:literal, $shell:tt, $($rule:ident),+) => {
         $(
             #[test]
-            #[ignore = concat!("needs ", $needed, "; with it: cargo test -p simulator --test scripts -- --ignored ", $needed)]
+            #[ignore = concat!("needs ", $needed, "; with it: cargo test -p tests --test e2e_scripts -- --ignored ", $needed)]
             fn $rule() {
                 super::$rule(&$shell);
             }
@@ -744,12 +777,15 @@ fn a_foreign_file_with_the_name_of_a_shim_is_neither_replaced_nor_deleted() {
 
     place
         .install(&[])
-        .refused_with("is not from here: move it away");
+        .refused_with("was not installed by this script: move it out of the way");
     assert_eq!(place.snapshot(), before);
     assert!(!place.bin().exists());
 
     let ran = place.install(&["--uninstall"]).succeeds();
-    assert!(ran.stdout.contains("it is not from here"), "{ran:?}");
+    assert!(
+        ran.stdout.contains("it was not installed by this script"),
+        "{ran:?}"
+    );
     assert_eq!(place.snapshot(), before);
 }
 
@@ -761,7 +797,9 @@ fn a_foreign_program_with_the_name_of_an_executable_is_neither_replaced_nor_dele
     write(&foreign, "#!/bin/sh\necho mine\n", 0o755);
     let before = place.snapshot();
 
-    place.install(&[]).refused_with("is not from here");
+    place
+        .install(&[])
+        .refused_with("was not installed by this script");
     place.install(&["--uninstall"]).succeeds();
 
     assert_eq!(place.snapshot(), before);
@@ -836,34 +874,14 @@ fn an_acme_sh_on_path_serves_a_home_without_one() {
 #[test]
 fn a_home_that_cannot_be_written_is_refused_before_anything_changes() {
     let place = Place::new();
-    // The superuser may write anywhere, so the installer runs as somebody else, from where that one can read it.
-    let copy = place.path("scripts");
-    assert!(
-        Command::new("cp")
-            .arg("-R")
-            .arg(scripts())
-            .arg(&copy)
-            .status()
-            .unwrap()
-            .success()
-    );
-    fs::set_permissions(place.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     for folder in ["dnsapi", "deploy", ""] {
         fs::set_permissions(place.home.join(folder), fs::Permissions::from_mode(0o555)).unwrap();
     }
     let before = place.snapshot();
-    let superuser = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    let mut command = Command::new(if superuser { "setpriv" } else { "env" });
-    if superuser {
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    }
-    command
-        .arg("sh")
-        .arg(copy.join("install.sh"))
-        .args(["--home", text(&place.home), "--bin-dir", text(&place.bin())])
-        .args(["--from", text(&place.path("built"))]);
 
-    place.run(&mut command).refused_with("is not writable");
+    place
+        .install_as_somebody_else(&[])
+        .refused_with("is not writable");
 
     assert_eq!(place.snapshot(), before);
     assert!(!place.bin().exists());
@@ -1236,6 +1254,30 @@ fn uninstalling_from_one_home_keeps_the_executables_that_another_uses() {
 }
 
 #[test]
+fn a_home_that_cannot_be_looked_into_keeps_its_executables() {
+    let place = Place::new();
+    let private = place.path("private");
+    make_home(&private.join("acme"));
+    place.install_into(&private.join("acme"), &[]).succeeds();
+    place.install(&[]).succeeds();
+    if is_superuser() {
+        for path in place.snapshot().into_keys().chain([place.bin()]) {
+            chown(path, Some(NOBODY), None).unwrap();
+        }
+    }
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o000)).unwrap();
+
+    let ran = place.install_as_somebody_else(&["--uninstall"]);
+
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o755)).unwrap();
+    ran.succeeds();
+    for (program, shim) in PROGRAMS.into_iter().zip(SHIMS) {
+        assert!(!place.home.join(shim).exists(), "{shim}");
+        assert!(place.bin().join(program).is_file(), "{program}");
+    }
+}
+
+#[test]
 fn a_home_that_is_gone_keeps_no_executable() {
     let place = Place::new();
     let other = place.path("other");
@@ -1302,7 +1344,7 @@ fn a_crontab_that_cannot_be_read_is_not_overwritten() {
 #[test]
 fn every_script_explains_itself_and_refuses_what_it_does_not_know() {
     let place = Place::new();
-    for script in ["install.sh", "demo.sh", "test.sh"] {
+    for script in ["install.sh", "demo.sh", "test.sh", "bench.sh", "release.sh"] {
         let help = place
             .run(Command::new(scripts().join(script)).arg("--help"))
             .succeeds();
@@ -1379,6 +1421,72 @@ fn the_demonstration_names_what_it_lacks_where_it_may_not_install() {
     demonstrate_on(&place, &[]).refused_with("install it with the package manager of this system");
 }
 
+/// Runs `test.sh --quick` where `cargo` is a stand-in that fails at `failing`, and only standard tools are beside it.
+/// Also returns what cargo was asked for.
+fn check_quickly(failing: &str) -> (Ran, Vec<String>) {
+    let place = bare_machine("0");
+    let tools = place.path("tools");
+    for name in ["awk", "date", "sed", "tee"] {
+        symlink(on_path(name), tools.join(name)).unwrap();
+    }
+    let asked = place.path("cargo-asked");
+    let cargo = format!(
+        "#!/bin/sh\necho \"$*\" >>'{}'\ncase $* in *--version) exit ;; {failing}*) exit 1 ;; \
+         test*) echo 'test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out' ;; esac\n",
+        text(&asked)
+    );
+    write(&tools.join("cargo"), &cargo, 0o755);
+    let ran = Ran::of(
+        Command::new("/bin/sh")
+            .arg(scripts().join("test.sh"))
+            .arg("--quick")
+            .env_clear()
+            .env("PATH", &tools)
+            .env("HOME", place.path("user")),
+    );
+    assert!(!place.path("asked").exists(), "packages were installed");
+    (ran, lines(&asked))
+}
+
+#[test]
+fn quick_checks_are_formatting_lints_and_unit_tests_and_name_what_was_left_out() {
+    let (ran, asked) = check_quickly("nothing");
+    let ran = ran.succeeds();
+    assert!(
+        ran.stdout.ends_with("5 passed, 0 failed, 3 skipped\n"),
+        "{ran:?}"
+    );
+    let (_, not_run) = ran.stdout.split_once("NOT RUN:").unwrap();
+    for what in ["shellcheck", "shfmt", "end-to-end tests"] {
+        assert!(not_run.contains(what), "{what}: {not_run}");
+    }
+    for command in ["fmt --all --check", "clippy --workspace --all-targets"] {
+        assert!(
+            asked.iter().any(|line| line.starts_with(command)),
+            "{asked:?}"
+        );
+    }
+    let tests: Vec<_> = asked
+        .iter()
+        .filter(|line| line.starts_with("test"))
+        .collect();
+    assert_eq!(tests.len(), 1, "{asked:?}");
+    assert!(tests[0].ends_with("--lib --bins"), "{asked:?}");
+}
+
+#[test]
+fn a_check_that_fails_fails_the_run_and_is_named() {
+    for (failing, named) in [
+        ("fmt", "FAILED:\n  Formatting\n"),
+        ("clippy", "FAILED:\n  Clippy\n"),
+        ("test", "FAILED:\n  cargo test (see above)\n"),
+    ] {
+        let (ran, _) = check_quickly(failing);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stdout.contains(named), "{ran:?}");
+    }
+}
+
 /// The README's first command. It builds with the caller's own cargo and target folder.
 fn demonstrate(arguments: &[&str]) -> Ran {
     let mut command = Command::new(scripts().join("demo.sh"));
@@ -1396,7 +1504,7 @@ fn demonstrate(arguments: &[&str]) -> Ran {
 
 mod needs_openssl {
     #[test]
-    #[ignore = "needs openssl; with it: cargo test -p simulator --test scripts -- --ignored needs_openssl"]
+    #[ignore = "needs openssl; with it: cargo test -p tests --test e2e_scripts -- --ignored needs_openssl"]
     fn the_demonstration_works_without_acme_sh_and_says_so() {
         let ran = super::demonstrate(&["--direct"]);
         assert!(ran.stdout.contains("WITHOUT acme.sh"), "{ran:?}");
@@ -1439,7 +1547,7 @@ mod needs_acme_sh {
     }
 
     #[test]
-    #[ignore = "needs acme.sh; with it: ACME_SH=… cargo test -p simulator --test scripts -- --ignored acme_sh"]
+    #[ignore = "needs acme.sh; with it: ACME_SH=… cargo test -p tests --test e2e_scripts -- --ignored acme_sh"]
     fn acme_sh_finds_the_shims_before_its_own_hooks_even_after_an_upgrade() {
         let place = Place::new();
         install_acme_sh(&place);
@@ -1466,7 +1574,7 @@ mod needs_acme_sh {
     }
 
     #[test]
-    #[ignore = "needs acme.sh; with it: ACME_SH=… cargo test -p simulator --test scripts -- --ignored acme_sh"]
+    #[ignore = "needs acme.sh; with it: ACME_SH=… cargo test -p tests --test e2e_scripts -- --ignored acme_sh"]
     fn the_config_home_that_acme_sh_was_installed_with_is_found() {
         let place = Place::new();
         let table = place.with_crontab("");
@@ -1493,7 +1601,7 @@ mod needs_acme_sh {
 
     mod needs_pebble {
         #[test]
-        #[ignore = "needs acme.sh and pebble; with them: cargo test -p simulator --test scripts -- --ignored needs_pebble"]
+        #[ignore = "needs acme.sh and pebble; with them: cargo test -p tests --test e2e_scripts -- --ignored needs_pebble"]
         fn the_demonstration_issues_deploys_and_renews() {
             let ran = super::super::demonstrate(&[]);
             assert!(!ran.stdout.contains("WITHOUT acme.sh"), "{ran:?}");

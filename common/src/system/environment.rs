@@ -2,36 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
-use std::sync::{LazyLock, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use crate::secret;
 
 /// acme.sh keeps settings under names with this prefix, and *sources* the files they stand in.
 const SAVED: &str = "SAVED_";
 
-/// Variables that hold secrets of ours. No child program needs them.
-const SECRET_VARIABLES: [&str; 16] = [
-    "CF_Token",
-    "CF_Zone_Token",
-    "CF_Key",
-    "SAVED_CF_Token",
-    "SAVED_CF_Key",
-    "CH2_CLIENT_SECRET",
-    "CH2_KEY_PASSPHRASE",
-    "ANYPOINT_CLIENT_SECRET",
-    "ANYPOINT_BEARER",
-    "ANYPOINT_PASSWORD",
-    "FLEX_CLIENT_SECRET",
-    "FLEX_PASSWORD",
-    "SAVED_FLEX_CLIENT_SECRET",
-    "SAVED_FLEX_PASSWORD",
-    "SAVED_CH2_CLIENT_SECRET",
-    "BASIC_AUTH_PASSWORD",
-];
-
 /// The names of the variables that no child program gets.
-static WITHHELD: LazyLock<RwLock<BTreeSet<String>>> =
-    LazyLock::new(|| RwLock::new(SECRET_VARIABLES.map(str::to_owned).into()));
+static WITHHELD: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
 
 /// Keeps these variables from every child program that is started from now on.
 pub fn keep_from_children<N: Into<String>>(names: impl IntoIterator<Item = N>) {

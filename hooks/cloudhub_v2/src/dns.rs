@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use common::cli::exit::Outcome;
 use common::error::{Error, Result};
 use common::log::{Output, Report};
-use common::net::dns::{Kind, Resolver};
+use common::net::dns::Resolver;
 use common::settings::Settings;
 use common::system::environment::Env;
 use serde::Serialize;
@@ -135,13 +135,10 @@ enum Now {
 impl Now {
     /// Asked once, whatever the number of targets: silence takes its time.
     fn ask(resolver: &Resolver, domain: &str) -> Self {
-        match resolver.lookup(domain, Kind::Cname) {
+        match resolver.alias(domain) {
             Err(err) => return Self::Silence(err.to_string()),
-            Ok(answer) => {
-                if let Some(alias) = answer.alias() {
-                    return Self::Alias(canonical(alias));
-                }
-            }
+            Ok(Some(alias)) => return Self::Alias(canonical(&alias)),
+            Ok(None) => {}
         }
         // A zone's apex takes no CNAME: there, and behind a proxy, only addresses are seen.
         match resolver.addresses(domain) {

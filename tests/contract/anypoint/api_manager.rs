@@ -3,10 +3,10 @@
 
 mod needs_openapi {
     use fixtures::Bench;
-    use serde_json::{Value, json};
-    use simulator::{Entry, seed};
+    use serde_json::json;
+    use simulator::Entry;
 
-    use crate::openapi::Description;
+    use crate::openapi::{Description, below};
 
     const API_MANAGER: &str = "/apimanager/api/v1";
     const POLICIES: &str = "/paths/~1organizations~1{organizationId}~1environments~1{environmentId}~1apis~1{environmentApiId}~1policies";
@@ -32,15 +32,7 @@ mod needs_openapi {
 
     /// A world in which the program has used every call that it knows.
     fn used() -> Bench {
-        let mut bench = Bench::demo();
-        bench
-            .set("ORGANIZATION_ID", seed::ORGANIZATION_ID)
-            .set("ENVIRONMENT_ID", "Sandbox")
-            .set("ANYPOINT_CLIENT_ID", seed::CLIENT_ID)
-            .set_secret("ANYPOINT_CLIENT_SECRET", seed::CLIENT_SECRET)
-            .set("API_INSTANCE_ID", seed::API_INSTANCE_ID.to_string())
-            .set("BASIC_AUTH_USERNAME", "svc")
-            .set_secret("BASIC_AUTH_PASSWORD", "canary-contract-5e1f");
+        let bench = Bench::with_api("canary-contract-5e1f");
         for args in [
             &["create-api", "Stock API", "--label", "prod"][..],
             &["create-api", "Stock API", "--gateway", "flex"],
@@ -57,31 +49,6 @@ mod needs_openapi {
             bench.run("basic-auth-policy", args).code(0);
         }
         bench
-    }
-
-    fn faults(description: &Description, entries: &[&Entry]) -> Vec<String> {
-        entries
-            .iter()
-            .flat_map(|entry| {
-                let body = if entry.body.is_empty() {
-                    Value::Null
-                } else {
-                    entry.json()
-                };
-                let pairs = entry.query.split('&').filter(|pair| !pair.is_empty());
-                let names: Vec<String> = pairs
-                    .map(|pair| pair.split('=').next().unwrap_or_default().to_owned())
-                    .collect();
-                description.request_faults(&entry.method, &entry.path, &names, &body)
-            })
-            .collect()
-    }
-
-    fn below<'a>(entries: &'a [Entry], part: &str) -> Vec<&'a Entry> {
-        entries
-            .iter()
-            .filter(|entry| entry.path.contains(part))
-            .collect()
     }
 
     #[test]
@@ -101,14 +68,14 @@ mod needs_openapi {
                 "{method}"
             );
         }
-        assert_eq!(faults(&official(), &of_apis), none);
+        assert_eq!(official().faults(&of_apis), none);
 
         let templates = below(&entries, "/exchange-policy-templates");
         let portal = Description::read("official/api-portal-xapi/api.yaml", "");
         assert!(!templates.is_empty() && !automated.is_empty());
-        assert_eq!(faults(&portal, &templates), none);
+        assert_eq!(portal.faults(&templates), none);
         let community = Description::read("community/apim_policy.yaml", "/apimanager");
-        assert_eq!(faults(&community, &automated), none);
+        assert_eq!(community.faults(&automated), none);
 
         let deployments = below(&entries, "/deployments");
         assert!(deployments.iter().any(|entry| entry.method == "PATCH"));
@@ -119,9 +86,9 @@ mod needs_openapi {
             .partition(|entry| entry.path.ends_with("/deployments"));
         let official_applications =
             Description::read("official/amc-application-manager.yaml", base);
-        assert_eq!(faults(&official_applications, &single), none);
+        assert_eq!(official_applications.faults(&single), none);
         let community = Description::read("community/application_manager_v2.yaml", base);
-        assert_eq!(faults(&community, &lists), none);
+        assert_eq!(community.faults(&lists), none);
 
         // That a fault would be found.
         let create = of_apis.iter().find(|entry| entry.method == "POST").unwrap();
@@ -131,7 +98,7 @@ mod needs_openapi {
             body: body.to_string(),
             ..(*create).clone()
         };
-        assert_ne!(faults(&official(), &[&faulty]), none);
+        assert_ne!(official().faults(&[&faulty]), none);
     }
 
     #[test]

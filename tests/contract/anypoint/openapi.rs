@@ -1,9 +1,11 @@
 //! Published API descriptions (OpenAPI 3.0), and bodies held against them.
 
+use std::borrow::Borrow;
 use std::path::PathBuf;
 
 use jsonschema::Draft;
 use serde_json::{Map, Value, json};
+use simulator::Entry;
 
 /// A description with the path that its own paths begin at.
 pub(crate) struct Description {
@@ -57,8 +59,28 @@ impl Description {
         assert_eq!(before, None, "{}: {pointer}/{key} is there now", self.file);
     }
 
+    /// What is wrong with these requests.
+    pub(crate) fn faults<E: Borrow<Entry>>(&self, entries: &[E]) -> Vec<String> {
+        entries
+            .iter()
+            .map(Borrow::borrow)
+            .flat_map(|entry: &Entry| {
+                let body = if entry.body.is_empty() {
+                    Value::Null
+                } else {
+                    entry.json()
+                };
+                let pairs = entry.query.split('&').filter(|pair| !pair.is_empty());
+                let names: Vec<String> = pairs
+                    .map(|pair| pair.split('=').next().unwrap_or_default().to_owned())
+                    .collect();
+                self.request_faults(&entry.method, &entry.path, &names, &body)
+            })
+            .collect()
+    }
+
     /// What is wrong with a request: path, method, query parameters, body.
-    pub(crate) fn request_faults(
+    fn request_faults(
         &self,
         method: &str,
         path: &str,
@@ -156,6 +178,14 @@ impl Description {
             })
             .collect()
     }
+}
+
+/// The requests whose path holds `part`.
+pub(crate) fn below<'a>(entries: &'a [Entry], part: &str) -> Vec<&'a Entry> {
+    entries
+        .iter()
+        .filter(|entry| entry.path.contains(part))
+        .collect()
 }
 
 fn fits(template: &str, path: &str) -> bool {

@@ -4,7 +4,7 @@
 //! corrected here, each with the reason, so that everything else in them counts.
 
 mod needs_openapi {
-    use crate::openapi::Description;
+    use crate::openapi::{Description, below};
     use fixtures::Bench;
     use serde_json::{Value, json};
     use simulator::pki::Validity;
@@ -108,41 +108,12 @@ mod needs_openapi {
         bench
     }
 
-    fn is_json(entry: &Entry) -> bool {
-        !entry.body.is_empty()
-    }
-
-    fn parameters(entry: &Entry) -> Vec<String> {
-        let pairs = entry.query.split('&').filter(|pair| !pair.is_empty());
-        pairs
-            .map(|pair| pair.split('=').next().unwrap_or_default().to_owned())
-            .collect()
-    }
-
-    fn request_faults(description: &Description, entries: &[Entry]) -> Vec<String> {
-        entries
-            .iter()
-            .flat_map(|entry| {
-                let body = if is_json(entry) {
-                    entry.json()
-                } else {
-                    Value::Null
-                };
-                description.request_faults(&entry.method, &entry.path, &parameters(entry), &body)
-            })
-            .collect()
-    }
-
-    fn below<'a>(entries: &'a [Entry], part: &str) -> Vec<Entry> {
-        let wanted = |entry: &&'a Entry| entry.path.contains(part);
-        entries.iter().filter(wanted).cloned().collect()
-    }
-
     #[test]
     #[ignore = "needs ANYPOINT_OPENAPI_DIR"]
     fn requests_are_as_the_vendor_describes_them() {
         let bench = used();
-        let mut entries = below(&bench.sim.requests(), BASE);
+        let mut entries = bench.sim.requests();
+        entries.retain(|entry| entry.path.contains(BASE));
         assert!(entries.iter().any(|entry| entry.method == "PATCH") && entries.len() > 10);
         // A trust store is described as an object, and that it is a list by the community: one of the two is wrong,
         // and the program tries both. Here it counts as the object.
@@ -153,7 +124,7 @@ mod needs_openapi {
                 entry.body = body.to_string();
             }
         }
-        assert_eq!(request_faults(&official(), &entries), Vec::<String>::new());
+        assert_eq!(official().faults(&entries), Vec::<String>::new());
 
         // That a fault would be found.
         let create = entries.iter().find(|entry| entry.method == "POST").unwrap();
@@ -168,11 +139,7 @@ mod needs_openapi {
                 body: body.to_string(),
                 ..create.clone()
             };
-            assert_ne!(
-                request_faults(&official(), &[faulty]),
-                Vec::<String>::new(),
-                "{at}"
-            );
+            assert_ne!(official().faults(&[faulty]), Vec::<String>::new(), "{at}");
         }
     }
 
@@ -183,20 +150,20 @@ mod needs_openapi {
         let entries = bench.sim.requests();
         let contexts = community("community/private_space_tlscontext.yaml");
         assert_eq!(
-            request_faults(&contexts, &below(&entries, "/tlsContexts")),
+            contexts.faults(&below(&entries, "/tlsContexts")),
             Vec::<String>::new()
         );
         let spaces = community("community/private_space.yaml");
-        let of_spaces: Vec<Entry> = below(&entries, "/privatespaces")
+        let of_spaces: Vec<&Entry> = below(&entries, "/privatespaces")
             .into_iter()
             .filter(|entry| !entry.path.contains("/tlsContexts"))
             .collect();
         assert!(of_spaces.len() >= 2);
-        assert_eq!(request_faults(&spaces, &of_spaces), Vec::<String>::new());
+        assert_eq!(spaces.faults(&of_spaces), Vec::<String>::new());
         let login = Description::read("community/authorization.yaml", "/accounts");
         let tokens = below(&entries, "/oauth2/token");
         assert!(!tokens.is_empty());
-        assert_eq!(request_faults(&login, &tokens), Vec::<String>::new());
+        assert_eq!(login.faults(&tokens), Vec::<String>::new());
     }
 
     /// Sends a request to the simulator as an app that may do everything.
@@ -209,15 +176,7 @@ mod needs_openapi {
         fn new() -> Self {
             let bench = used();
             let ca = std::fs::read(bench.sim.ca_pem_path()).unwrap();
-            let token = bench
-                .sim
-                .world()
-                .anypoint
-                .bearers
-                .keys()
-                .next()
-                .unwrap()
-                .clone();
+            let token = bench.bearer();
             let mut headers = reqwest::header::HeaderMap::new();
             headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
             let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
@@ -263,8 +222,8 @@ mod needs_openapi {
             seed::ORGANIZATION_ID
         );
         let contexts = format!("{spaces}/{}/tlsContexts", seed::PRIVATE_SPACE_ID);
-        let sent = below(&platform.bench.sim.requests(), "/tlsContexts");
-        let mut create = sent
+        let sent = platform.bench.sim.requests();
+        let mut create = below(&sent, "/tlsContexts")
             .iter()
             .find(|entry| entry.method == "POST")
             .unwrap()

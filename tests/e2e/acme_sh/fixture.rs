@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use common::cert::Certificate;
-use fixtures::{AcmeSh, Finished};
+use fixtures::{AcmeSh, Finished, store};
 use simulator::anypoint::{ConnectedApp, Grant};
 use simulator::pki::Validity;
 use simulator::{Seed, Sim, SimConfig, seed};
@@ -135,15 +135,7 @@ impl Fixture {
         let authority = self.sim.world().authority.intermediate("CA").unwrap();
         let leaf = authority.leaf(&[domain], Validity::default()).unwrap();
         let folder = self.acme.home().join(format!("{domain}_ecc"));
-        fs::create_dir_all(&folder).unwrap();
-        for (name, content) in [
-            (format!("{domain}.cer"), leaf.cert_pem.clone()),
-            (format!("{domain}.key"), leaf.key_pem.clone()),
-            ("ca.cer".to_owned(), leaf.chain_pem.clone()),
-            ("fullchain.cer".to_owned(), leaf.fullchain_pem()),
-        ] {
-            fs::write(folder.join(name), content).unwrap();
-        }
+        store(&folder, domain, &leaf);
         let _ = fs::remove_file(self.acme.domain_conf(domain));
         for (key, value) in [("Le_Domain", domain), ("Le_Keylength", "ec-256")] {
             self.in_domain(domain, &["_savedomainconf", key, value]);

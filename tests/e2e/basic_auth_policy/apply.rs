@@ -10,8 +10,8 @@ use simulator::faults::Action;
 use simulator::seed::{API_INSTANCE_ID, SANDBOX_ID};
 
 use crate::fixture::{
-    OTHER, PASSWORD, POLICIES, bench, connected, mode, password_of, policies, run, the_policy,
-    writes,
+    OTHER, PASSWORD, POLICIES, add_template, bench, change_api, connected, mode, password_of,
+    policies, run, switch, the_policy, writes,
 };
 
 #[test]
@@ -23,16 +23,13 @@ fn apply_creates_the_policy_with_the_latest_published_version() {
         ("2.0.0-rc.1", "published"),
         ("2.0.0", "development"),
     ] {
-        bench
-            .sim
-            .world()
-            .anypoint
-            .api_manager
-            .templates
-            .push(Template {
+        add_template(
+            &bench,
+            Template {
                 status: status.to_owned(),
                 ..Template::new(BASIC, version)
-            });
+            },
+        );
     }
     run(&bench, &["apply"])
         .code(0)
@@ -60,14 +57,11 @@ fn apply_a_second_time_changes_nothing_in_any_form_of_the_list_and_of_the_passwo
         ] {
             for technology in ["mule4", "flexGateway"] {
                 let bench = bench();
-                {
-                    let mut world = bench.sim.world();
-                    let switches = &mut world.anypoint.switches.api_manager;
-                    switches.list_form = list_form;
-                    switches.password = password;
-                    let api = world.anypoint.api_manager.instance_mut(API_INSTANCE_ID);
-                    technology.clone_into(&mut api.unwrap().technology);
-                }
+                switch(&bench, |switches| {
+                    switches.api_manager.list_form = list_form;
+                    switches.api_manager.password = password;
+                });
+                change_api(&bench, |api| technology.clone_into(&mut api.technology));
                 run(&bench, &["apply"]).code(0).prints("applied");
                 run(&bench, &["apply"]).code(0).prints("is up to date");
                 assert_eq!(
@@ -120,7 +114,7 @@ fn an_applied_version_is_not_taken_back_unless_named() {
         status: "development".to_owned(),
         ..Template::new(BASIC, "1.4.0")
     };
-    bench.sim.world().anypoint.api_manager.templates.push(newer);
+    add_template(&bench, newer);
     run(&bench, &["apply", "--policy-version", "1.4.0"]).code(0);
     run(&bench, &["apply"]).code(0).prints("is up to date");
     run(&bench, &["apply", "--policy-version", "1.3.1"])
@@ -136,19 +130,11 @@ fn a_version_without_an_implementation_for_the_runtime_is_passed_over() {
         listed_without_implementation: true,
         ..Template::new(BASIC, "1.4.0")
     };
-    bench
-        .sim
-        .world()
-        .anypoint
-        .api_manager
-        .templates
-        .push(mule_only);
-    {
-        let mut world = bench.sim.world();
-        let api = world.anypoint.api_manager.instance_mut(API_INSTANCE_ID);
-        "flexGateway".clone_into(&mut api.unwrap().technology);
-        world.anypoint.switches.api_manager.template_version_field = true;
-    }
+    add_template(&bench, mule_only);
+    change_api(&bench, |api| "flexGateway".clone_into(&mut api.technology));
+    switch(&bench, |switches| {
+        switches.api_manager.template_version_field = true;
+    });
     run(&bench, &["apply"]).code(0).prints("1.3.2");
     run(&bench, &["apply"]).code(0).prints("is up to date");
     run(&bench, &["apply", "--policy-version", "1.4.0"])
@@ -315,7 +301,7 @@ fn an_instance_that_no_gateway_tracks_gets_the_policy_and_a_warning() {
 fn a_lost_answer_never_applies_the_policy_twice() {
     for action in [Action::LostAnswer, Action::Html { status: 502 }] {
         let bench = bench();
-        bench.sim.faults().add(Fault::on("POST", POLICIES, action));
+        bench.fault(Fault::on("POST", POLICIES, action));
         run(&bench, &["apply"]).code(0);
         assert_eq!(password_of(&the_policy(&bench)), PASSWORD);
         run(&bench, &["apply"]).code(0).prints("is up to date");
@@ -325,10 +311,7 @@ fn a_lost_answer_never_applies_the_policy_twice() {
 #[test]
 fn an_empty_answer_to_a_write_is_a_success_when_the_platform_lists_it() {
     let bench = bench();
-    bench
-        .sim
-        .faults()
-        .add(Fault::on("POST", POLICIES, Action::LostBody));
+    bench.fault(Fault::on("POST", POLICIES, Action::LostBody));
     run(&bench, &["apply"]).code(0);
     assert_eq!(policies(&bench).len(), 1);
 }
@@ -336,7 +319,7 @@ fn an_empty_answer_to_a_write_is_a_success_when_the_platform_lists_it() {
 #[test]
 fn a_policy_that_is_applied_and_not_listed_may_be_an_automated_one() {
     let bench = bench();
-    bench.sim.faults().add(
+    bench.fault(
         Fault::on(
             "POST",
             POLICIES,
@@ -358,17 +341,11 @@ fn a_policy_that_is_applied_and_not_listed_may_be_an_automated_one() {
 fn two_basic_policies_are_not_touched_until_one_is_named() {
     let bench = bench();
     run(&bench, &["apply"]).code(0);
-    {
-        let mut world = bench.sim.world();
-        let api = world
-            .anypoint
-            .api_manager
-            .instance_mut(API_INSTANCE_ID)
-            .unwrap();
+    change_api(&bench, |api| {
         let mut twin = api.policies[0].clone();
         twin.id = 9999;
         api.policies.push(twin);
-    }
+    });
     run(&bench, &["apply"])
         .code(2)
         .tells("2 Basic Authentication policies")
@@ -392,7 +369,7 @@ fn a_refusal_that_echoes_the_password_is_told_without_it() {
         headers: Vec::new(),
         body: echo,
     };
-    bench.sim.faults().add(Fault::on("POST", POLICIES, answer));
+    bench.fault(Fault::on("POST", POLICIES, answer));
     // The bench checks that the password shows nowhere.
     run(&bench, &["apply", "-vv"])
         .code(5)

@@ -3,7 +3,7 @@
 use fixtures::Bench;
 use simulator::anypoint::application_manager::{Configuration, SecureForm};
 
-use crate::fixture::{bench, run, url};
+use crate::fixture::{bench, run, switch, url};
 
 fn configuration(bench: &Bench) -> Configuration {
     let world = bench.sim.world();
@@ -23,13 +23,9 @@ fn restarts(bench: &Bench) -> u32 {
 #[test]
 fn autodiscover_connects_an_application_with_its_api() {
     let bench = bench();
-    bench
-        .sim
-        .world()
-        .anypoint
-        .switches
-        .application_manager
-        .redeploy_ms = 1500;
+    switch(&bench, |switches| {
+        switches.application_manager.redeploy_ms = 1500;
+    });
     let secret = bench.sim.world().anypoint.organizations[0].environments[0]
         .client_secret
         .clone();
@@ -119,13 +115,9 @@ fn autodiscover_never_deletes_a_protected_property() {
 #[test]
 fn autodiscover_goes_back_when_the_redeployment_fails() {
     let bench = bench();
-    bench
-        .sim
-        .world()
-        .anypoint
-        .switches
-        .application_manager
-        .failing_redeployments = 1;
+    switch(&bench, |switches| {
+        switches.application_manager.failing_redeployments = 1;
+    });
     run(&bench, &["autodiscover", "--app", "orders"])
         .code(5)
         .tells("did not start")
@@ -156,13 +148,9 @@ fn autodiscover_says_what_to_look_at_when_the_instance_does_not_become_active() 
 #[test]
 fn autodiscover_warns_when_the_platform_may_hide_protected_properties() {
     let bench = bench();
-    bench
-        .sim
-        .world()
-        .anypoint
-        .switches
-        .application_manager
-        .secure = SecureForm::Hidden;
+    switch(&bench, |switches| {
+        switches.application_manager.secure = SecureForm::Hidden;
+    });
     run(&bench, &["autodiscover", "--app", "orders"])
         .code(0)
         .tells("if it has any, they are lost");

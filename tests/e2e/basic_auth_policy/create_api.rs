@@ -65,14 +65,8 @@ fn create_api_takes_the_next_major_version_when_one_was_deleted() {
 #[test]
 fn create_api_is_not_confused_by_a_lost_answer() {
     let bench = bench();
-    bench
-        .sim
-        .faults()
-        .add(Fault::on("POST", "/apimanager/*/apis", Action::LostAnswer));
-    bench
-        .sim
-        .faults()
-        .add(Fault::on("POST", "/exchange/*", Action::LostAnswer));
+    bench.fault(Fault::on("POST", "/apimanager/*/apis", Action::LostAnswer));
+    bench.fault(Fault::on("POST", "/exchange/*", Action::LostAnswer));
     let id = run(&bench, &["create-api", "Stock API"])
         .code(0)
         .stdout

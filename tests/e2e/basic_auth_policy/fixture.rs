@@ -5,9 +5,9 @@ use std::path::Path;
 
 use fixtures::{Bench, Finished};
 use simulator::Entry;
-use simulator::anypoint::Grant;
-use simulator::anypoint::api_manager::Policy;
-use simulator::seed::{API_INSTANCE_ID, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID};
+use simulator::anypoint::api_manager::{Policy, Template};
+use simulator::anypoint::{ApiInstance, Grant, Switches};
+use simulator::seed::API_INSTANCE_ID;
 
 pub(crate) const PASSWORD: &str = "canary-password-one-41d7";
 pub(crate) const OTHER: &str = "canary-password-two-93bc";
@@ -15,16 +15,7 @@ pub(crate) const POLICIES: &str = "/apimanager/api/v1/organizations/*/policies";
 
 /// The API `orders-api`, and everything set that `apply` needs.
 pub(crate) fn bench() -> Bench {
-    let mut bench = Bench::demo();
-    bench
-        .set("ORGANIZATION_ID", ORGANIZATION_ID)
-        .set("ANYPOINT_CLIENT_ID", CLIENT_ID)
-        .set_secret("ANYPOINT_CLIENT_SECRET", CLIENT_SECRET)
-        .set("ENVIRONMENT_ID", "Sandbox")
-        .set("API_INSTANCE_ID", API_INSTANCE_ID.to_string())
-        .set("BASIC_AUTH_USERNAME", "svc")
-        .set_secret("BASIC_AUTH_PASSWORD", PASSWORD);
-    bench
+    Bench::with_api(PASSWORD)
 }
 
 /// The same, with the application `orders` connected to its API.
@@ -96,6 +87,22 @@ pub(crate) fn scopes(bench: &Bench, scopes: &[&str]) {
     world.anypoint.apps[0].scopes = scopes.iter().map(|scope| Grant::of(scope)).collect();
 }
 
+pub(crate) fn switch(bench: &Bench, change: impl FnOnce(&mut Switches)) {
+    change(&mut bench.sim.world().anypoint.switches);
+}
+
+/// Changes `orders-api` behind the program's back.
+pub(crate) fn change_api(bench: &Bench, change: impl FnOnce(&mut ApiInstance)) {
+    let mut world = bench.sim.world();
+    let api = world.anypoint.api_manager.instance_mut(API_INSTANCE_ID);
+    change(api.unwrap());
+}
+
+pub(crate) fn add_template(bench: &Bench, template: Template) {
+    let mut world = bench.sim.world();
+    world.anypoint.api_manager.templates.push(template);
+}
+
 pub(crate) fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
@@ -126,10 +133,9 @@ pub(crate) fn acme_calls(bench: &mut Bench) -> std::path::PathBuf {
     );
     let account = bench.write("acme/account.conf", "");
     bench
-        .set("ANYPOINT_HOOKS_VOICE", "acme")
-        .set("DOMAIN_CONF", conf.to_str().unwrap())
-        .set("ACCOUNT_CONF_PATH", account.to_str().unwrap())
-        .set("NO_TIMESTAMP", "1");
+        .called_by_acme_sh(&conf)
+        .set("NO_TIMESTAMP", "1")
+        .set("ACCOUNT_CONF_PATH", account.to_str().unwrap());
     conf
 }
 

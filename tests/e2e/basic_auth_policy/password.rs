@@ -156,14 +156,8 @@ fn a_generated_password_is_kept_when_its_effect_is_not_known_and_removed_when_th
     run(&bench, &args).code(3);
     assert!(!staged.exists(), "nothing was changed");
     scopes(&bench, &["full"]);
-    bench
-        .sim
-        .faults()
-        .add(Fault::on("POST", POLICIES, Action::LostAnswer));
-    bench
-        .sim
-        .faults()
-        .add(Fault::on("PATCH", "*/policies/*", Action::LostAnswer).always());
+    bench.fault(Fault::on("POST", POLICIES, Action::LostAnswer));
+    bench.fault(Fault::on("PATCH", "*/policies/*", Action::LostAnswer).always());
     run(&bench, &args).code(7).tells("may be in force");
     let kept = std::fs::read_to_string(&staged).unwrap();
     bench.sim.faults().clear();

@@ -187,17 +187,11 @@ fn wrong_settings_end_with_the_code_of_their_kind() {
 #[test]
 fn a_platform_that_is_away_is_told_from_one_that_answers_nonsense() {
     let mut bench = bench();
-    bench.set("ANYPOINT_HOOKS_DEADLINE", "3s");
-    bench
-        .sim
-        .faults()
-        .add(Fault::on("GET", POLICIES, Action::Html { status: 200 }).always());
+    bench.set("ANYPOINT_HOOKS_DEADLINE", "10s");
+    bench.fault(Fault::on("GET", POLICIES, Action::Html { status: 200 }).always());
     run(&bench, &["apply"]).code(6).tells("HTML");
     bench.sim.faults().clear();
-    bench
-        .sim
-        .faults()
-        .add(Fault::on("GET", POLICIES, Action::Html { status: 503 }).always());
+    bench.fault(Fault::on("GET", POLICIES, Action::Html { status: 503 }).always());
     run(&bench, &["apply"]).code(6).tells("503");
     bench.sim.faults().clear();
     bench.set("ANYPOINT_URL", "https://127.0.0.1:1");

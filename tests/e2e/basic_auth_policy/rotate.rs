@@ -1,11 +1,11 @@
 //! `basic-auth-policy rotate`.
 
-use std::time::Duration;
-
 use simulator::Fault;
 use simulator::faults::Action;
 
-use crate::fixture::{OTHER, PASSWORD, bench, connected, mode, password_of, run, the_policy, url};
+use crate::fixture::{
+    OTHER, PASSWORD, bench, connected, mode, password_of, run, switch, the_policy, url,
+};
 
 #[test]
 fn rotate_changes_the_password_proves_it_and_hands_it_over() {
@@ -44,7 +44,7 @@ fn rotate_changes_the_password_proves_it_and_hands_it_over() {
 fn rotate_waits_until_the_old_password_is_refused() {
     let bench = connected();
     run(&bench, &["apply"]).code(0);
-    bench.sim.world().anypoint.switches.api_manager.poll_ms = 2500;
+    switch(&bench, |switches| switches.api_manager.heard_after = 4);
     let url = url(&bench, "/orders");
     let told = run(&bench, &["rotate", "--url", &url, "--output", "json", "-v"]);
     told.code(0).tells("401 with the right credentials");
@@ -62,28 +62,17 @@ fn rotate_is_not_content_while_a_replica_still_takes_the_old_password() {
     run(&bench, &["apply"]).code(0);
     let url = url(&bench, "/orders");
     run(&bench, &["verify", "--url", &url]).code(0);
-    bench
-        .sim
-        .world()
-        .anypoint
-        .switches
-        .api_manager
-        .second_replica_ms = 3000;
-    // Both replicas have heard of the policy long ago.
-    bench.sim.advance(Duration::from_secs(60));
+    switch(&bench, |switches| {
+        switches.api_manager.second_replica_after = 8;
+    });
     let told = run(
         &bench,
         &["rotate", "--url", &url, "--password-out", "new", "-v"],
     );
     told.code(0).tells("200 with the previous password");
-    bench
-        .sim
-        .world()
-        .anypoint
-        .switches
-        .api_manager
-        .second_replica_ms = 600_000;
-    bench.sim.advance(Duration::from_secs(660));
+    switch(&bench, |switches| {
+        switches.api_manager.second_replica_after = u64::MAX;
+    });
     bench.write("old", std::fs::read(bench.home().join("new")).unwrap());
     let mut bench = bench;
     bench
@@ -117,7 +106,9 @@ fn rotate_is_not_content_while_a_replica_still_takes_the_old_password() {
 fn rotate_hands_the_password_over_even_if_the_proof_fails() {
     let bench = connected();
     run(&bench, &["apply"]).code(0);
-    bench.sim.world().anypoint.switches.api_manager.poll_ms = 600_000;
+    switch(&bench, |switches| {
+        switches.api_manager.heard_after = u64::MAX;
+    });
     let url = url(&bench, "/orders");
     let args = [
         "rotate",
@@ -171,12 +162,12 @@ fn a_rotation_that_changed_nothing_leaves_no_file_and_one_of_unknown_effect_does
         headers: Vec::new(),
         body: "{}".to_owned(),
     };
-    bench.sim.faults().add(patch(refused));
+    bench.fault(patch(refused));
     run(&bench, &["rotate", "--password-out", "new"]).code(5);
     assert!(!staged.exists());
     assert_eq!(password_of(&the_policy(&bench)), PASSWORD);
     bench.sim.faults().clear();
-    bench.sim.faults().add(patch(Action::LostAnswer));
+    bench.fault(patch(Action::LostAnswer));
     run(&bench, &["rotate", "--password-out", "new"])
         .code(7)
         .tells("may be in force");

@@ -4,7 +4,8 @@ use fixtures::Finished;
 use simulator::seed::{API_INSTANCE_ID, CLIENT_ID, CLIENT_SECRET};
 
 use crate::fixture::{
-    PASSWORD, acme_calls, bench, connected, forget_settings, password_of, run, run_raw, the_policy,
+    PASSWORD, acme_calls, bench, change_api, connected, forget_settings, password_of, run, run_raw,
+    the_policy,
 };
 
 #[test]
@@ -56,15 +57,7 @@ fn a_renewal_re_asserts_the_policy_from_what_was_saved() {
     run(&bench, &["apply"]).code(0).prints("is up to date");
     run_raw(&bench, &["disable", "--yes"]).code(0);
     run(&bench, &["apply"]).code(0).prints("switched on again");
-    bench
-        .sim
-        .world()
-        .anypoint
-        .api_manager
-        .instance_mut(API_INSTANCE_ID)
-        .unwrap()
-        .policies
-        .clear();
+    change_api(&bench, |api| api.policies.clear());
     run(&bench, &["apply"]).code(0).prints("applied");
     assert_eq!(password_of(&the_policy(&bench)), PASSWORD);
     assert_eq!(std::fs::read_to_string(&conf).unwrap(), saved);
@@ -139,12 +132,9 @@ fn credentials_are_saved_once_accepted_and_a_bearer_never() {
         std::fs::read_to_string(&conf).unwrap(),
         "Le_Domain='acme.example'\n"
     );
-    let token = {
-        bench.set("ANYPOINT_CLIENT_SECRET", CLIENT_SECRET);
-        run(&bench, &["status"]).code(0);
-        let world = bench.sim.world();
-        world.anypoint.bearers.keys().next().unwrap().clone()
-    };
+    bench.set("ANYPOINT_CLIENT_SECRET", CLIENT_SECRET);
+    run(&bench, &["status"]).code(0);
+    let token = bench.bearer();
     bench
         .unset("ANYPOINT_CLIENT_ID")
         .unset("ANYPOINT_CLIENT_SECRET");

@@ -4,7 +4,7 @@ use fixtures::{Bench, Finished};
 use simulator::anypoint::Deployment;
 use simulator::seed::{API_INSTANCE_ID, SANDBOX_ID};
 
-use crate::fixture::{OTHER, bench, connected, plain_server, run, url};
+use crate::fixture::{OTHER, bench, change_api, connected, plain_server, run, switch, url};
 
 #[test]
 fn verify_proves_an_api_that_is_closed() {
@@ -27,7 +27,7 @@ fn verify_proves_an_api_that_is_closed() {
 #[test]
 fn verify_waits_for_a_policy_that_is_on_its_way() {
     let bench = connected();
-    bench.sim.world().anypoint.switches.api_manager.poll_ms = 2500;
+    switch(&bench, |switches| switches.api_manager.heard_after = 2);
     run(&bench, &["apply"]).code(0);
     let told = run(
         &bench,
@@ -37,7 +37,7 @@ fn verify_waits_for_a_policy_that_is_on_its_way() {
             &url(&bench, "/orders"),
             "-v",
             "--timeout",
-            "30s",
+            "60s",
         ],
     );
     told.code(0).tells("200 without credentials");
@@ -93,7 +93,9 @@ fn verify_tells_why_an_api_is_open() {
     assert_eq!(cause(&bench, "/orders", &["--method", "post"]).0, "none");
 
     // On, tracked, and not enforced in time.
-    bench.sim.world().anypoint.switches.api_manager.poll_ms = 600_000;
+    switch(&bench, |switches| {
+        switches.api_manager.heard_after = u64::MAX;
+    });
     run(&bench, &["apply", "--whole-api"]).code(0);
     let (why, told) = cause(&bench, "/orders", &[]);
     assert_eq!(why, "not-enforced");
@@ -221,17 +223,11 @@ fn verify_tells_wrong_credentials_other_challenges_and_unexpected_answers() {
     let (why, told) = cause(&bench, "/orders", &[]);
     assert_eq!(why, "credentials-refused");
     told.code(7).tells("BASIC_AUTH_PASSWORD");
-    {
-        let mut world = bench.sim.world();
-        let api = world
-            .anypoint
-            .api_manager
-            .instance_mut(API_INSTANCE_ID)
-            .unwrap();
+    change_api(&bench, |api| {
         for policy in &mut api.policies {
             "client-id-enforcement".clone_into(&mut policy.asset);
         }
-    }
+    });
     run(&bench, &["apply", "--order", "9"]).code(0);
     let (why, told) = cause(&bench, "/orders", &[]);
     assert_eq!(why, "other-authentication");

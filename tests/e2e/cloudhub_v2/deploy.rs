@@ -153,7 +153,7 @@ fn a_create_that_had_no_effect_is_sent_again_after_a_look() {
 #[test]
 fn a_write_that_cannot_be_read_back_ends_unproved() {
     let mut fixture = Fixture::new();
-    fixture.bench.sim.faults().add(
+    fixture.bench.fault(
         Fault::on("GET", LIST, Action::Html { status: 200 })
             .after(1)
             .always(),
@@ -225,16 +225,9 @@ fn what_another_program_deployed_is_written_once_although_it_expires_on_the_same
     let mut fixture = Fixture::new();
     let leaf = fixture.leaf(&[DOMAIN]);
     fixture.deploy_leaf(DOMAIN, &leaf, &[]).code(0);
-    {
-        let mut sim = fixture.bench.sim.world();
-        let space = sim.anypoint.space_mut("prod").unwrap();
-        let context = space
-            .contexts
-            .iter_mut()
-            .find(|context| context.name == CONTEXT)
-            .unwrap();
+    fixture.change(CONTEXT, |context| {
         context.file_names = [Some("cert.pem".into()), None, None];
-    }
+    });
     let other = fixture.leaf(&[DOMAIN]);
     fixture
         .deploy_leaf(DOMAIN, &other, &[])

@@ -2,16 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-use fixtures::{Bench, Finished};
+use fixtures::{Bench, Finished, key_lines, store};
 use serde_json::{Value, json};
+use simulator::Fault;
+use simulator::anypoint::TlsContext;
 use simulator::anypoint::tls_contexts::Switches;
 use simulator::faults::Action;
 use simulator::pki::{Authority, Leaf, Validity};
-use simulator::{Fault, SimConfig};
 
 pub(crate) const DOMAIN: &str = "*.acme.example";
 pub(crate) const CONTEXT: &str = "x-acme-example";
 pub(crate) const LIST: &str = "/runtimefabric/api/organizations/*/privatespaces/*/tlsContexts";
+
+/// What the original hook saves.
+pub(crate) const SAVED: [&str; 5] = [
+    "CH2_CLIENT_ID",
+    "CH2_CLIENT_SECRET",
+    "ORGANIZATION_ID",
+    "CH2_PRIVATE_SPACE_ID",
+    "ANYPOINT_URL",
+];
 
 /// An organization with a private space `prod`, an app that may manage it, and an authority that the hook trusts.
 pub(crate) struct Fixture {
@@ -26,38 +36,17 @@ impl Fixture {
     }
 
     pub(crate) fn with_scopes(scopes: &[&str]) -> Self {
-        let mut bench = Bench::with(SimConfig::default());
-        let (organization, id, secret, authority) = {
-            let mut world = bench.sim.world();
-            let world = &mut *world;
-            let organization = world.anypoint.add_organization(&mut world.ids, "Acme");
-            let (id, secret) = world
-                .anypoint
-                .add_app(&mut world.ids, &organization, scopes);
+        let bench = Bench::with_private_space(scopes);
+        let (organization, authority) = {
+            let world = bench.sim.world();
             let authority = world.authority.intermediate("Intermediate").unwrap();
-            (organization, id, secret, authority)
+            (world.anypoint.organizations[0].id.clone(), authority)
         };
-        bench
-            .set("CH2_CLIENT_ID", id)
-            .set_secret("CH2_CLIENT_SECRET", secret)
-            .set("ORGANIZATION_ID", organization.clone())
-            .set("CH2_PRIVATE_SPACE_ID", "prod");
-        let mut made = Self {
+        Self {
             bench,
             organization,
             authority,
-        };
-        made.add_space("prod");
-        made
-    }
-
-    pub(crate) fn add_space(&mut self, name: &str) -> String {
-        let mut world = self.bench.sim.world();
-        let world = &mut *world;
-        world
-            .anypoint
-            .add_space(&mut world.ids, &world.authority, &self.organization, name)
-            .unwrap()
+        }
     }
 
     pub(crate) fn space_id(&self, name: &str) -> String {
@@ -81,23 +70,12 @@ impl Fixture {
 
     /// Writes a certificate as acme.sh keeps it, and has every run watched for its key.
     pub(crate) fn store(&mut self, folder: &str, domain: &str, leaf: &Leaf) -> PathBuf {
-        for line in leaf
-            .key_pem
-            .lines()
-            .filter(|line| !line.starts_with("-----"))
-        {
+        for line in key_lines(&leaf.key_pem) {
             self.bench.never_shown(line);
         }
-        self.bench
-            .write(&format!("{folder}/{domain}.key"), &leaf.key_pem);
-        self.bench
-            .write(&format!("{folder}/{domain}.cer"), &leaf.cert_pem);
-        // As acme.sh: an empty line first.
-        self.bench
-            .write(&format!("{folder}/ca.cer"), format!("\n{}", leaf.chain_pem));
-        self.bench
-            .write(&format!("{folder}/fullchain.cer"), leaf.fullchain_pem());
-        self.bench.home().join(folder)
+        let folder = self.bench.home().join(folder);
+        store(&folder, domain, leaf);
+        folder
     }
 
     pub(crate) fn deploy_leaf(&mut self, domain: &str, leaf: &Leaf, more: &[&str]) -> Finished {
@@ -134,22 +112,15 @@ impl Fixture {
     pub(crate) fn acme_calls(&mut self, conf: &str) -> PathBuf {
         let path = self.bench.write("cert/domain.conf", conf);
         self.bench
-            .set("ANYPOINT_HOOKS_VOICE", "acme")
-            .set("DEBUG", "3")
+            .called_by_acme_sh(&path)
             .set("NO_TIMESTAMP", "1")
-            .set("DOMAIN_CONF", path.to_str().unwrap());
+            .set("DEBUG", "3");
         path
     }
 
     /// As cron does: nothing in the environment but what acme.sh itself hands over.
     pub(crate) fn forget_environment(&mut self) {
-        for name in [
-            "CH2_CLIENT_ID",
-            "CH2_CLIENT_SECRET",
-            "ORGANIZATION_ID",
-            "CH2_PRIVATE_SPACE_ID",
-            "ANYPOINT_URL",
-        ] {
+        for name in SAVED {
             self.bench.unset(name);
         }
     }
@@ -169,16 +140,18 @@ impl Fixture {
             .is_some_and(|context| context["certificate"] == json!(normal(&leaf.cert_pem)))
     }
 
-    pub(crate) fn set_trust_store(&self, name: &str) {
+    /// Changes the TLS context `name` of the private space `prod` behind the program's back.
+    pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut TlsContext)) {
         let mut world = self.bench.sim.world();
         let space = world.anypoint.space_mut("prod").unwrap();
-        let context = space
-            .contexts
-            .iter_mut()
-            .find(|context| context.name == name)
-            .unwrap();
-        context.trust_store =
-            Some(json!({"type": "PEM", "fileName": "clients.pem", "expirationDate": "2031-01-01"}));
+        let mut contexts = space.contexts.iter_mut();
+        change(contexts.find(|context| context.name == name).unwrap());
+    }
+
+    pub(crate) fn set_trust_store(&self, name: &str) {
+        let store =
+            json!({"type": "PEM", "fileName": "clients.pem", "expirationDate": "2031-01-01"});
+        self.change(name, |context| context.trust_store = Some(store));
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
@@ -199,7 +172,7 @@ impl Fixture {
     }
 
     pub(crate) fn fault(&self, method: &str, path: &str, action: Action) {
-        self.bench.sim.faults().add(Fault::on(method, path, action));
+        self.bench.fault(Fault::on(method, path, action));
     }
 }
 

@@ -202,7 +202,7 @@ fn names_of_organization_and_private_space_are_as_good_as_ids() {
         .unset("ORGANIZATION_ID")
         .set("ANYPOINT_ORG", "Acme");
     fixture.bench.sim.world().anypoint.switches.spaces_page_size = Some(1);
-    fixture.add_space("second");
+    fixture.bench.add_space("second");
     fixture.bench.set("CH2_PRIVATE_SPACE_ID", "second");
     fixture.deploy().code(0);
     assert!(fixture.context("second", CONTEXT).is_some());
@@ -220,9 +220,7 @@ fn each_refusal_of_the_platform_says_what_to_do() {
         let mut fixture = Fixture::new();
         fixture
             .bench
-            .sim
-            .faults()
-            .add(Fault::on("POST", LIST, Action::Empty { status }).always());
+            .fault(Fault::on("POST", LIST, Action::Empty { status }).always());
         fixture.deploy().code(code).tells(told);
     }
     let mut fixture = Fixture::new();
@@ -231,10 +229,6 @@ fn each_refusal_of_the_platform_says_what_to_do() {
         headers: vec![("Retry-After".into(), "0".into())],
         body: String::new(),
     };
-    fixture
-        .bench
-        .sim
-        .faults()
-        .add(Fault::on("GET", LIST, wait).times(2));
+    fixture.bench.fault(Fault::on("GET", LIST, wait).times(2));
     fixture.deploy().code(0);
 }

@@ -25,9 +25,7 @@ fn reconcile_deploys_what_differs_and_leaves_the_rest_alone() {
     assert_eq!(fixture.writes(), 0);
     fixture
         .bench
-        .sim
-        .faults()
-        .add(Fault::on("*", "/runtimefabric/*", Action::Html { status: 502 }).always());
+        .fault(Fault::on("*", "/runtimefabric/*", Action::Html { status: 502 }).always());
     fixture
         .run(&["reconcile", "--home", "acme", "--deadline", "1s"])
         .code(6)

@@ -54,7 +54,7 @@ fn remove_refuses_while_an_application_uses_the_context() {
         body: body.to_string(),
     };
     let all = "/amc/application-manager/api/v2/organizations/*/environments/*/deployments";
-    fixture.bench.sim.faults().add(
+    fixture.bench.fault(
         Fault::on(
             "GET",
             &format!("{all}/*"),
@@ -64,7 +64,7 @@ fn remove_refuses_while_an_application_uses_the_context() {
         )
         .always(),
     );
-    fixture.bench.sim.faults().add(
+    fixture.bench.fault(
         Fault::on(
             "GET",
             all,

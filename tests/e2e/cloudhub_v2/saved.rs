@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, SAVED};
 
 #[test]
 fn settings_are_saved_as_the_original_hook_saves_them_and_read_back_by_cron() {
@@ -10,13 +10,7 @@ fn settings_are_saved_as_the_original_hook_saves_them_and_read_back_by_cron() {
     let conf = fixture.acme_calls("Le_Domain='*.acme.example'\nCH2_CLIENT_ID='old'\n");
     fixture.deploy().code(0);
     let saved = fs::read_to_string(&conf).unwrap();
-    for name in [
-        "CH2_CLIENT_ID",
-        "CH2_CLIENT_SECRET",
-        "ORGANIZATION_ID",
-        "CH2_PRIVATE_SPACE_ID",
-        "ANYPOINT_URL",
-    ] {
+    for name in SAVED {
         assert!(
             saved.contains(&format!("SAVED_{name}='")),
             "{name}:\n{saved}"
@@ -100,16 +94,7 @@ fn refused_credentials_are_not_saved_but_accepted_ones_are_even_if_the_rest_fail
 fn a_ready_token_is_used_but_never_saved() {
     let mut fixture = Fixture::new();
     fixture.deploy().code(0);
-    let token = fixture
-        .bench
-        .sim
-        .world()
-        .anypoint
-        .bearers
-        .keys()
-        .next()
-        .unwrap()
-        .clone();
+    let token = fixture.bench.bearer();
     fixture
         .bench
         .unset("CH2_CLIENT_ID")

@@ -8,7 +8,7 @@ use crate::fixture::{CONTEXT, DOMAIN, Fixture};
 fn every_target_is_tried_and_a_second_run_touches_only_what_is_missing() {
     let mut fixture = Fixture::new();
     for name in ["b", "c"] {
-        fixture.add_space(name);
+        fixture.bench.add_space(name);
     }
     fixture
         .bench
@@ -39,7 +39,7 @@ fn every_target_is_tried_and_a_second_run_touches_only_what_is_missing() {
 #[test]
 fn refused_credentials_are_tried_once_for_all_targets() {
     let mut fixture = Fixture::new();
-    fixture.add_space("b");
+    fixture.bench.add_space("b");
     fixture
         .bench
         .set("CH2_PRIVATE_SPACE_ID", "prod,b")
@@ -51,7 +51,7 @@ fn refused_credentials_are_tried_once_for_all_targets() {
 #[test]
 fn targets_of_the_toml_file_have_their_own_account_and_domains_and_are_not_saved() {
     let mut fixture = Fixture::new();
-    fixture.add_space("second");
+    fixture.bench.add_space("second");
     let (id, secret) = {
         let mut sim = fixture.bench.sim.world();
         let sim = &mut *sim;
@@ -99,7 +99,7 @@ fn requests_are_paced_to_what_the_platform_takes() {
     let mut fixture = Fixture::new();
     let names: Vec<String> = (0..8).map(|n| format!("s{n}")).collect();
     for name in &names {
-        fixture.add_space(name);
+        fixture.bench.add_space(name);
     }
     fixture.bench.set("CH2_PRIVATE_SPACE_ID", names.join(","));
     fixture.deploy().code(0);

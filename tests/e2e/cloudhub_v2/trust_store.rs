@@ -93,16 +93,9 @@ fn ciphers_stay_as_they_are_unless_others_are_chosen() {
         switches.update_keeps_ciphers = false;
     });
     fixture.deploy().code(0);
-    {
-        let mut sim = fixture.bench.sim.world();
-        let space = sim.anypoint.space_mut("prod").unwrap();
-        let context = space
-            .contexts
-            .iter_mut()
-            .find(|context| context.name == CONTEXT)
-            .unwrap();
+    fixture.change(CONTEXT, |context| {
         context.ciphers.insert("aes256Sha256".into(), true);
-    }
+    });
     fixture.deploy().code(0);
     assert_eq!(
         fixture.context("prod", CONTEXT).unwrap()["ciphers"]["aes256Sha256"],

@@ -12,9 +12,9 @@ fn verify_proves_what_the_ingress_serves() {
     let folder = fixture.store("cert", DOMAIN, &leaf);
     let file = folder.join(format!("{DOMAIN}.cer"));
     let file = file.to_str().unwrap();
-    let verify = ["verify", DOMAIN, "--connect", &ingress, "--timeout", "1s"];
+    let verify = ["verify", DOMAIN, "--connect", &ingress, "--timeout", "60s"];
     fixture
-        .run(&[&verify[..], &["--cert", file]].concat())
+        .run(&[&verify[..4], &["--timeout", "1s", "--cert", file]].concat())
         .code(7)
         .tells("another certificate")
         .tells("--timeout");
@@ -48,7 +48,7 @@ fn verify_waits_until_the_ingress_has_taken_it_up() {
         .deploy_leaf(
             DOMAIN,
             &leaf,
-            &["--verify", "--connect", &ingress, "--timeout", "20s"],
+            &["--verify", "--connect", &ingress, "--timeout", "60s"],
         )
         .code(0)
         .tells("chain trusted");

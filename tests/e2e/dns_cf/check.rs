@@ -2,7 +2,7 @@
 
 use simulator::cloudflare::{Reach, Status, Token};
 
-use crate::fixture::{ZONE, bench, dns_cf, records_in, with_token, zone_id};
+use crate::fixture::{ZONE, bench, dns_cf, records_in, without_zone_read, zone_id};
 
 #[test]
 fn a_check_tells_what_each_zone_allows_and_changes_nothing() {
@@ -25,13 +25,10 @@ fn a_check_tells_what_each_zone_allows_and_changes_nothing() {
 #[test]
 fn a_check_names_the_missing_permission_and_ends_with_3() {
     let mut bench = bench();
-    with_token(
-        &mut bench,
-        Token {
-            dns_edit: Reach::None,
-            ..Token::default()
-        },
-    );
+    bench.set_token(Token {
+        dns_edit: Reach::None,
+        ..Token::default()
+    });
     let done = dns_cf(&bench, &["check", ZONE]);
     done.code(3)
         .prints("edit records: no (403: Authentication error (10000))")
@@ -61,13 +58,7 @@ fn a_check_with_write_proves_it_and_cleans_up() {
 #[test]
 fn a_check_of_a_token_that_cannot_read_zones_works_by_the_zone_id() {
     let mut bench = bench();
-    with_token(
-        &mut bench,
-        Token {
-            zone_read: Reach::None,
-            ..Token::default()
-        },
-    );
+    bench.set_token(without_zone_read());
     dns_cf(&bench, &["check"])
         .code(3)
         .tells("sees no zone")
@@ -91,13 +82,10 @@ fn a_check_tells_a_disabled_token_and_what_shadows_the_challenge() {
     dns_cf(&bench, &["check", ZONE])
         .code(0)
         .prints("is an alias (CNAME) of x.example.net");
-    with_token(
-        &mut bench,
-        Token {
-            status: Status::Disabled,
-            ..Token::default()
-        },
-    );
+    bench.set_token(Token {
+        status: Status::Disabled,
+        ..Token::default()
+    });
     dns_cf(&bench, &["check", ZONE]).code(3);
 }
 
@@ -113,13 +101,10 @@ fn an_account_owned_token_is_verified_at_its_account() {
         .account
         .id
         .clone();
-    with_token(
-        &mut bench,
-        Token {
-            account: Some(account),
-            ..Token::default()
-        },
-    );
+    bench.set_token(Token {
+        account: Some(account),
+        ..Token::default()
+    });
     dns_cf(&bench, &["check", ZONE])
         .code(0)
         .prints("status: active");

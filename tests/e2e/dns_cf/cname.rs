@@ -165,10 +165,7 @@ fn deleting_a_cname_needs_a_yes_and_spares_other_types() {
 fn a_cname_whose_answer_is_lost_is_looked_for() {
     for action in [Action::LostAnswer, Action::LostBody] {
         let bench = bench();
-        bench
-            .sim
-            .faults()
-            .add(Fault::on("POST", "/client/v4/zones/*", action).always());
+        bench.fault(Fault::on("POST", "/client/v4/zones/*", action).always());
         dns_cf(&bench, &["cname", "set", "api.acme.example", TARGET]).code(0);
         bench
             .sim

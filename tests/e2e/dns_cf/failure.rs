@@ -18,10 +18,7 @@ fn a_lost_answer_is_looked_for_and_leaves_exactly_one_record() {
     ];
     for action in effects {
         let bench = bench();
-        bench
-            .sim
-            .faults()
-            .add(Fault::on("POST", RECORDS, action.clone()));
+        bench.fault(Fault::on("POST", RECORDS, action.clone()));
         add(&bench, NAME, "v").code(0);
         assert_eq!(txt(&bench, NAME), ["v"], "{action:?}");
         rm(&bench, NAME, "v").code(0);
@@ -32,14 +29,8 @@ fn a_lost_answer_is_looked_for_and_leaves_exactly_one_record() {
 #[test]
 fn an_add_whose_effect_cannot_be_established_ends_with_7() {
     let bench = bench();
-    bench
-        .sim
-        .faults()
-        .add(Fault::on("POST", RECORDS, Action::LostAnswer).always());
-    bench
-        .sim
-        .faults()
-        .add(Fault::on("GET", RECORDS, Action::Empty { status: 200 }).always());
+    bench.fault(Fault::on("POST", RECORDS, Action::LostAnswer).always());
+    bench.fault(Fault::on("GET", RECORDS, Action::Empty { status: 200 }).always());
     add(&bench, NAME, "v")
         .code(7)
         .tells("cannot be seen either")
@@ -49,10 +40,7 @@ fn an_add_whose_effect_cannot_be_established_ends_with_7() {
 #[test]
 fn an_api_that_keeps_failing_ends_with_6_and_leaves_nothing() {
     let bench = bench();
-    bench
-        .sim
-        .faults()
-        .add(Fault::on("POST", RECORDS, Action::Close).always());
+    bench.fault(Fault::on("POST", RECORDS, Action::Close).always());
     add(&bench, NAME, "v").code(6);
     assert_eq!(records_in(&bench, ZONE), 0);
 }
@@ -65,10 +53,7 @@ fn a_moment_of_too_many_requests_is_waited_for() {
         headers: vec![("retry-after".to_owned(), "1".to_owned())],
         body: r#"{"success":false,"errors":[{"code":971,"message":"Please wait"}]}"#.to_owned(),
     };
-    bench
-        .sim
-        .faults()
-        .add(Fault::on("*", "/client/v4/*", fault).after(1));
+    bench.fault(Fault::on("*", "/client/v4/*", fault).after(1));
     add(&bench, NAME, "v").code(0);
     assert_eq!(txt(&bench, NAME), ["v"]);
 }

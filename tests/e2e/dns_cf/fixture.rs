@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fixtures::{Bench, Finished};
-use simulator::SimConfig;
-use simulator::cloudflare::Token;
+use simulator::cloudflare::{Reach, Token};
 
 pub(crate) const ZONE: &str = "acme.example";
 pub(crate) const NAME: &str = "_acme-challenge.acme.example";
@@ -15,15 +14,15 @@ pub(crate) const COMMENT: &str = "ACME challenge by anypoint-acme-hooks dns_cf";
 
 /// A zone `acme.example`, and a token for it that no output may show.
 pub(crate) fn bench() -> Bench {
-    let mut bench = Bench::with(SimConfig::default());
-    bench.sim.world().cloudflare.add_zone(ZONE);
-    with_token(&mut bench, Token::default());
-    bench
+    Bench::with_zone(ZONE)
 }
 
-pub(crate) fn with_token(bench: &mut Bench, token: Token) {
-    let value = bench.sim.world().cloudflare.insert_token(token);
-    bench.set_secret("CF_Token", value);
+/// It edits records in zones that it cannot look for.
+pub(crate) fn without_zone_read() -> Token {
+    Token {
+        zone_read: Reach::None,
+        ..Token::default()
+    }
 }
 
 pub(crate) fn zone_id(bench: &Bench, name: &str) -> String {
@@ -78,9 +77,8 @@ pub(crate) fn as_hook(bench: &mut Bench) -> PathBuf {
     let account = folder.join("account.conf");
     let domain = folder.join("acme.example.conf");
     bench
-        .set("ANYPOINT_HOOKS_VOICE", "acme")
-        .set("ACCOUNT_CONF_PATH", account.to_str().unwrap())
-        .set("DOMAIN_CONF", domain.to_str().unwrap());
+        .called_by_acme_sh(&domain)
+        .set("ACCOUNT_CONF_PATH", account.to_str().unwrap());
     account
 }
 

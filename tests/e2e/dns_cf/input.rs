@@ -4,7 +4,7 @@ use simulator::Fault;
 use simulator::cloudflare::{Reach, Token, WrongAccount};
 use simulator::faults::Action;
 
-use crate::fixture::{NAME, RECORDS, add, as_hook, bench, dns_cf, with_token};
+use crate::fixture::{NAME, RECORDS, add, as_hook, bench, dns_cf};
 
 #[test]
 fn without_credentials_nothing_is_asked_and_both_ways_are_named() {
@@ -116,13 +116,10 @@ fn refused_credentials_end_with_3_and_say_where_they_came_from() {
 #[test]
 fn a_token_that_may_not_edit_is_told_which_permission_to_add() {
     let mut bench = bench();
-    with_token(
-        &mut bench,
-        Token {
-            dns_edit: Reach::None,
-            ..Token::default()
-        },
-    );
+    bench.set_token(Token {
+        dns_edit: Reach::None,
+        ..Token::default()
+    });
     add(&bench, NAME, "v")
         .code(3)
         .tells("(10000)")
@@ -188,7 +185,7 @@ fn an_unknown_refusal_is_shown_in_full() {
         headers: Vec::new(),
         body: body.to_owned(),
     };
-    bench.sim.faults().add(Fault::on("POST", RECORDS, fault));
+    bench.fault(Fault::on("POST", RECORDS, fault));
     add(&bench, NAME, "v")
         .code(5)
         .tells("400: The moon is in the wrong phase (424242)");
@@ -203,7 +200,7 @@ fn a_success_with_a_failure_inside_is_a_failure() {
         body: r#"{"success":false,"errors":[{"code":9000,"message":"DNS name is invalid."}]}"#
             .to_owned(),
     };
-    bench.sim.faults().add(Fault::on("POST", RECORDS, fault));
+    bench.fault(Fault::on("POST", RECORDS, fault));
     add(&bench, NAME, "v")
         .code(5)
         .tells("DNS name is invalid. (9000)");

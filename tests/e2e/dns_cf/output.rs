@@ -59,7 +59,7 @@ fn no_secret_shows_at_full_verbosity_in_any_outcome() {
             r#"{{"success":false,"errors":[{{"code":9109,"message":"Invalid access token {token}"}}]}}"#
         ),
     };
-    bench.sim.faults().add(Fault::on("*", "*", echo).always());
+    bench.fault(Fault::on("*", "*", echo).always());
     add(&bench, NAME, "v").code(3);
     dns_cf(&bench, &["check", ZONE, "--write"]).code(3);
     bench.unset("ANYPOINT_HOOKS_VOICE");

@@ -118,10 +118,7 @@ fn an_rm_finds_its_record_whatever_the_content_filter_compares() {
 fn a_record_that_vanishes_before_it_is_deleted_is_as_good_as_deleted() {
     let bench = bench();
     add(&bench, NAME, "value").code(0);
-    bench
-        .sim
-        .faults()
-        .add(Fault::on("DELETE", RECORD, Action::LostAnswer));
+    bench.fault(Fault::on("DELETE", RECORD, Action::LostAnswer));
     rm(&bench, NAME, "value").code(0);
     assert_eq!(records_in(&bench, ZONE), 0);
 }

@@ -4,7 +4,9 @@ use simulator::Fault;
 use simulator::cloudflare::{Account, Reach, Token, WithoutZoneRead, Zone, ZoneStatus};
 use simulator::faults::Action;
 
-use crate::fixture::{NAME, ZONE, add, bench, lines, records_in, rm, txt, with_token, zone_id};
+use crate::fixture::{
+    NAME, ZONE, add, bench, lines, records_in, rm, txt, without_zone_read, zone_id,
+};
 
 #[test]
 fn the_longest_zone_wins_and_one_that_only_ends_alike_does_not() {
@@ -47,16 +49,13 @@ fn a_token_for_one_zone_that_may_not_list_finds_it_by_name() {
     let mut bench = bench();
     bench.sim.world().cloudflare.add_zone("other.example");
     let only = Reach::Only(vec![ZONE.to_owned()]);
-    with_token(
-        &mut bench,
-        Token {
-            zone_read: only.clone(),
-            dns_read: only.clone(),
-            dns_edit: only,
-            list_zones: false,
-            ..Token::default()
-        },
-    );
+    bench.set_token(Token {
+        zone_read: only.clone(),
+        dns_read: only.clone(),
+        dns_edit: only,
+        list_zones: false,
+        ..Token::default()
+    });
     add(&bench, NAME, "v").code(0);
     rm(&bench, NAME, "v").code(0);
     add(&bench, "_acme-challenge.other.example", "v")
@@ -88,11 +87,8 @@ fn a_refused_or_failed_look_up_never_leads_to_the_parent_zone() {
     ] {
         let mut bench = bench();
         bench.sim.world().cloudflare.add_zone("sub.acme.example");
-        with_token(&mut bench, restricted.clone());
-        bench
-            .sim
-            .faults()
-            .add(Fault::on("GET", look_up, action).always());
+        bench.set_token(restricted.clone());
+        bench.fault(Fault::on("GET", look_up, action).always());
         add(&bench, "_acme-challenge.sub.acme.example", "v").code(code);
         assert_eq!(records_in(&bench, ZONE), 0);
         assert!(
@@ -114,13 +110,7 @@ fn a_token_without_zone_read_works_with_the_zone_id_and_is_told_so_without() {
     ] {
         let mut bench = bench();
         bench.sim.world().cloudflare.switches.without_zone_read = without;
-        with_token(
-            &mut bench,
-            Token {
-                zone_read: Reach::None,
-                ..Token::default()
-            },
-        );
+        bench.set_token(without_zone_read());
         add(&bench, NAME, "v")
             .code(3)
             .tells("CF_Zone_ID")
@@ -143,13 +133,7 @@ fn the_id_of_another_zone_is_noticed_and_leaves_nothing_behind() {
         .code(2)
         .tells("CF_Zone_ID (environment) is the id of zone other.example");
     // A token that cannot read the zone's name learns it from the record that Cloudflare makes.
-    with_token(
-        &mut bench,
-        Token {
-            zone_read: Reach::None,
-            ..Token::default()
-        },
-    );
+    bench.set_token(without_zone_read());
     add(&bench, NAME, "v")
         .code(2)
         .tells("_acme-challenge.acme.example.other.example")
@@ -160,13 +144,7 @@ fn the_id_of_another_zone_is_noticed_and_leaves_nothing_behind() {
 #[test]
 fn one_token_reads_zones_and_another_edits_records() {
     let mut bench = bench();
-    with_token(
-        &mut bench,
-        Token {
-            zone_read: Reach::None,
-            ..Token::default()
-        },
-    );
+    bench.set_token(without_zone_read());
     let reader = bench.sim.world().cloudflare.insert_token(Token {
         dns_read: Reach::None,
         dns_edit: Reach::None,

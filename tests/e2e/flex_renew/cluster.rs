@@ -107,7 +107,7 @@ mod needs_kubectl {
     }
 
     #[test]
-    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
     fn the_secret_that_the_deployment_mounts_is_renewed_and_the_deployment_restarted() {
         let gateway = Gateway::with_days(10);
         gateway.change(|deployment| deployment.slow_reads = 1);
@@ -129,7 +129,7 @@ mod needs_kubectl {
     }
 
     #[test]
-    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
     fn a_rollout_that_fails_brings_the_old_secret_back() {
         let gateway = Gateway::with_days(10);
         gateway.change(|deployment| deployment.failing_rollouts = 1);
@@ -144,7 +144,7 @@ mod needs_kubectl {
     }
 
     #[test]
-    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
     fn inspect_and_check_read_the_secret() {
         let gateway = Gateway::with_days(10);
         gateway
@@ -163,7 +163,7 @@ mod needs_kubectl {
     }
 
     #[test]
-    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
     fn a_secret_of_a_release_is_replaced_by_helm_with_chart_and_version_kept() {
         let mut gateway = Gateway::with_days(10);
         put_on_path(&mut gateway.bench, "helm");
@@ -194,7 +194,7 @@ mod needs_kubectl {
     }
 
     #[test]
-    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
     fn without_helm_it_is_said_that_the_next_upgrade_would_undo_it() {
         let gateway = Gateway::with_days(10);
         {
@@ -210,7 +210,7 @@ mod needs_kubectl {
     }
 
     #[test]
-    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
     fn what_kubectl_refuses_is_told_with_its_kind() {
         let mut gateway = Gateway::with_days(10);
         gateway
@@ -241,7 +241,7 @@ mod needs_kubectl {
     }
 
     #[test]
-    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
     fn a_run_that_was_killed_before_the_restart_is_finished_by_the_next() {
         let mut gateway = Gateway::with_days(10);
         gateway.bench.set("FLEX_RESTART_CMD", "kill -9 $PPID");
@@ -258,7 +258,7 @@ mod needs_kubectl {
     }
 
     #[test]
-    #[ignore = "needs kubectl: cargo test -p simulator --test flex_renew needs_kubectl -- --ignored"]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
     fn a_gateway_of_the_configuration_file_may_be_in_a_cluster() {
         let mut gateway = Gateway::with_days(10);
         let config = gateway.bench.write(

@@ -43,7 +43,7 @@ mod needs_unshare {
     }
 
     #[test]
-    #[ignore = "needs unshare: cargo test -p simulator --test flex_renew needs_unshare -- --ignored"]
+    #[ignore = "needs unshare: cargo test -p tests --test e2e_flex_renew needs_unshare -- --ignored"]
     fn a_full_disk_leaves_the_old_registration_whole_and_says_so() {
         let mut codes = Vec::new();
         for room in [0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 48, 64] {

@@ -366,8 +366,7 @@ fn acme_sh_keeps_what_it_takes_for_the_run_from_cron() {
     let conf = edge.bench.write("acme.conf", "Le_Domain='example.com'\n");
     let secret = edge.bench.write("secret", "canary-in-a-file-32\n");
     edge.bench
-        .set("ANYPOINT_HOOKS_VOICE", "acme")
-        .set("DOMAIN_CONF", conf.to_str().unwrap())
+        .called_by_acme_sh(&conf)
         .set("FLEX_REGISTRATION_FILE", edge.file.to_str().unwrap())
         .unset("FLEX_CLIENT_SECRET")
         .set("FLEX_CLIENT_SECRET_FILE", secret.to_str().unwrap());
@@ -419,7 +418,7 @@ fn flexctl_that_a_killed_run_left_running_is_waited_for_and_ended() {
     child.kill().unwrap();
     child.wait().unwrap();
     edge.bench.unset("FLEXCTL_FAULT");
-    edge.renew(&["--flexctl-timeout", "1s"])
+    edge.renew(&["--flexctl-timeout", "10s"])
         .code(0)
         .tells("flexctl of a run that was killed was still running")
         .tells("what flexctl wrote in a run that was killed is kept in");

@@ -1,4 +1,7 @@
 //! Staying below a rate that a platform publishes.
+//!
+//! Own code: the crates that do this (`governor`) count when requests are sent, not when they can have arrived, and wait
+//! on a clock of their own.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

@@ -11,8 +11,8 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::{Trust, TrustError, provider, webpki_verifier};
 use crate::cert::{Certificate, Validity};
+use crate::net::tls::trust::{Trust, TrustError, provider, webpki_verifier};
 
 /// Judges chains by the trusted roots, read once.
 ///
@@ -54,6 +54,8 @@ pub enum Distrust {
         /// The issuer that the chain's last certificate names.
         issuer: String,
     },
+    /// It is the certificate of an authority.
+    IsAuthority,
     /// Anything else.
     Other {
         /// What the TLS library said.
@@ -77,6 +79,9 @@ impl fmt::Display for Distrust {
             Self::UnknownIssuer { issuer } => write!(
                 f,
                 "the chain leads to no trusted root: its last certificate was issued by {issuer}"
+            ),
+            Self::IsAuthority => f.write_str(
+                "it is the certificate of an authority (CA:TRUE), which no server may use",
             ),
             Self::Other { why } => f.write_str(why),
         }
@@ -181,12 +186,8 @@ fn reason(error: rustls::Error, leaf: &Certificate, last: &Certificate, name: &s
         CertificateError::UnknownIssuer => Distrust::UnknownIssuer {
             issuer: last.issuer.clone(),
         },
-        CertificateError::Other(why) if why.to_string().contains("CaUsedAsEndEntity") => {
-            Distrust::Other {
-                why: "it is the certificate of an authority (CA:TRUE), which no server may use"
-                    .to_owned(),
-            }
-        }
+        // What is left when nothing else is wrong with it.
+        CertificateError::Other(_) if leaf.is_ca => Distrust::IsAuthority,
         rest => other(rest),
     }
 }
@@ -210,4 +211,74 @@ fn timestamp(time: UnixTime) -> Timestamp {
         .ok()
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
         .unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::tls::test_support::{NAME, World};
+
+    #[test]
+    fn validity_is_judged_at_the_moment_given() {
+        let world = World::new();
+        let leaf = Certificate::from_der(&world.certified(&[NAME]).cert[0]).unwrap();
+        let judge = world.judge();
+        let second = jiff::SignedDuration::from_secs(1);
+        let chain = [leaf.clone()];
+        assert_eq!(judge.judge(&chain, NAME, leaf.not_before), Ok(()));
+        assert!(matches!(
+            judge.judge(&chain, NAME, leaf.not_before - second),
+            Err(Distrust::NotYetValid { .. })
+        ));
+        assert!(matches!(
+            judge.judge(&chain, NAME, Timestamp::MAX),
+            Err(Distrust::Expired { .. })
+        ));
+        assert_eq!(
+            judge.judge(&[], NAME, leaf.not_before),
+            Err(Distrust::NoCertificate)
+        );
+    }
+
+    #[test]
+    fn a_wildcard_domain_is_judged_as_such() {
+        let world = World::new();
+        let judge = world.judge();
+        let now = Timestamp::now();
+        let chain =
+            |names: &[&str]| [Certificate::from_der(&world.certified(names).cert[0]).unwrap()];
+        assert_eq!(
+            judge.judge(&chain(&["*.acme.example"]), "*.acme.example", now),
+            Ok(())
+        );
+        assert!(matches!(
+            judge.judge(&chain(&["any.acme.example"]), "*.acme.example", now),
+            Err(Distrust::WrongName { .. })
+        ));
+    }
+
+    #[test]
+    fn insecure_judges_name_and_validity_only() {
+        let chain = [Certificate::from_der(&World::new().certified(&[NAME]).cert[0]).unwrap()];
+        let judge = Judge::new(&Trust {
+            insecure: true,
+            ..Trust::default()
+        })
+        .unwrap();
+        assert_eq!(judge.judge(&chain, NAME, Timestamp::now()), Ok(()));
+        assert!(
+            judge
+                .judge(&chain, "other.example.com", Timestamp::now())
+                .is_err()
+        );
+        assert!(judge.judge(&chain, NAME, Timestamp::MAX).is_err());
+    }
+
+    #[test]
+    fn the_certificate_of_an_authority_is_told_as_such() {
+        let world = World::new();
+        let chain = [Certificate::from_der(world.authority.der()).unwrap()];
+        let judgment = world.judge().judge(&chain, NAME, Timestamp::now());
+        assert_eq!(judgment, Err(Distrust::IsAuthority));
+    }
 }

@@ -1,9 +1,11 @@
 //! A handshake with a server, to see what it serves.
+//!
+//! Own code over rustls: HTTP clients show no chain that they do not trust, and none at all of one that they do.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,14 +15,15 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConnection, DigitallySignedStruct, ProtocolVersion, SignatureScheme};
 
-use super::{Distrust, Judge, config_with, provider};
 use crate::cert::Certificate;
 use crate::net::timed::Timed;
+use crate::net::tls::judge::{Distrust, Judge};
+use crate::net::tls::trust::{config_with, provider};
 
 /// How long a probe may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For the TCP connection; shared by all addresses of the host.
+    /// For the TCP connection.
     pub connect: Duration,
     /// For the TLS handshake after it.
     pub handshake: Duration,
@@ -42,20 +45,15 @@ pub struct Served {
     pub chain: Vec<Certificate>,
     /// Whether a client that trusts the same roots would go on.
     pub trust: Result<(), Distrust>,
-    /// The address that answered.
-    pub address: SocketAddr,
     /// The protocol version, such as `TLS 1.3`.
     pub protocol: &'static str,
-    /// What ended the handshake after the certificate had been shown. A server that demands a client certificate
-    /// does this; what it serves is known all the same.
-    pub interrupted: Option<ProbeFault>,
 }
 
 /// Why nothing was learned from a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeError {
-    /// The host and port, or address, that was to be asked.
-    pub target: String,
+    /// The address that was to be asked.
+    pub address: SocketAddr,
     /// What happened.
     pub fault: ProbeFault,
 }
@@ -67,11 +65,6 @@ pub enum ProbeFault {
     BadName {
         /// The name.
         name: String,
-    },
-    /// The host has no address, or DNS did not answer.
-    NotResolved {
-        /// What the system's resolver said.
-        why: String,
     },
     /// Nothing listens on that port.
     Refused,
@@ -108,7 +101,7 @@ pub enum ProbeFault {
 
 impl fmt::Display for ProbeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.target, self.fault)
+        write!(f, "{}: {}", self.address, self.fault)
     }
 }
 
@@ -118,7 +111,6 @@ impl fmt::Display for ProbeFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadName { name } => write!(f, "{name:?} is not a host name"),
-            Self::NotResolved { why } => write!(f, "the name could not be resolved: {why}"),
             Self::Refused => f.write_str("the connection was refused"),
             Self::Unreachable { why } => write!(f, "the connection failed: {why}"),
             Self::TimedOut { during } => write!(f, "no answer in time ({during})"),
@@ -143,31 +135,10 @@ impl fmt::Display for ProbeFault {
     }
 }
 
-/// Connects to `host` (a name, or an address, IPv6 with or without brackets), asks for `server_name` and tells what
-/// is served.
+/// Connects to `address`, asks for `server_name` and tells what is served. An ingress has several addresses, and each has
+/// to serve the new certificate.
 ///
-/// The addresses of the host are tried in turn until one accepts the connection. Trust is judged, but never decides
-/// whether there is an answer.
-///
-/// # Errors
-/// See [`ProbeFault`].
-pub fn probe(
-    judge: &Judge,
-    (host, port): (&str, u16),
-    server_name: &str,
-    limits: Limits,
-    now: Timestamp,
-) -> Result<Served, ProbeError> {
-    resolve(host, port)
-        .and_then(|addresses| connect(&addresses, limits.connect))
-        .and_then(|connected| examine(judge, &connected, server_name, limits.handshake, now))
-        .map_err(|fault| ProbeError {
-            target: format!("{host}:{port}"),
-            fault,
-        })
-}
-
-/// As [`probe`], of one address: an ingress has several, and each has to serve the new certificate.
+/// Trust is judged, but never decides whether there is an answer.
 ///
 /// # Errors
 /// See [`ProbeFault`].
@@ -178,61 +149,10 @@ pub fn probe_address(
     limits: Limits,
     now: Timestamp,
 ) -> Result<Served, ProbeError> {
-    connect(&[address], limits.connect)
-        .and_then(|connected| examine(judge, &connected, server_name, limits.handshake, now))
-        .map_err(|fault| ProbeError {
-            target: address.to_string(),
-            fault,
-        })
-}
-
-fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ProbeFault> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let not_resolved = |why| ProbeFault::NotResolved { why };
-    let addresses: Vec<_> = (host, port)
-        .to_socket_addrs()
-        .map_err(|error| not_resolved(error.to_string()))?
-        .collect();
-    if addresses.is_empty() {
-        return Err(not_resolved("it has no address".into()));
-    }
-    Ok(addresses)
-}
-
-/// The address is kept here: a broken connection cannot be asked for it.
-struct Connected {
-    stream: TcpStream,
-    address: SocketAddr,
-}
-
-/// Connects to the first address that accepts, and gives each a fair share of the time.
-fn connect(addresses: &[SocketAddr], limit: Duration) -> Result<Connected, ProbeFault> {
-    let deadline = Instant::now() + limit;
-    let mut fault = ProbeFault::NotResolved {
-        why: "it has no address".into(),
-    };
-    for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
-        let share = deadline.saturating_duration_since(Instant::now())
-            / u32::try_from(left).unwrap_or(u32::MAX);
-        if share.is_zero() {
-            return Err(ProbeFault::TimedOut {
-                during: "connecting",
-            });
-        }
-        match TcpStream::connect_timeout(address, share) {
-            Ok(stream) => {
-                return Ok(Connected {
-                    stream,
-                    address: *address,
-                });
-            }
-            Err(error) => fault = connection_fault(&error, "connecting"),
-        }
-    }
-    Err(fault)
+    TcpStream::connect_timeout(&address, limits.connect)
+        .map_err(|error| connection_fault(&error, "connecting"))
+        .and_then(|stream| examine(judge, &stream, server_name, limits.handshake, now))
+        .map_err(|fault| ProbeError { address, fault })
 }
 
 fn connection_fault(error: &io::Error, during: &'static str) -> ProbeFault {
@@ -250,16 +170,17 @@ fn connection_fault(error: &io::Error, during: &'static str) -> ProbeFault {
 
 fn examine(
     judge: &Judge,
-    connected: &Connected,
+    stream: &TcpStream,
     server_name: &str,
     limit: Duration,
     now: Timestamp,
 ) -> Result<Served, ProbeFault> {
     let recorder = Arc::new(Recorder::new());
-    let (protocol, ended) = match handshake(&recorder, &connected.stream, server_name, limit) {
+    let (protocol, ended) = match handshake(&recorder, stream, server_name, limit) {
         Ok(protocol) => (protocol, None),
         Err((protocol, fault)) => (protocol, Some(fault)),
     };
+    // A server that demands a client certificate breaks off after it has shown its own: that is known all the same.
     let record = recorder.take();
     if record.chain.is_empty() {
         return Err(ended.unwrap_or(ProbeFault::Handshake {
@@ -276,9 +197,7 @@ fn examine(
     Ok(Served {
         chain,
         trust,
-        address: connected.address,
         protocol,
-        interrupted: ended,
     })
 }
 
@@ -433,59 +352,20 @@ mod tests {
 
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+    use rcgen::KeyPair;
     use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
     use rustls::sign::CertifiedKey;
     use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
-    use super::super::Trust;
     use super::*;
+    use crate::net::tls::test_support::{NAME, World, signing_key};
 
-    const NAME: &str = "api.example.com";
-
-    /// An authority, and a folder with its certificate as the only trusted root.
-    struct World {
-        authority: CertifiedIssuer<'static, KeyPair>,
-        folder: tempfile::TempDir,
+    fn probe(world: &World, server: SocketAddr) -> Result<Served, ProbeError> {
+        probe_for(world, NAME, server)
     }
 
-    impl World {
-        fn new() -> Self {
-            let mut params = CertificateParams::default();
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            params.distinguished_name.push(DnType::CommonName, "Root");
-            let key = KeyPair::generate().unwrap();
-            let world = Self {
-                authority: CertifiedIssuer::self_signed(params, key).unwrap(),
-                folder: tempfile::tempdir().unwrap(),
-            };
-            std::fs::write(world.folder.path().join("root.pem"), world.authority.pem()).unwrap();
-            world
-        }
-
-        fn judge(&self) -> Judge {
-            Judge::new(&Trust {
-                ssl_cert_file: Some(self.folder.path().join("root.pem")),
-                ..Trust::default()
-            })
-            .unwrap()
-        }
-
-        fn certified(&self, names: &[&str]) -> CertifiedKey {
-            let key = KeyPair::generate().unwrap();
-            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-            let params = CertificateParams::new(names).unwrap();
-            let leaf = params.signed_by(&key, &self.authority).unwrap();
-            CertifiedKey::new(vec![leaf.der().clone()], signing_key(&key))
-        }
-
-        fn probe(&self, server: SocketAddr) -> Result<Served, ProbeError> {
-            self.probe_for(NAME, server)
-        }
-
-        fn probe_for(&self, name: &str, server: SocketAddr) -> Result<Served, ProbeError> {
-            probe_address(&self.judge(), server, name, limits(), Timestamp::now())
-        }
+    fn probe_for(world: &World, name: &str, server: SocketAddr) -> Result<Served, ProbeError> {
+        probe_address(&world.judge(), server, name, limits(), Timestamp::now())
     }
 
     fn limits() -> Limits {
@@ -493,11 +373,6 @@ mod tests {
             connect: Duration::from_secs(5),
             handshake: Duration::from_secs(5),
         }
-    }
-
-    fn signing_key(key: &KeyPair) -> Arc<dyn rustls::sign::SigningKey> {
-        let der = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
-        rustls::crypto::ring::sign::any_supported_type(&der.into()).unwrap()
     }
 
     #[derive(Debug)]
@@ -551,12 +426,10 @@ mod tests {
             let certified = world.certified(&[NAME]);
             let leaf = certified.cert[0].to_vec();
             let server = serve(config(certified, Some(NAME), &[versions]));
-            let served = world.probe(server).unwrap();
+            let served = probe(&world, server).unwrap();
             assert_eq!(served.chain[0].der, leaf);
             assert_eq!(served.trust, Ok(()));
             assert_eq!(served.protocol, text);
-            assert_eq!(served.address, server);
-            assert_eq!(served.interrupted, None);
         }
     }
 
@@ -568,7 +441,7 @@ mod tests {
             None,
             rustls::DEFAULT_VERSIONS,
         ));
-        let served = world.probe(server).unwrap();
+        let served = probe(&world, server).unwrap();
         assert_eq!(served.chain[0].dns_names, [NAME]);
         // Both authorities have the same name, but not the same key.
         let trust = served.trust.unwrap_err();
@@ -587,67 +460,11 @@ mod tests {
             None,
             rustls::DEFAULT_VERSIONS,
         ));
-        let trust = world.probe(server).unwrap().trust.unwrap_err();
+        let trust = probe(&world, server).unwrap().trust.unwrap_err();
         assert_eq!(
             trust.to_string(),
             "not for api.example.com, but for *.acme.example"
         );
-    }
-
-    #[test]
-    fn validity_is_judged_at_the_moment_given() {
-        let world = World::new();
-        let leaf = Certificate::from_der(&world.certified(&[NAME]).cert[0]).unwrap();
-        let judge = world.judge();
-        let second = jiff::SignedDuration::from_secs(1);
-        let chain = [leaf.clone()];
-        assert_eq!(judge.judge(&chain, NAME, leaf.not_before), Ok(()));
-        assert!(matches!(
-            judge.judge(&chain, NAME, leaf.not_before - second),
-            Err(Distrust::NotYetValid { .. })
-        ));
-        assert!(matches!(
-            judge.judge(&chain, NAME, Timestamp::MAX),
-            Err(Distrust::Expired { .. })
-        ));
-        assert_eq!(
-            judge.judge(&[], NAME, leaf.not_before),
-            Err(Distrust::NoCertificate)
-        );
-    }
-
-    #[test]
-    fn a_wildcard_domain_is_judged_as_such() {
-        let world = World::new();
-        let judge = world.judge();
-        let now = Timestamp::now();
-        let chain =
-            |names: &[&str]| [Certificate::from_der(&world.certified(names).cert[0]).unwrap()];
-        assert_eq!(
-            judge.judge(&chain(&["*.acme.example"]), "*.acme.example", now),
-            Ok(())
-        );
-        assert!(matches!(
-            judge.judge(&chain(&["any.acme.example"]), "*.acme.example", now),
-            Err(Distrust::WrongName { .. })
-        ));
-    }
-
-    #[test]
-    fn insecure_judges_name_and_validity_only() {
-        let chain = [Certificate::from_der(&World::new().certified(&[NAME]).cert[0]).unwrap()];
-        let judge = Judge::new(&Trust {
-            insecure: true,
-            ..Trust::default()
-        })
-        .unwrap();
-        assert_eq!(judge.judge(&chain, NAME, Timestamp::now()), Ok(()));
-        assert!(
-            judge
-                .judge(&chain, "other.example.com", Timestamp::now())
-                .is_err()
-        );
-        assert!(judge.judge(&chain, NAME, Timestamp::MAX).is_err());
     }
 
     #[test]
@@ -657,7 +474,7 @@ mod tests {
             let mut certified = world.certified(&[NAME]);
             certified.key = signing_key(&KeyPair::generate().unwrap());
             let server = serve(config(certified, None, &[versions]));
-            let trust = world.probe(server).unwrap().trust.unwrap_err();
+            let trust = probe(&world, server).unwrap().trust.unwrap_err();
             assert!(matches!(trust, Distrust::KeyNotProved { .. }), "{trust}");
         }
     }
@@ -675,9 +492,8 @@ mod tests {
             .unwrap()
             .with_client_cert_verifier(demanding)
             .with_cert_resolver(Arc::new(OnlyFor(None, Arc::new(world.certified(&[NAME])))));
-        let served = world.probe(serve(config)).unwrap();
+        let served = probe(&world, serve(config)).unwrap();
         assert_eq!(served.trust, Ok(()));
-        assert!(served.interrupted.is_some());
     }
 
     #[test]
@@ -689,7 +505,7 @@ mod tests {
             rustls::DEFAULT_VERSIONS,
         );
         assert!(matches!(
-            fault(world.probe(serve(config))),
+            fault(probe(&world, serve(config))),
             ProbeFault::Alert { .. }
         ));
     }
@@ -700,7 +516,7 @@ mod tests {
             let _ = stream.read(&mut [0; 1024]);
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         });
-        assert_eq!(fault(World::new().probe(server)), ProbeFault::NotTls);
+        assert_eq!(fault(probe(&World::new(), server)), ProbeFault::NotTls);
     }
 
     #[test]
@@ -708,7 +524,7 @@ mod tests {
         let server = serve_raw(|mut stream| {
             let _ = stream.read(&mut [0; 4096]);
         });
-        assert_eq!(fault(World::new().probe(server)), ProbeFault::Closed);
+        assert_eq!(fault(probe(&World::new(), server)), ProbeFault::Closed);
     }
 
     #[test]
@@ -733,52 +549,7 @@ mod tests {
             .unwrap()
             .local_addr()
             .unwrap();
-        assert_eq!(fault(World::new().probe(address)), ProbeFault::Refused);
-    }
-
-    #[test]
-    fn the_host_may_be_a_name_or_an_address() {
-        let world = World::new();
-        for host in ["127.0.0.1", "[127.0.0.1]", "localhost"] {
-            let server = serve(config(
-                world.certified(&[NAME]),
-                None,
-                rustls::DEFAULT_VERSIONS,
-            ));
-            let judge = world.judge();
-            let served = probe(
-                &judge,
-                (host, server.port()),
-                NAME,
-                limits(),
-                Timestamp::now(),
-            );
-            assert_eq!(served.unwrap().trust, Ok(()), "{host}");
-        }
-        assert_eq!(
-            resolve("[2001:db8::1]", 443).unwrap(),
-            ["[2001:db8::1]:443".parse().unwrap()]
-        );
-    }
-
-    #[test]
-    fn a_host_without_address_is_told() {
-        let result = probe(
-            &World::new().judge(),
-            ("nowhere.invalid", 443),
-            NAME,
-            limits(),
-            Timestamp::now(),
-        );
-        let error = result.unwrap_err();
-        assert!(
-            matches!(error.fault, ProbeFault::NotResolved { .. }),
-            "{error}"
-        );
-        assert!(
-            error.to_string().starts_with("nowhere.invalid:443: "),
-            "{error}"
-        );
+        assert_eq!(fault(probe(&World::new(), address)), ProbeFault::Refused);
     }
 
     #[test]
@@ -786,7 +557,7 @@ mod tests {
         let world = World::new();
         let server = serve_raw(drop);
         assert!(matches!(
-            fault(world.probe_for("*.acme.example", server)),
+            fault(probe_for(&world, "*.acme.example", server)),
             ProbeFault::BadName { .. }
         ));
     }
@@ -858,7 +629,7 @@ mod tests {
     fn a_key_that_cannot_be_checked_is_shown_but_not_trusted() {
         let server =
             OpensslServer::with_key(&["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-521"]);
-        let served = World::new().probe(server.address).unwrap();
+        let served = probe(&World::new(), server.address).unwrap();
         assert_eq!(served.chain[0].algorithm(), crate::cert::Algorithm::P521);
         assert!(matches!(served.trust, Err(Distrust::KeyNotProved { .. })));
     }

@@ -1,25 +1,19 @@
 //! The Mule Gateway inside the applications: enforces the policies that API Manager has for them.
 
-use std::time::Duration;
-
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::Anypoint;
 use super::api_manager::{ApiInstance, BASIC, Policy};
 use super::application_manager::{self, Deployment};
-use crate::clock::plus;
 use crate::http::{Answer, Request};
 use crate::world::World;
 
 /// The answer of the application that a request through the ingress belongs to, if there is one.
 pub(crate) fn answer(world: &mut World, host: &str, request: &Request) -> Option<Answer> {
     application_manager::settle(world);
-    let now = world.clock.now();
     let anypoint = &mut world.anypoint;
-    let second_replica = Duration::from_millis(anypoint.switches.api_manager.second_replica_ms);
     let application = find(anypoint, host, &request.path)?.clone();
     let prefix = base_path(&application);
     let inner = request.path[prefix.trim_end_matches('/').len()..].to_owned();
@@ -31,7 +25,7 @@ pub(crate) fn answer(world: &mut World, host: &str, request: &Request) -> Option
             Some(id) => anypoint
                 .api_manager
                 .instance_mut(id)
-                .and_then(|instance| enforce(instance, request, &inner, now, second_replica)),
+                .and_then(|instance| enforce(instance, request, &inner)),
         },
     };
     Some(refused.unwrap_or_else(|| application_answer(&application, request, &inner)))
@@ -90,25 +84,21 @@ fn base_path(application: &Deployment) -> &str {
 }
 
 /// The refusal of the first policy that refuses. Gateways hear of changes late, and replicas not at the same time.
-fn enforce(
-    instance: &mut ApiInstance,
-    request: &Request,
-    path: &str,
-    now: Timestamp,
-    second_replica: Duration,
-) -> Option<Answer> {
+fn enforce(instance: &mut ApiInstance, request: &Request, path: &str) -> Option<Answer> {
     let tracking = &mut instance.tracking;
+    let answered = tracking.requests;
     tracking.requests += 1;
-    let lag = if tracking.requests.is_multiple_of(2) {
-        second_replica
-    } else {
-        Duration::ZERO
-    };
-    let (_, policies) = tracking
-        .enforced
-        .iter()
-        .rfind(|(from, _)| plus(*from, lag) <= now)?;
-    let mut policies: Vec<&Policy> = policies
+    let is_second = tracking.requests.is_multiple_of(2);
+    let enforced = tracking.enforced.iter().rfind(|enforced| {
+        let after = if is_second {
+            enforced.second_after
+        } else {
+            enforced.after
+        };
+        after <= answered
+    })?;
+    let mut policies: Vec<&Policy> = enforced
+        .policies
         .iter()
         .filter(|policy| !policy.disabled && is_for(policy, &request.method, path))
         .collect();

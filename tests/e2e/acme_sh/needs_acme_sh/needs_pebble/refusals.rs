@@ -1,6 +1,6 @@
 //! Failures are told, good credentials stay, and nothing secret is shown.
 
-use fixtures::AcmeSh;
+use fixtures::{AcmeSh, key_lines};
 use simulator::faults::{Action, Fault};
 use simulator::seed;
 
@@ -109,11 +109,7 @@ fn nothing_secret_is_shown_or_logged_at_the_highest_debug_level() {
     let mut secrets: Vec<String> = world.anypoint.bearers.keys().cloned().collect();
     assert!(!secrets.is_empty());
     let key = read(&fixture.acme.file("acme.example", "acme.example.key"));
-    secrets.extend(
-        key.lines()
-            .filter(|line| !line.contains("-----"))
-            .map(str::to_owned),
-    );
+    secrets.extend(key_lines(&key).map(str::to_owned));
     secrets.extend([seed::CF_TOKEN, seed::CLIENT_SECRET].map(str::to_owned));
     for secret in &secrets {
         for run in [&issued, &deployed, &renewed] {

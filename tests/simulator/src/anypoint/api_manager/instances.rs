@@ -43,11 +43,21 @@ pub struct ApiInstance {
     pub tracking: Tracking,
 }
 
+/// Policies, and how many requests are answered before they are enforced.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Enforced {
+    /// By the first replica.
+    pub(crate) after: u64,
+    /// By the second.
+    pub(crate) second_after: u64,
+    pub(crate) policies: Vec<Policy>,
+}
+
 /// What the gateways that track an API instance know.
 #[derive(Debug, Default, Clone)]
 pub struct Tracking {
-    /// The policies that they enforce, from when.
-    pub(crate) enforced: Vec<(Timestamp, Vec<Policy>)>,
+    /// The policies that they enforce, each set from some request on.
+    pub(crate) enforced: Vec<Enforced>,
     pub(crate) requests: u64,
     pub(crate) last_active: Option<Timestamp>,
 }

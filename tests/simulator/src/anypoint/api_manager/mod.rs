@@ -43,10 +43,10 @@ pub struct Switches {
     pub password: PasswordForm,
     /// Templates call their version `version` instead of `assetVersion`.
     pub template_version_field: bool,
-    /// Milliseconds until a gateway hears of a change.
-    pub poll_ms: u64,
-    /// Milliseconds that a second replica hears of it later; it answers every other request. 0: there is one replica.
-    pub second_replica_ms: u64,
+    /// Requests that a gateway answers before it hears of a change.
+    pub heard_after: u64,
+    /// Requests more before a second replica hears of it, which answers every other one. 0: there is one replica.
+    pub second_replica_after: u64,
 }
 
 /// API Manager's state.

@@ -1,15 +1,13 @@
 //! Policies of an API instance: applied, changed, put in order, removed.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::instances::Enforced;
 use super::templates::implemented;
 use super::views::{list_policies, policy_json};
 use super::{ApiManager, BASIC, MASK, Switches, bad_request, not_found};
 use crate::anypoint::Anypoint;
-use crate::clock::plus;
 use crate::http::{Answer, Request};
 use crate::routes;
 
@@ -78,11 +76,13 @@ pub(super) fn answer(
         _ => return Err(routes::not_modelled(request)),
     };
     let instance = &mut manager.instances[there];
-    let heard = plus(now, Duration::from_millis(switches.poll_ms));
-    instance
-        .tracking
-        .enforced
-        .push((heard, instance.policies.clone()));
+    let tracking = &mut instance.tracking;
+    let after = tracking.requests.saturating_add(switches.heard_after);
+    tracking.enforced.push(Enforced {
+        after,
+        second_after: after.saturating_add(switches.second_replica_after),
+        policies: instance.policies.clone(),
+    });
     Ok(answer)
 }
 
