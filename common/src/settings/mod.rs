@@ -112,6 +112,40 @@ impl Settings {
         self.with_domain_conf(stored, true)
     }
 
+    /// The same sources without what the command line says of a setting: what is in force but for this call.
+    #[must_use]
+    pub fn without_flag(&self, setting: &Setting) -> Self {
+        let mut rest = self.clone();
+        if let Some(flag) = setting.flag {
+            rest.flags.0.remove(flag.name);
+        }
+        rest
+    }
+
+    /// The same sources as the next renewal of one certificate finds them: what is saved and the TOML file. Flags and
+    /// variables of this call, which may be about something else, are not there then.
+    ///
+    /// # Errors
+    ///
+    /// The conf file, or the TOML file that it names, cannot be read.
+    pub fn for_renewal(&self, stored: &Stored) -> Result<Self> {
+        let saved = self
+            .registry
+            .settings()
+            .filter(|setting| setting.saved)
+            .flat_map(Setting::all_variables);
+        let homes = [&general::HOME, &general::CONFIG_HOME];
+        let flags = homes
+            .into_iter()
+            .filter_map(|setting| Some((setting.flag?.name, self.flag(setting)?.to_owned())));
+        Self {
+            flags: Flags::new(flags),
+            env: self.env.without(saved),
+            ..self.clone()
+        }
+        .with_domain_conf(stored, true)
+    }
+
     fn with_domain_conf(&self, stored: &Stored, of_certificate: bool) -> Result<Self> {
         let mut settings = Self {
             domain_conf: Some(conf_at(stored.conf())?),
@@ -1065,9 +1099,13 @@ mod tests {
         let flags = Flags::new([("--private-space", "flagged".to_owned())]);
         let env = Env::from_pairs([("CH2_PRIVATE_SPACE_ID", "exported")]);
         let flagged = Settings::load(&DEPLOY, &env, flags).unwrap();
-        let flagged = flagged.for_certificate(&stored).unwrap();
-        assert_eq!(space(&flagged), "flagged");
-        assert!(flagged.overruled_variables().unwrap().is_empty());
+        let certificate = flagged.for_certificate(&stored).unwrap();
+        assert_eq!(space(&certificate), "flagged");
+        assert!(certificate.overruled_variables().unwrap().is_empty());
+        assert_eq!(space(&flagged.for_renewal(&stored).unwrap()), "own");
+        std::fs::write(stored.conf(), "").unwrap();
+        let renewal = flagged.for_renewal(&stored).unwrap();
+        assert_eq!(renewal.text(&SPACE).unwrap(), None);
     }
 
     #[test]
