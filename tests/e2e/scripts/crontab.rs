@@ -9,7 +9,7 @@ use crate::fixture::{Place, Ran, lines, move_config, on_path, scripts, text, wri
 
 #[test]
 fn the_crontab_gets_one_line_an_hour_after_acme_sh_and_loses_exactly_that() {
-    let place = Place::with_home_named("100% acme");
+    let place = Place::with_home_named("100%acme");
     let others = "# mine\n7 23 * * * \"/x\"/acme.sh --cron --home \"/x\" > /dev/null\n\n0 0 * * * true # anypoint-acme-hooks /elsewhere\n";
     let table = place.with_crontab(others);
 
@@ -253,4 +253,51 @@ fn a_crontab_that_cannot_be_read_is_not_overwritten() {
         ran.stderr.contains("is not updated: you are not allowed"),
         "{ran:?}"
     );
+}
+
+#[test]
+fn gateways_get_a_line_only_when_asked_for() {
+    let place = Place::new();
+    let table = place.with_crontab("");
+    place.install(&["--cron"]).succeeds();
+    let reconcile = fs::read_to_string(&table).unwrap();
+
+    place.install(&["--cron", "--flex"]).succeeds();
+    let home = text(&place.home);
+    let flex = |bin: &Path| {
+        format!(
+            "17 4 * * * '{}' run --home '{home}' >/dev/null # anypoint-acme-hooks flex-renew {home}\n",
+            text(&bin.join("flex-renew"))
+        )
+    };
+    assert_eq!(
+        fs::read_to_string(&table).unwrap(),
+        format!("{reconcile}{}", flex(&place.bin()))
+    );
+
+    let moved = place.path("elsewhere");
+    place
+        .install(&["--bin-dir", text(&moved), "flex-renew"])
+        .succeeds();
+    assert_eq!(
+        fs::read_to_string(&table).unwrap(),
+        format!("{reconcile}{}", flex(&moved))
+    );
+    place.install(&["--uninstall", "flex-renew"]).succeeds();
+    assert_eq!(fs::read_to_string(&table).unwrap(), reconcile);
+}
+
+#[test]
+fn a_host_of_gateways_alone_gets_their_line_alone() {
+    let place = Place::new();
+    let table = place.with_crontab("");
+    place
+        .install(&["--cron", "flex-renew"])
+        .refused_with("with --flex for flex-renew");
+    place
+        .install(&["--cron", "--flex", "flex-renew"])
+        .succeeds();
+    let lines = lines(&table);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("/flex-renew' run "), "{lines:?}");
 }

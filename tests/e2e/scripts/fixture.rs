@@ -86,7 +86,9 @@ impl Place {
             .env("PATH", path)
             .env("HOME", self.path("user"))
             // Some shells prefer a crontab of their own to one on PATH: the real table would be changed.
-            .env("CRONTAB", self.path("tools/crontab"));
+            .env("CRONTAB", self.path("tools/crontab"))
+            .env("SYSTEMCTL", self.path("tools/systemctl"))
+            .env("SYSTEMD_UNITS", self.path("units"));
         Ran::of(command)
     }
 
@@ -133,6 +135,18 @@ impl Place {
             }
             files.insert(folder, (mode, Vec::new()));
         }
+        files
+    }
+
+    /// The files of a folder that may not be there, sorted.
+    pub(crate) fn files_in(&self, folder: &str) -> Vec<PathBuf> {
+        let folder = fs::read_dir(self.path(folder));
+        let mut files: Vec<_> = folder
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
         files
     }
 
@@ -205,7 +219,12 @@ impl Ran {
 
     #[track_caller]
     pub(crate) fn refused_with(self, reason: &str) -> Self {
-        assert_eq!(self.code, Some(1), "{self:?}");
+        self.ends_with(2, reason)
+    }
+
+    #[track_caller]
+    pub(crate) fn ends_with(self, code: i32, reason: &str) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
         assert!(self.stderr.contains(reason), "{self:?}");
         self
     }

@@ -61,20 +61,48 @@ fn a_home_that_cannot_be_written_is_refused_before_anything_changes() {
 }
 
 #[test]
-fn a_home_with_a_blank_works_and_is_warned_about() {
-    let place = Place::with_home_named("acme home, it's");
-    let before = place.snapshot();
-    let ran = place.install(&[]).succeeds();
-    assert!(ran.stderr.contains("a blank or a comma"), "{ran:?}");
-    assert!(place.home.join("dnsapi/dns_cf").is_file());
+fn a_home_whose_records_acme_sh_could_not_remove_is_refused() {
+    for name in ["acme home", "acme,home", "acme\thome"] {
+        let place = Place::with_home_named(name);
+        let before = place.snapshot();
+        for arguments in [&[][..], &["--dry-run"]] {
+            place
+                .install(arguments)
+                .refused_with("with a blank or a comma in its path");
+        }
+        assert_eq!(place.snapshot(), before);
+        assert!(!place.bin().exists());
+    }
+}
+
+#[test]
+fn a_home_that_was_moved_to_such_a_path_can_still_be_uninstalled_from() {
+    let mut place = Place::new();
+    let before = place.snapshot().len();
+    place.install(&[]).succeeds();
+    let moved = place.path("acme home");
+    fs::rename(&place.home, &moved).unwrap();
+    place.home = moved;
     place.install(&["--uninstall"]).succeeds();
-    assert_eq!(place.snapshot(), before);
+    assert_eq!(place.snapshot().len(), before);
+}
+
+#[test]
+fn an_acme_sh_beside_which_hooks_cannot_work_is_refused() {
+    let place = Place::new();
+    let packaged = place.path("share acme");
+    fs::create_dir_all(&packaged).unwrap();
+    for name in ["acme.sh", "dnsapi", "deploy"] {
+        fs::rename(place.home.join(name), packaged.join(name)).unwrap();
+    }
+    symlink(packaged.join("acme.sh"), place.home.join("acme.sh")).unwrap();
+    place.install(&[]).refused_with(text(&packaged));
 }
 
 #[test]
 fn uninstalling_from_one_home_keeps_the_executables_that_another_uses() {
     let place = Place::new();
-    let other = place.path("other home");
+    let other = place.path("other");
     make_home(&other);
     place.install(&[]).succeeds();
     let one_installed = place.snapshot();

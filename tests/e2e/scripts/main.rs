@@ -11,4 +11,6 @@ mod fixture;
 mod homes;
 mod install;
 mod needs_acme_sh;
+mod release;
 mod shims;
+mod systemd;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::fixture::{PROGRAMS, Place, Ran, SHIMS, lines, scripts, text};
+use crate::systemd::Systemd;
 
 /// How acme.sh calls a hook, cut to what a shim can notice: state in variables that are not exported, `_err`, and
 /// a subshell that sources the file. `$1` is the shim, the rest the call.
@@ -225,7 +226,7 @@ fn a_shim_leaves_nothing_in_acme_sh(shell: &[&'static str]) {
 }
 
 fn the_installer_works(shell: &[&'static str]) {
-    let place = Place::with_home_named("it's acme");
+    let place = Place::with_home_named("it's-acme");
     let table = place.with_crontab("0 0 * * * true\n");
     let before = place.snapshot();
     place.install_under(shell, &["--cron"]).succeeds();
@@ -237,6 +238,17 @@ fn the_installer_works(shell: &[&'static str]) {
     place
         .install_under(shell, &["--frob"])
         .refused_with("unknown option");
+}
+
+fn the_installer_makes_units(shell: &[&'static str]) {
+    let systemd = Systemd::of_user(0);
+    let install = |arguments: &[&str]| systemd.place.install_under(shell, arguments);
+    install(&["--systemd", "--flex"]).succeeds();
+    assert_eq!(systemd.files().len(), 4);
+    let ran = install(&["--systemd", "--flex"]).succeeds();
+    assert!(!ran.stdout.contains("systemd: "), "{ran:?}");
+    install(&["--uninstall"]).succeeds();
+    assert!(systemd.files().is_empty());
 }
 
 fn a_shim_fails_as_its_executable_does(shell: &[&'static str]) {
@@ -285,6 +297,7 @@ macro_rules! under_shell {
                 a_shim_hands_over_shell_variables_of_acme_sh,
                 a_shim_leaves_nothing_in_acme_sh,
                 the_installer_works,
+                the_installer_makes_units,
                 a_shim_fails_as_its_executable_does,
                 a_shim_without_executable_says_what_to_do);
         }
