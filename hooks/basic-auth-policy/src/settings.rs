@@ -2,8 +2,7 @@
 
 use common::anypoint::DEFAULT_URL;
 use common::anypoint::settings::{self as shared, BEARER, CLIENT_ID, CLIENT_SECRET};
-use common::settings::file::{self, List};
-use common::settings::{ConfFile, Registry, Setting};
+use common::settings::{ConfFile, List, Registry, Setting, fits};
 use serde::Deserialize;
 
 /// The commands that take a user and a password.
@@ -35,11 +34,11 @@ pub(crate) static SETTINGS: Registry = Registry {
     lists: &[
         List {
             name: "basic_auth_policy.methods",
-            check: file::check::<Lists>,
+            check: fits::<Lists>,
         },
         List {
             name: "basic_auth_policy.paths",
-            check: file::check::<Lists>,
+            check: fits::<Lists>,
         },
     ],
     saves_to: ConfFile::Domain,
