@@ -384,7 +384,7 @@ pub fn segment(text: &str) -> String {
 ///
 /// # Errors
 ///
-/// Configuration: the text is no such address.
+/// Configuration: it is not such an address.
 pub fn base_url(text: &str) -> Result<Url> {
     let full = if text.contains("://") {
         text.to_owned()
