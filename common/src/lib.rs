@@ -2,8 +2,9 @@
 //!
 //! A room uses only the rooms above it in this list, and knows no variable, flag or command of a single program.
 
-pub mod error;
 pub mod secret;
+
+pub mod error;
 
 pub mod duration;
 

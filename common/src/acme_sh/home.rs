@@ -96,7 +96,8 @@ impl Home {
             .find(|stored| stored.conf().is_file())
     }
 
-    /// Every certificate in the home, RSA and ECC, by folder name.
+    /// Every certificate in the home, RSA and ECC, by folder name; also one whose conf file cannot be looked at, so that
+    /// whoever walks over them says so.
     ///
     /// # Errors
     ///
@@ -119,12 +120,23 @@ impl Home {
                     domain,
                     folder: self.certificates.join(&name),
                 };
-                stored.conf().is_file().then_some(stored)
+                match fs::metadata(stored.conf()) {
+                    Ok(meta) => meta.is_file(),
+                    Err(err) => !is_absent(&err),
+                }
+                .then_some(stored)
             })
             .collect();
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
         Ok(found)
     }
+}
+
+fn is_absent(err: &io::Error) -> bool {
+    matches!(
+        err.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 #[cfg(test)]
@@ -146,6 +158,17 @@ mod tests {
         let home = Home::new(folder.path(), None, None, None);
         let domains: Vec<_> = home.list().unwrap().into_iter().map(|s| s.domain).collect();
         assert_eq!(domains, ["*.acme.example", "www.acme.example"]);
+
+        // root reads everything; a loop nobody can.
+        let unreadable = folder.path().join("loop.example");
+        fs::create_dir(&unreadable).unwrap();
+        std::os::unix::fs::symlink("loop.example.conf", unreadable.join("loop.example.conf"))
+            .unwrap();
+        let domains: Vec<_> = home.list().unwrap().into_iter().map(|s| s.domain).collect();
+        assert_eq!(
+            domains,
+            ["*.acme.example", "loop.example", "www.acme.example"]
+        );
         assert!(
             home.find("*.acme.example")
                 .unwrap()

@@ -307,7 +307,7 @@ fn no_such_application(at: &Location, name: &str) -> Error {
         "there is no application {name} in environment {} of organization {}",
         at.environment, at.organization
     ))
-    .advise("Check --app and ENVIRONMENT_ID; the name is the one that Runtime Manager shows.")
+    .advise("Check its name, which is the one that Runtime Manager shows, and the environment.")
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
 //! The Anypoint Platform: one client, a file for each family of endpoints.
+//!
+//! For every program that talks to the platform. It knows the settings that those have in common, and none of a single
+//! program.
 
 pub mod api_instances;
 pub mod deployments;

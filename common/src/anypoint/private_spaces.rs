@@ -196,7 +196,7 @@ pub fn no_such_space(
         "organization {organization} on {host} has no private space {given:?} that the credentials can see"
     ))
     .advise(format!(
-        "It has {}. Set CH2_PRIVATE_SPACE_ID to the id or the exact name. If none of these is yours, check \
+        "It has {}. Name the private space by its id or exact name. If none of these is yours, check \
          ORGANIZATION_ID (the business group that owns the space) and ANYPOINT_URL (the control plane).",
         listed(known.iter().map(|space| space.name.as_str()))
     ))

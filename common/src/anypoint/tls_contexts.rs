@@ -425,47 +425,84 @@ impl Client {
     fn refused(&self, reply: &Reply, needs: &Permission, organization: &OrganizationId) -> Error {
         let err = refusal(reply, needs);
         let host = self.host();
-        let code = err.remote().and_then(|said| said.code.clone());
-        let advice = match (reply.status(), code.as_deref()) {
-            (401 | 403, _) => format!(
+        let advice = match Refusal::of(&err) {
+            Some(Refusal::Denied) => format!(
                 "{} The organization in use is {organization}, on {host}: check that it owns the private space \
                  (ORGANIZATION_ID), that the app belongs to it, and that it lives on this control plane \
-                 (ANYPOINT_URL; `cloudhub_v2 check --planes` tries the others).",
+                 (ANYPOINT_URL).",
                 needs.advice()
             ),
-            (404, _) => format!(
-                "Check CH2_PRIVATE_SPACE_ID, ORGANIZATION_ID (in use: {organization}) and ANYPOINT_URL (in use: \
-                 {host})."
-            ),
-            (400, Some("XX005")) => {
-                "Names of TLS contexts hold letters, digits, blanks and hyphens only: set CH2_TLS_CONTEXT_NAME."
-                    .to_owned()
+            Some(Refusal::NoSuchSpace) => {
+                format!("Check ORGANIZATION_ID (in use: {organization}) and ANYPOINT_URL (in use: {host}).")
             }
-            (400, Some("XX006")) => full(),
-            (400 | 422, _) => "The platform did not like the certificate, the key or the name. The local checks \
+            Some(Refusal::BadName) => {
+                "Names of TLS contexts hold letters, digits, blanks and hyphens only.".to_owned()
+            }
+            Some(Refusal::Full) => full(),
+            Some(Refusal::Rejected) => "The platform did not like the certificate, the key or the name. The local checks \
                  found nothing wrong with them; an uncommon kind of key (EC P-384 or P-521) or encryption may be \
                  the reason: try RSA 2048 or EC P-256 without a passphrase."
                 .to_owned(),
-            (409, _) => "Another TLS context has this name or this domain already. `cloudhub_v2 list` shows them; \
-                 set CH2_TLS_CONTEXT_NAME to the name of the one to replace, or remove it."
-                .to_owned(),
-            (415, _) => "The platform takes JSON only: a proxy on the way may have changed the request.".to_owned(),
-            (429, _) => format!(
-                "The platform takes {} requests per second from one address, all programs together: try again \
-                 later, or set a lower --rate.",
+            Some(Refusal::Duplicate) => {
+                "Another TLS context has this name or this domain already.".to_owned()
+            }
+            Some(Refusal::NotJson) => {
+                "The platform takes JSON only: a proxy on the way may have changed the request.".to_owned()
+            }
+            Some(Refusal::TooManyRequests) => format!(
+                "The platform takes {} requests per second from one address, all programs together: try again later.",
                 super::private_spaces::REQUESTS_PER_SECOND
             ),
-            _ => return err,
+            None => return err,
         };
         err.advise(advice)
     }
 }
 
-/// What to do when a private space holds as many custom contexts as it can.
+/// What a refusal of the platform's means here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The credentials, their scopes, or where they belong.
+    Denied,
+    /// No such private space or organization.
+    NoSuchSpace,
+    /// The name of the context holds other characters than may be.
+    BadName,
+    /// There is no room for another context.
+    Full,
+    /// Certificate, key or name are not to the platform's liking.
+    Rejected,
+    /// The name or domain is another context's.
+    Duplicate,
+    /// What arrived there was not JSON.
+    NotJson,
+    /// More requests than allowed.
+    TooManyRequests,
+}
+
+impl Refusal {
+    /// Reads it from an error, by status and the platform's code.
+    pub fn of(err: &Error) -> Option<Self> {
+        let code = err.remote().and_then(|said| said.code.as_deref());
+        Some(match (err.status()?, code) {
+            (401 | 403, _) => Self::Denied,
+            (404, _) => Self::NoSuchSpace,
+            (400, Some("XX005")) => Self::BadName,
+            (400, Some("XX006")) => Self::Full,
+            (400 | 422, _) => Self::Rejected,
+            (409, _) => Self::Duplicate,
+            (415, _) => Self::NotJson,
+            (429, _) => Self::TooManyRequests,
+            _ => return None,
+        })
+    }
+}
+
+/// What to know when there is no room for another context.
 pub fn full() -> String {
     format!(
-        "A private space holds at most {} TLS contexts of your own. `cloudhub_v2 list` shows them, `cloudhub_v2 \
-         remove DOMAIN` removes one; a certificate with several names needs one context only.",
+        "A private space holds at most {} TLS contexts of your own; a certificate with several names needs one context \
+         only.",
         limits::CONTEXTS
     )
 }
@@ -482,7 +519,7 @@ pub fn check_name(name: &str) -> Result<()> {
             Kind::Config,
             format!("{name:?} cannot be the name of a TLS context"),
         )
-        .advise("Use letters, digits, blanks and hyphens: set CH2_TLS_CONTEXT_NAME."));
+        .advise("Use letters, digits, blanks and hyphens."));
     }
     Ok(())
 }

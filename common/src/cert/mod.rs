@@ -2,6 +2,8 @@
 //!
 //! Nothing here asks the clock, reads a file or prints. Whether a chain ends in a root that somebody trusts is
 //! answered by [`crate::net::tls::Judge`].
+//!
+//! Whoever reads or compares certificates uses it; it uses no other room.
 
 mod chain;
 mod find;

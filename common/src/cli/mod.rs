@@ -11,17 +11,19 @@ mod invocation;
 mod progress;
 mod question;
 mod report;
+mod table;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use args::OutputArgs;
+pub use args::{OutputArgs, VerbosityArgs};
 pub use exit::Outcome;
 pub use invocation::Invocation;
 pub use progress::Progress;
 pub use question::{ask, ask_secret, confirm};
 pub use report::{Format, Report, print};
+pub use table::table;
 
 use crate::log::{Log, Verbosity};
 use crate::settings::{Kind, Registry, Settings};

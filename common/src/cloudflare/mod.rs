@@ -2,6 +2,8 @@
 //!
 //! Facts: <https://developers.cloudflare.com/api/>. Every answer is an envelope of `success`, `errors`, `result` and, on
 //! lists, `result_info`; refusals by Cloudflare's gateway lack some of these.
+//!
+//! For programs that change DNS records. What a program can do about a refusal it says itself: see [`Refusal`].
 
 mod advice;
 mod rate_limiter;
@@ -14,12 +16,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use crate::cloudflare::advice::Cure;
 use crate::cloudflare::rate_limiter::AnnouncedLimit;
 use crate::error::{Error, Kind, Remote, Result};
 use crate::net::http::{self, Http, Reply, Request};
 use crate::secret::Secret;
 use crate::system::clock::SharedClock;
 
+pub use advice::Refusal;
 pub use records::{Change, Filter, NewRecord, Record, RecordId, txt_content, txt_value};
 pub use zones::{Owner, Search, TokenState, Zone, ZoneId};
 
@@ -54,6 +58,7 @@ struct Access {
     rate_limiter: Arc<AnnouncedLimit>,
     /// What the credentials are and where they came from, for errors about them.
     label: String,
+    cure: Option<fn(Refusal) -> &'static str>,
     accepted: Arc<AtomicBool>,
 }
 
@@ -82,6 +87,19 @@ impl Client {
             zones: Access::new(http, &Credentials::Token(token.clone()), label)?,
             records: self.records,
         })
+    }
+
+    /// The same client, whose errors advise what the program can do about a refusal.
+    #[must_use]
+    pub fn with_cure(self, cure: fn(Refusal) -> &'static str) -> Self {
+        let with = |access: Access| Access {
+            cure: Some(cure),
+            ..access
+        };
+        Self {
+            records: with(self.records),
+            zones: with(self.zones),
+        }
     }
 
     /// Whether Cloudflare has accepted all the credentials of this client.
@@ -128,6 +146,7 @@ impl Access {
                 .with_asked_wait(rate_limiter::exhausted),
             rate_limiter,
             label: label.to_owned(),
+            cure: None,
             accepted: Arc::default(),
         })
     }
@@ -225,7 +244,14 @@ impl Access {
             };
         };
         let err = err.as_kind(known.kind);
-        let text = format!("{} {}", known.cause, known.cure);
+        let cure = match known.cure {
+            Cure::Plain(text) => Some(text),
+            Cure::OfProgram(refusal) => self.cure.map(|cure| cure(refusal)),
+        };
+        let text = match cure {
+            Some(cure) => format!("{} {cure}", known.cause),
+            None => known.cause.to_owned(),
+        };
         if known.kind == Kind::Credentials {
             err.advise(self.with_label(&text))
         } else {

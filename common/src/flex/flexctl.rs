@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::duration;
 use crate::error::{Error, Kind, Result};
 use crate::net::http::excerpt;
 use crate::secret::Secret;
-use crate::system::process::{Finished, Hold, Program};
+use crate::system::hold::Hold;
+use crate::system::process::{Finished, Program};
 
 /// What a connected app or user needs, as Access Management names it.
 const SCOPES: &str = "Read Servers, Manage Servers and View Organization";
@@ -66,6 +66,40 @@ pub struct Renewal<'a> {
     pub update_urls: bool,
 }
 
+/// Why a renewal failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// There is no such program.
+    NotInstalled,
+    /// It was ended before it was done: by its time limit, or with this process.
+    NotFinished,
+    /// It knows no renewal.
+    TooOld,
+    /// It cannot update URLs.
+    CannotUpdateUrls,
+    /// The user has multi-factor authentication.
+    MultiFactor,
+    /// The connected app or user lacks a scope.
+    ScopeMissing,
+    /// The credentials were refused.
+    CredentialsRefused,
+    /// It could not reach the platform.
+    PlatformUnreachable,
+    /// It reports success, and nothing was written.
+    NothingWritten,
+    /// Anything else.
+    Other,
+}
+
+/// A renewal that failed. The error has no advice yet where the program's own settings are the cure.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub failure: Failure,
+    /// What happened.
+    pub error: Error,
+}
+
 /// What `flexctl` said about a renewal that it calls a success.
 #[derive(Debug, Clone)]
 pub struct Renewed(Finished);
@@ -91,7 +125,7 @@ impl Flexctl {
     /// Credentials: refused, a scope is missing, or the user has multi-factor authentication. Unreachable: the platform
     /// was not reached, or the call did not finish in time. Else refused, with `flexctl`'s own words. Not found: there
     /// is no such program.
-    pub fn renew(&self, renewal: &Renewal<'_>) -> Result<Renewed> {
+    pub fn renew(&self, renewal: &Renewal<'_>) -> Result<Renewed, Failed> {
         let mut call = self.call(["registration", "renew"]);
         call = match renewal.login {
             Login::App { id, secret } => call
@@ -109,7 +143,7 @@ impl Flexctl {
             .arg(renewal.registration)
             .holding(self.hold.as_ref())
             .in_folder(self.folder.as_deref());
-        let finished = call.run().map_err(|err| self.explain(err))?;
+        let finished = call.run().map_err(Failed::to_run)?;
         if finished.status.success() {
             return Ok(Renewed(finished));
         }
@@ -145,20 +179,20 @@ impl Flexctl {
             .args(command)
             .limit(self.limit)
     }
+}
 
-    fn explain(&self, err: Error) -> Error {
-        match err.kind() {
-            Kind::Unreachable => err.advise(format!(
-                "Check that this host reaches the platform, a proxy included. The limit of {} is set by \
-                 FLEXCTL_TIMEOUT.",
-                duration::show(self.limit)
-            )),
-            Kind::NotFound => err.advise(
-                "Install flexctl, set FLEXCTL to its full path (cron has a short PATH), or choose another runtime with \
-                 --runtime: docker and podman run it from the gateway's image.",
-            ),
-            _ => err,
-        }
+impl Failed {
+    fn new(failure: Failure, error: Error) -> Self {
+        Self { failure, error }
+    }
+
+    fn to_run(err: Error) -> Self {
+        let failure = match err.kind() {
+            Kind::Unreachable => Failure::NotFinished,
+            Kind::NotFound => Failure::NotInstalled,
+            _ => Failure::Other,
+        };
+        Self::new(failure, err)
     }
 }
 
@@ -169,19 +203,20 @@ impl Renewed {
     }
 
     /// The error for a success that left no registration behind.
-    pub fn without_file(&self) -> Error {
+    pub fn without_file(&self) -> Failed {
         let said = self.0.all();
         if knows_no_renew(&said.to_lowercase()) {
             return too_old(&self.0.last_words());
         }
-        Error::new(
+        let err = Error::new(
             Kind::Unproved,
             format!(
                 "flexctl reported success but wrote no registration; it said: {}",
                 excerpt(&said)
             ),
         )
-        .advise("Nothing was changed. Use the newest flexctl, and try flexctl registration renew by hand in an empty folder.")
+        .advise("Nothing was changed. Use the newest flexctl, and try flexctl registration renew by hand in an empty folder.");
+        Failed::new(Failure::NothingWritten, err)
     }
 }
 
@@ -191,15 +226,12 @@ fn flag(name: &str, path: &Path) -> OsString {
     flag
 }
 
-fn too_old(said: &str) -> Error {
-    Error::new(
+fn too_old(said: &str) -> Failed {
+    let err = Error::new(
         Kind::Refused,
         format!("this flexctl is too old to renew a registration: {said}"),
-    )
-    .advise(
-        "Use the newest one: update the package flex-gateway, or set FLEX_IMAGE to a newer image. That copy need be \
-         neither registered nor running.",
-    )
+    );
+    Failed::new(Failure::TooOld, err)
 }
 
 /// Commands of this family answer an unknown subcommand with their help, and some with exit code 0.
@@ -214,7 +246,7 @@ fn mentions_command(help: &str, command: &str) -> bool {
 }
 
 /// Tells by its words what a failed call means.
-fn judge(err: Error, said: &str) -> Error {
+fn judge(err: Error, said: &str) -> Failed {
     // One line, blanks at its ends, so that a status can be told from digits of an id.
     let said = said.to_lowercase();
     let line = format!(
@@ -226,9 +258,7 @@ fn judge(err: Error, said: &str) -> Error {
         return too_old(&excerpt(&said));
     }
     if any(&["unknown flag: --update-urls"]) {
-        return err.advise(
-            "This flexctl cannot update URLs: use the newest one, or leave --update-urls away.",
-        );
+        return Failed::new(Failure::CannotUpdateUrls, err);
     }
     if any(&[
         "multi-factor",
@@ -238,10 +268,7 @@ fn judge(err: Error, said: &str) -> Error {
         "mfa ",
         "verification code",
     ]) {
-        return err.as_kind(Kind::Credentials).advise(
-            "The user has multi-factor authentication, which flexctl cannot answer. Use a connected app \
-             (FLEX_CLIENT_ID, FLEX_CLIENT_SECRET), or a user without it.",
-        );
+        return Failed::new(Failure::MultiFactor, err.as_kind(Kind::Credentials));
     }
     // Documented: this is how a missing permission shows.
     let scope_missing = any(&[
@@ -256,10 +283,11 @@ fn judge(err: Error, said: &str) -> Error {
         "permissiondenied",
     ]);
     if scope_missing {
-        return err.as_kind(Kind::Credentials).advise(format!(
+        let err = err.as_kind(Kind::Credentials).advise(format!(
             "Give the connected app or user the scopes {SCOPES} (read:servers, manage:servers, read:organization) for \
              the gateway's organization and environment, in Access Management.",
         ));
+        return Failed::new(Failure::ScopeMissing, err);
     }
     let refused = any(&[
         " 401 ",
@@ -273,10 +301,7 @@ fn judge(err: Error, said: &str) -> Error {
         "authentication failed",
     ]);
     if refused {
-        return err.as_kind(Kind::Credentials).advise(
-            "Check FLEX_CLIENT_ID and FLEX_CLIENT_SECRET, or FLEX_USERNAME and FLEX_PASSWORD: they must belong to the \
-             control plane of the registration.",
-        );
+        return Failed::new(Failure::CredentialsRefused, err.as_kind(Kind::Credentials));
     }
     let unreachable = any(&[
         "dial tcp",
@@ -299,17 +324,22 @@ fn judge(err: Error, said: &str) -> Error {
         "code = unavailable",
     ]);
     if unreachable {
-        return err.as_kind(Kind::Unreachable).advise(
+        let err = err.as_kind(Kind::Unreachable).advise(
             "Check that the platform can be reached from where flexctl runs: network, DNS, proxy, certificates. Else \
              try again later.",
         );
+        return Failed::new(Failure::PlatformUnreachable, err);
     }
-    if any(&["file already exists"]) {
-        return err.advise(
+    let err = if any(&["file already exists"]) {
+        err.advise(
             "The folder for the new registration was empty when flexctl started; look at its message above.",
-        );
-    }
-    err.advise("Nothing was changed. Try the call by hand: flexctl registration renew --help shows its flags.")
+        )
+    } else {
+        err.advise(
+            "Nothing was changed. Try the call by hand: flexctl registration renew --help shows its flags.",
+        )
+    };
+    Failed::new(Failure::Other, err)
 }
 
 /// The date in an answer of `registration inspect`, as `{"expiration_date": "2025-09-25 19:27:32 +0000 UTC"}`: Go's
@@ -338,7 +368,9 @@ mod tests {
     use super::*;
 
     fn kind_for(said: &str) -> Kind {
-        judge(Error::new(Kind::Refused, "flexctl"), said).kind()
+        judge(Error::new(Kind::Refused, "flexctl"), said)
+            .error
+            .kind()
     }
 
     #[test]
@@ -396,11 +428,11 @@ mod tests {
 
     #[test]
     fn an_old_flexctl_is_told_from_a_failure() {
-        let err = judge(
+        let failed = judge(
             Error::new(Kind::Refused, "flexctl"),
             "Error: unknown command \"renew\" for \"flexctl registration\"",
         );
-        assert!(err.to_string().contains("too old"), "{err}");
+        assert_eq!(failed.failure, Failure::TooOld);
         let help = "Usage:\n  flexctl registration [command]\n\nAvailable Commands:\n  create  Register\n  inspect  Look\n";
         assert!(knows_no_renew(&help.to_lowercase()));
         let newer = format!("{help}  renew  Renew\n");

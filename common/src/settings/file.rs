@@ -13,7 +13,7 @@ use super::setting::{Kind, Registry, Setting};
 use super::value::{Origin, Sourced};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
-use crate::system::environment::Env;
+use crate::system::environment::{self, Env};
 use crate::system::files;
 
 const LARGEST: u64 = 1024 * 1024;
@@ -89,7 +89,10 @@ impl ConfigFile {
     /// Not found, or configuration: the line and what is wrong there.
     pub fn load(registry: &Registry, path: &Path) -> Result<Self> {
         let text = files::read_text("the configuration file", path, LARGEST)?;
-        Self::parse(registry, path, text)
+        let file = Self::parse(registry, path, text)?;
+        // Before the first of them is read: child programs may be started earlier than that.
+        environment::keep_from_children(secret_variables(&file.table));
+        Ok(file)
     }
 
     /// Reads `text`, which stands in the file at `path`.
@@ -309,6 +312,27 @@ fn hold_key_to(
     ))
 }
 
+/// The variables that the file names as holding secrets, also those of other programs.
+fn secret_variables(table: &toml::Table) -> Vec<String> {
+    fn collect(key: &str, value: &toml::Value, names: &mut Vec<String>) {
+        match value {
+            toml::Value::String(name) if key.ends_with("_env") => names.push(name.clone()),
+            toml::Value::Array(list) => list.iter().for_each(|item| collect(key, item, names)),
+            toml::Value::Table(table) => {
+                table
+                    .iter()
+                    .for_each(|(key, value)| collect(key, value, names));
+            }
+            _ => {}
+        }
+    }
+    let mut names = Vec::new();
+    table
+        .iter()
+        .for_each(|(key, value)| collect(key, value, &mut names));
+    names
+}
+
 fn text_of(value: &toml::Value) -> Option<String> {
     match value {
         toml::Value::String(text) => Some(text.clone()),
@@ -421,6 +445,13 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn variables_that_hold_secrets_are_found_in_every_table() {
+        let text = "[dns_cf]\ntoken_env = \"A\"\nzone_id = \"B\"\n[[flex.gateway]]\npassword_env = \"C\"\n";
+        let table: toml::Table = toml::from_str(text).unwrap();
+        assert_eq!(secret_variables(&table), ["A", "C"]);
     }
 
     #[test]

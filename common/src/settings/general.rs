@@ -25,14 +25,14 @@ pub static CONFIG: Setting = Setting::file(&["ANYPOINT_HOOKS_CONFIG"], "TOML con
 /// acme.sh's home.
 pub static HOME: Setting = Setting::file(
     &["LE_WORKING_DIR"],
-    "acme.sh's home; the values saved there are read",
+    "home of acme.sh, whose saved values are read",
 )
 .flag("--home", "DIR");
 
 /// acme.sh's other home, for what changes.
 pub static CONFIG_HOME: Setting = Setting::file(
     &["LE_CONFIG_HOME"],
-    "acme.sh's configuration home, where it is not the home itself",
+    "configuration home of acme.sh, where it is not the home itself",
 )
 .flag("--config-home", "DIR");
 

@@ -181,21 +181,37 @@ impl Settings {
         }
         for setting in self.registry.settings().filter(|setting| setting.saved) {
             for (index, name) in setting.variables.iter().enumerate() {
-                let Some(given) = self.at(Source::Environment, setting, index) else {
-                    continue;
-                };
-                let in_force = match setting.kind {
-                    Kind::Secret => self
-                        .secret(setting)?
-                        .map(|found| found.value.expose().to_owned()),
-                    _ => self.text(setting)?.map(|found| found.value),
-                };
-                if in_force.is_some_and(|value| value != given.value) {
+                if self.overrules(setting, index)? {
                     overruled.push(*name);
                 }
             }
         }
         Ok(overruled)
+    }
+
+    /// Whether another value is in force than the environment gives, and neither a flag nor another variable gave it.
+    fn overrules(&self, setting: &Setting, index: usize) -> Result<bool> {
+        let was_given_now =
+            |origin: &Origin| matches!(origin, Origin::Flag(_) | Origin::Environment(_));
+        if setting.kind == Kind::Secret {
+            let given = match self.secret_at(Source::Environment, setting, index) {
+                Ok(None) => return Ok(false),
+                // One that cannot be read is another one than what is in force.
+                given => given.ok().flatten(),
+            };
+            return Ok(match self.secret(setting)? {
+                Some(found) => {
+                    !was_given_now(&found.origin)
+                        && given.is_none_or(|given| given.value != found.value)
+                }
+                None => true,
+            });
+        }
+        let Some(given) = self.at(Source::Environment, setting, index) else {
+            return Ok(false);
+        };
+        let found = self.text_or_default(setting)?;
+        Ok(!was_given_now(&found.origin) && found.value != given.value)
     }
 
     /// The value of a setting that is no secret; nothing where nobody has set it.
@@ -204,7 +220,7 @@ impl Settings {
     ///
     /// None today; a source that is read late may fail.
     pub fn text(&self, setting: &Setting) -> Result<Option<Sourced>> {
-        for source in self.order(setting) {
+        for &source in self.order(setting) {
             for index in 0..setting.variables.len().max(setting.toml.len()).max(1) {
                 if let Some(found) = self.at(source, setting, index) {
                     return Ok(Some(found));
@@ -309,8 +325,8 @@ impl Settings {
             .first()
             .map_or(Source::ORDER, |setting| self.order(setting));
         order
-            .into_iter()
-            .find_map(|source| settings.iter().position(|setting| holds(source, setting)))
+            .iter()
+            .find_map(|&source| settings.iter().position(|setting| holds(source, setting)))
     }
 
     /// A secret and the name that belongs to it, as a client secret and its id. Both come from variables of one family:
@@ -329,9 +345,9 @@ impl Settings {
         for index in 0..name.variables.len() {
             let id = self
                 .order(name)
-                .into_iter()
+                .iter()
                 .enumerate()
-                .find_map(|(rank, source)| Some((rank, self.at(source, name, index)?)));
+                .find_map(|(rank, &source)| Some((rank, self.at(source, name, index)?)));
             let key = self.ranked_secret(secret, Some(index))?;
             match (id, key) {
                 (Some((rank, id)), Some((secret_rank, key))) => {
@@ -428,7 +444,8 @@ impl Settings {
     ///
     /// As [`Settings::load`].
     pub fn with_usual_home(&self) -> Result<Self> {
-        let Some(user) = self.env.get("HOME").filter(|_| self.home.is_none()) else {
+        let is_named = self.for_this_call(&general::HOME).is_some();
+        let Some(user) = self.env.get("HOME").filter(|_| !is_named) else {
             return Ok(self.clone());
         };
         let mut flags = self.flags.clone();
@@ -449,6 +466,14 @@ impl Settings {
         }
         .filter(|_| self.env.acme_is_calling())
         .map(|(path, _)| path.as_path())
+    }
+
+    /// Whether a value stands in `account.conf`, which holds for every certificate that has none of its own.
+    pub fn is_of_account(&self, origin: &Origin) -> bool {
+        let (Origin::Saved { path, .. }, Some((account, _))) = (origin, &self.account_conf) else {
+            return false;
+        };
+        path == account
     }
 
     /// Whether the conf file of the certificate itself holds a value for one of `settings`.
@@ -481,25 +506,41 @@ impl Settings {
     }
 
     /// The sources of a setting, nearest first.
-    fn order(&self, setting: &Setting) -> [Source; 5] {
-        if self.of_certificate && setting.saved {
-            Source::ORDER_OF_CERTIFICATE
-        } else {
+    fn order(&self, setting: &Setting) -> &'static [Source] {
+        if !self.of_certificate || !setting.saved {
             Source::ORDER
+        } else if setting.optional && self.has_saved_settings() {
+            Source::OF_CERTIFICATE_ALONE
+        } else {
+            Source::OF_CERTIFICATE
         }
     }
 
+    /// Whether the program has saved anything for the certificate.
+    fn has_saved_settings(&self) -> bool {
+        let saved: Vec<&Setting> = self
+            .registry
+            .settings()
+            .filter(|setting| setting.saved)
+            .collect();
+        self.domain_conf_holds(&saved)
+    }
+
+    /// What is read of a home lies in the configuration home, so naming that one is enough.
     fn given_home(&self) -> Option<Home> {
-        let home = self.at(Source::Flag, &general::HOME, 0);
-        let home = home.or_else(|| self.at(Source::Environment, &general::HOME, 0))?;
-        let config = self.at(Source::Flag, &general::CONFIG_HOME, 0);
-        let config = config.or_else(|| self.at(Source::Environment, &general::CONFIG_HOME, 0));
+        let config = self.for_this_call(&general::CONFIG_HOME);
+        let home = self.for_this_call(&general::HOME).or(config.clone())?;
         Some(Home::new(
             Path::new(&home.value),
             config.as_ref().map(|found| found.value.as_str()),
             self.env.get("CERT_HOME"),
             self.env.get("ACCOUNT_CONF_PATH"),
         ))
+    }
+
+    fn for_this_call(&self, setting: &Setting) -> Option<Sourced> {
+        self.at(Source::Flag, setting, 0)
+            .or_else(|| self.at(Source::Environment, setting, 0))
     }
 
     /// A file that was named has to be there; of the usual places the first that is there is taken.
@@ -510,8 +551,7 @@ impl Settings {
                 _ => ConfigFile::load(self.registry, Path::new(&named.value)).map(Some),
             };
         }
-        let home = self.at(Source::Flag, &general::HOME, 0);
-        let home = home.or_else(|| self.at(Source::Environment, &general::HOME, 0));
+        let home = self.for_this_call(&general::HOME);
         let user = self
             .env
             .get("XDG_CONFIG_HOME")
@@ -537,7 +577,7 @@ impl Settings {
             Some(index) => index..index + 1,
             None => 0..setting.variables.len().max(setting.toml.len()),
         };
-        for (rank, source) in self.order(setting).into_iter().enumerate() {
+        for (rank, &source) in self.order(setting).iter().enumerate() {
             for index in indices.clone() {
                 if let Some(found) = self.secret_at(source, setting, index)? {
                     return Ok(Some((rank, found)));
@@ -609,30 +649,31 @@ impl Settings {
     }
 
     /// Where a variable really came from. acme.sh sources its conf files, so that a saved value arrives as a variable
-    /// too: one that equals what a conf file says is a saved value.
-    fn sourced_from(&self, name: &str, value: &str) -> Origin {
-        [&self.domain_conf, &self.account_conf]
-            .into_iter()
-            .flatten()
-            .find(|(_, conf)| {
-                self.env.acme_is_calling() && conf.saved(name).as_deref() == Some(value)
-            })
-            .map_or_else(
-                || Origin::Environment(name.to_owned()),
-                |(path, _)| Origin::Saved {
-                    name: name.to_owned(),
-                    path: path.clone(),
-                },
-            )
+    /// too: one that equals what a conf file says is a saved value, and ranks as one.
+    fn sourced_from(&self, name: &str, value: &str) -> Source {
+        let says = |conf: &Option<(PathBuf, Conf)>| {
+            let Some((_, conf)) = conf else { return false };
+            [conf.value(name), conf.saved(name)]
+                .into_iter()
+                .any(|saved| saved.as_deref() == Some(value))
+        };
+        match self.env.acme_is_calling() {
+            true if says(&self.domain_conf) => Source::DomainConf,
+            true if says(&self.account_conf) => Source::AccountConf,
+            _ => Source::Environment,
+        }
     }
 
     fn named(&self, source: Source, name: &str) -> Option<Sourced> {
+        // A base64 value that a shell took from a conf file has not been decoded.
+        let given = self.env.get(name).map(acme_sh::decode);
+        let given = given.filter(|value| self.sourced_from(name, value) == source);
         let conf = match source {
             Source::Environment => {
-                // A base64 value that a shell took from a conf file has not been decoded.
-                let value = acme_sh::decode(self.env.get(name)?);
-                let origin = self.sourced_from(name, &value);
-                return Some(Sourced { value, origin });
+                return Some(Sourced {
+                    value: given?,
+                    origin: Origin::Environment(name.to_owned()),
+                });
             }
             Source::DomainConf => self.domain_conf.as_ref(),
             Source::AccountConf => self.account_conf.as_ref(),
@@ -640,7 +681,8 @@ impl Settings {
         };
         let (path, conf) = conf?;
         Some(Sourced {
-            value: conf.saved(name)?,
+            // acme.sh's own hooks prefer what it has sourced to what stands there under `SAVED_`.
+            value: given.or_else(|| conf.saved(name))?,
             origin: Origin::Saved {
                 name: name.to_owned(),
                 path: path.clone(),
@@ -690,7 +732,7 @@ enum Source {
 
 impl Source {
     /// Nearest first.
-    const ORDER: [Source; 5] = [
+    const ORDER: &[Source] = &[
         Source::Flag,
         Source::Environment,
         Source::DomainConf,
@@ -699,12 +741,20 @@ impl Source {
     ];
 
     /// For one certificate of many, of what decides where it goes.
-    const ORDER_OF_CERTIFICATE: [Source; 5] = [
+    const OF_CERTIFICATE: &[Source] = &[
         Source::Flag,
         Source::DomainConf,
         Source::AccountConf,
         Source::Toml,
         Source::Environment,
+    ];
+
+    /// The same without the environment.
+    const OF_CERTIFICATE_ALONE: &[Source] = &[
+        Source::Flag,
+        Source::DomainConf,
+        Source::AccountConf,
+        Source::Toml,
     ];
 }
 
@@ -958,6 +1008,29 @@ mod tests {
     }
 
     #[test]
+    fn what_acme_sh_sourced_from_the_account_conf_does_not_hide_a_certificates_own_value() {
+        let folder = Folder::new();
+        let account = folder.write(
+            "account.conf",
+            "SAVED_CF_Token='canary-newer'\nCF_Token='canary-account'\n",
+        );
+        let domain = folder.write("d.conf", "SAVED_CF_Token='canary-own'\n");
+        let token = |domain: &str| {
+            let settings = load(&[
+                ("ANYPOINT_HOOKS_VOICE", "acme"),
+                ("ACCOUNT_CONF_PATH", account.as_str()),
+                ("DOMAIN_CONF", domain),
+                ("CF_Token", "canary-account"),
+            ]);
+            assert!(settings.saving().unwrap().is_empty());
+            settings.secret(&TOKEN).unwrap().unwrap().value
+        };
+        assert_eq!(token(&domain).expose(), "canary-own");
+        // Nor does what stands there under `SAVED_`, which stock hooks take second.
+        assert_eq!(token("").expose(), "canary-account");
+    }
+
+    #[test]
     fn half_a_pair_is_not_saved_and_a_default_is_saved_as_none() {
         let folder = Folder::new();
         let conf = folder.write("d.conf", "");
@@ -1048,6 +1121,52 @@ mod tests {
         let flags = Flags::new([("--private-space", "flagged".to_owned())]);
         let env = Env::from_pairs([("CH2_PRIVATE_SPACE_ID", "exported")]);
         let flagged = Settings::load(&DEPLOY, &env, flags).unwrap();
-        assert_eq!(space(&flagged.for_certificate(&stored).unwrap()), "flagged");
+        let certificate = flagged.for_certificate(&stored).unwrap();
+        assert_eq!(space(&certificate), "flagged");
+        assert!(certificate.overruled_variables().unwrap().is_empty());
+    }
+
+    #[test]
+    fn for_one_certificate_of_many_what_was_not_saved_with_the_rest_was_not_set() {
+        let folder = Folder::new();
+        let secret = folder.write("secret", "exported");
+        let env = [
+            ("ANYPOINT_URL", "https://elsewhere.example"),
+            ("ANYPOINT_CLIENT_ID", "exported"),
+            ("ANYPOINT_CLIENT_SECRET_FILE", secret.as_str()),
+        ];
+        let of = |conf: &str| {
+            let stored = Stored {
+                domain: "a.example".to_owned(),
+                folder: folder.0.path().to_owned(),
+            };
+            std::fs::write(stored.conf(), conf).unwrap();
+            load(&env).for_certificate(&stored).unwrap()
+        };
+        let url = |settings: &Settings| settings.text_or_default(&URL).unwrap().value;
+        let id = |settings: &Settings| settings.pair(&ID, &SECRET).unwrap().unwrap().0.value;
+
+        let nothing_saved = of("Le_Domain='a.example'\n");
+        assert_eq!(url(&nothing_saved), "https://elsewhere.example");
+        assert!(nothing_saved.overruled_variables().unwrap().is_empty());
+
+        let without_credentials = of("SAVED_CH2_PRIVATE_SPACE_ID='own'\n");
+        assert_eq!(url(&without_credentials), "https://platform.example");
+        assert_eq!(id(&without_credentials), "exported");
+        assert_eq!(
+            without_credentials.overruled_variables().unwrap(),
+            ["ANYPOINT_URL"]
+        );
+
+        let with_all = of("SAVED_CH2_CLIENT_ID='own'\nSAVED_CH2_CLIENT_SECRET='own'\n");
+        assert_eq!(id(&with_all), "own");
+        assert_eq!(
+            with_all.overruled_variables().unwrap(),
+            [
+                "ANYPOINT_CLIENT_ID",
+                "ANYPOINT_CLIENT_SECRET",
+                "ANYPOINT_URL"
+            ]
+        );
     }
 }

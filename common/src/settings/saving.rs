@@ -53,7 +53,8 @@ impl Settings {
 
     /// What is to be saved of `settings` in one of acme.sh's conf files; nothing unless acme.sh is calling and something
     /// would change. Where one of them is to be saved, those of `replaced` are forgotten there. The conf file of a
-    /// certificate takes plain names from a program that saves to the account's otherwise, as stock DNS hooks do.
+    /// certificate takes plain names from a program that saves to the account's otherwise, as stock DNS hooks do. The name
+    /// of the TOML file goes along into the file that the program saves to.
     ///
     /// # Errors
     ///
@@ -71,10 +72,10 @@ impl Settings {
         for setting in settings {
             chosen.extend(self.chosen(setting)?);
         }
-        if !settings
+        let names_config = settings
             .iter()
-            .any(|setting| setting.variables == general::CONFIG.variables)
-        {
+            .any(|setting| setting.variables == general::CONFIG.variables);
+        if which == self.registry().saves_to && !names_config {
             chosen.extend(self.chosen(&general::CONFIG)?);
         }
         let plain = which == ConfFile::Domain && self.registry().saves_to == ConfFile::Account;

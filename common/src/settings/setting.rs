@@ -22,6 +22,8 @@ pub struct Setting {
     pub default: Option<&'static str>,
     /// Whether a value given in a call is kept in acme.sh's conf file for the next renewal.
     pub saved: bool,
+    /// Whether it may well be left unset, which then means something.
+    pub optional: bool,
     /// The setting that belongs to this secret, as the client id does to the client secret.
     pub partner: Option<&'static Setting>,
     /// What it is for, in one line.
@@ -75,6 +77,7 @@ impl Setting {
             kind,
             default: None,
             saved: false,
+            optional: false,
             partner: None,
             help,
         }
@@ -169,6 +172,7 @@ impl Setting {
     /// The same setting with a default.
     #[must_use]
     pub const fn default(mut self, value: &'static str) -> Self {
+        self.optional = true;
         self.default = Some(value);
         self
     }
@@ -177,6 +181,15 @@ impl Setting {
     #[must_use]
     pub const fn saved(mut self) -> Self {
         self.saved = true;
+        self
+    }
+
+    /// The same setting, which means something when it is not set, too. Where a certificate has saved settings and this
+    /// is not among them, a walk over many takes it from no environment: it would apply the choice made for one
+    /// certificate to another. So it is with a setting that has a default.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        self.optional = true;
         self
     }
 

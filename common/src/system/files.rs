@@ -1,7 +1,8 @@
 //! Whole-file replacement, reading with limits, and locks.
 
-use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Write};
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,9 @@ use crate::error::{Error, Result};
 
 /// The mode of a file that may hold a secret.
 pub const PRIVATE: u32 = 0o600;
+
+/// What the names of temporary files begin with.
+pub const TEMPORARY: &str = ".anypoint-hooks-";
 
 /// Reads a text file of at most `limit` bytes. `what` names it in errors, as "the certificate".
 ///
@@ -62,21 +66,30 @@ fn unreadable(what: &str, path: &Path, err: io::Error) -> Error {
 ///
 /// A symlink is followed. Mode and owner of an existing file are kept; a new one gets `new_mode`.
 ///
+/// A file that is mounted by itself, as into a container, cannot be replaced and is written in place. While that is done,
+/// a copy of the old content lies beside it where that is possible.
+///
 /// # Errors
 ///
-/// The folder cannot be written, or the owner of the file cannot be kept.
+/// The folder cannot be written, or the owner of the file cannot be kept; of a mounted file, it cannot be written.
 pub fn replace(path: &Path, content: &[u8], new_mode: u32) -> io::Result<()> {
     let target = follow(path)?;
-    let folder = folder_of(&target);
-    let mut temporary = NamedTempFile::with_prefix_in(".anypoint-hooks-", &folder)?;
+    match replace_whole(&target, content, new_mode) {
+        Err(err) if is_in_the_way(&err, &target) => {
+            write_in_place(open_in_place(&target)?, &target, content)
+        }
+        result => result,
+    }
+}
+
+fn replace_whole(target: &Path, content: &[u8], new_mode: u32) -> io::Result<()> {
+    let folder = folder_of(target);
+    let mut temporary = temporary_in(&folder)?;
     temporary.write_all(content)?;
     let file = temporary.as_file();
-    match fs::metadata(&target) {
+    match fs::metadata(target) {
         Ok(old) => {
-            let new = file.metadata()?;
-            if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-                fchown(file, Some(old.uid()), Some(old.gid()))?;
-            }
+            keep_owner(file, &old)?;
             file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
         }
         Err(err) if err.kind() == io::ErrorKind::NotFound => {
@@ -85,7 +98,7 @@ pub fn replace(path: &Path, content: &[u8], new_mode: u32) -> io::Result<()> {
         Err(err) => return Err(err),
     }
     file.sync_all()?;
-    temporary.persist(&target)?;
+    temporary.persist(target)?;
     // The rename itself lives in the folder. Where folders cannot be synced the file is whole all the same.
     let _ = File::open(&folder).and_then(|folder| folder.sync_all());
     Ok(())
@@ -98,14 +111,96 @@ pub fn replace(path: &Path, content: &[u8], new_mode: u32) -> io::Result<()> {
 /// As [`replace`].
 pub fn check_replaceable(path: &Path) -> io::Result<()> {
     let target = follow(path)?;
-    let temporary = NamedTempFile::with_prefix_in(".anypoint-hooks-", folder_of(&target))?;
-    if let Ok(old) = fs::metadata(&target) {
-        let new = temporary.as_file().metadata()?;
-        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-            fchown(temporary.as_file(), Some(old.uid()), Some(old.gid()))?;
+    let whole = temporary_in(&folder_of(&target)).and_then(|temporary| {
+        let Ok(old) = fs::metadata(&target) else {
+            return Ok(());
+        };
+        if is_mounted(&target) {
+            return Err(io::ErrorKind::ResourceBusy.into());
         }
+        keep_owner(temporary.as_file(), &old)
+    });
+    match whole {
+        Err(err) if is_in_the_way(&err, &target) => open_in_place(&target).map(drop),
+        result => result,
     }
-    Ok(())
+}
+
+/// Whether replacing `target` failed because it is mounted by itself, rather than for want of room or the like. The
+/// folder around it is often read-only then.
+fn is_in_the_way(err: &io::Error, target: &Path) -> bool {
+    match err.kind() {
+        io::ErrorKind::ResourceBusy => true,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => is_mounted(target),
+        _ => false,
+    }
+}
+
+fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
+    NamedTempFile::with_prefix_in(TEMPORARY, folder)
+}
+
+fn keep_owner(file: &File, old: &Metadata) -> io::Result<()> {
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) == (old.uid(), old.gid()) {
+        return Ok(());
+    }
+    fchown(file, Some(old.uid()), Some(old.gid()))
+}
+
+/// Whether a file is mounted by itself: nothing can be renamed over it then.
+#[cfg(target_os = "linux")]
+fn is_mounted(file: &Path) -> bool {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+    let mount = |path: &Path| {
+        let stat = statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
+        // Before Linux 5.8 the kernel does not tell.
+        (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id)
+    };
+    matches!((mount(file), mount(&folder_of(file))), (Some(own), Some(around)) if own != around)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_mounted(_file: &Path) -> bool {
+    false
+}
+
+fn open_in_place(target: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(target)
+}
+
+fn write_in_place(mut file: File, target: &Path, content: &[u8]) -> io::Result<()> {
+    let mut old = Vec::new();
+    file.read_to_end(&mut old)?;
+    // Its name is not that of a temporary file, which a later run may remove.
+    let mut name = OsString::from(".");
+    name.push(target.file_name().unwrap_or_default());
+    name.push(".before-");
+    let copy = NamedTempFile::with_prefix_in(name, folder_of(target)).and_then(|mut copy| {
+        copy.write_all(&old)?;
+        copy.as_file().sync_all()?;
+        Ok(copy)
+    });
+    let Err(err) = overwrite(&mut file, content) else {
+        return Ok(());
+    };
+    if overwrite(&mut file, &old).is_err()
+        && let Ok(copy) = copy
+    {
+        let (_, copy) = copy.keep()?;
+        return Err(io::Error::new(
+            err.kind(),
+            format!("{err}; its old content is in {}", copy.display()),
+        ));
+    }
+    Err(err)
+}
+
+fn overwrite(file: &mut File, content: &[u8]) -> io::Result<()> {
+    file.rewind()?;
+    file.write_all(content)?;
+    file.set_len(content.len() as u64)?;
+    file.sync_all()
 }
 
 /// Holds the lock on a folder until dropped. Waits for whoever has it.
@@ -187,5 +282,32 @@ mod tests {
         let err = read("the key", &path, 10).unwrap_err();
         assert_eq!(err.kind(), Kind::Config);
         assert!(err.to_string().contains("larger than 10 bytes"), "{err}");
+    }
+
+    #[test]
+    fn a_file_is_written_in_place_whether_it_grows_or_shrinks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("account.conf");
+        fs::write(&path, "something long").unwrap();
+        let number = fs::metadata(&path).unwrap().ino();
+        for content in ["short", "something even longer", ""] {
+            let file = open_in_place(&path).unwrap();
+            write_in_place(file, &path, content.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
+        assert_eq!(fs::metadata(&path).unwrap().ino(), number);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_ordinary_file_is_not_taken_for_a_mounted_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("account.conf");
+        fs::write(&path, "text").unwrap();
+        assert!(!is_mounted(&path));
+        check_replaceable(&path).unwrap();
+        check_replaceable(&folder.path().join("new.conf")).unwrap();
+        assert!(!is_mounted(&folder.path().join("new.conf")));
+        check_replaceable(&folder.path().join("nowhere/new.conf")).unwrap_err();
     }
 }

@@ -1,28 +1,22 @@
 //! Runs another program: arguments as a list, never a shell, a time limit, its output kept for the error.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, ErrorKind};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::duration;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{self, Secret};
-use crate::system::{environment, files};
-
-/// More than this of each stream is read and thrown away.
-const LARGEST_OUTPUT: usize = 1024 * 1024;
+use crate::system::environment;
+use crate::system::hold::Hold;
+use crate::system::signals::Signals;
+use crate::system::streams::{Streams, drain};
 
 /// How much of a program's words an error shows, in characters.
 const LONGEST_WORDS: usize = 500;
@@ -41,13 +35,8 @@ pub struct Program {
     args: Vec<OsString>,
     limit: Duration,
     folder: Option<PathBuf>,
-    held: Option<Arc<File>>,
+    held: Option<Hold>,
 }
-
-/// A locked file that is open in this process and in programs that were given it, so that the lock lasts as long as one
-/// of them lives. It outlives this process being killed, and tells the next one that a program was left running.
-#[derive(Debug, Clone)]
-pub struct Hold(Arc<File>);
 
 /// How a program ended, and what it said.
 #[derive(Clone)]
@@ -88,7 +77,7 @@ impl Program {
     /// Has the program keep `hold`, which it gets as its standard input: an empty one, as otherwise.
     #[must_use]
     pub fn holding(mut self, hold: Option<&Hold>) -> Self {
-        self.held = hold.map(|hold| Arc::clone(&hold.0));
+        self.held = hold.cloned();
         self
     }
 
@@ -139,9 +128,9 @@ impl Program {
     pub fn run(&self) -> Result<Finished> {
         let signals = Signals::listen();
         let mut child = self.spawn()?;
-        let done = drain(&mut child);
-        let status = self.wait(&mut child, &done, &signals);
-        let (stdout, stderr) = done.texts();
+        let streams = drain(&mut child);
+        let status = self.wait(&mut child, &streams, &signals);
+        let (stdout, stderr) = streams.texts();
         Ok(Finished {
             status: status?,
             stdout,
@@ -218,27 +207,27 @@ impl Program {
         })?;
         if let Some(held) = &self.held {
             // Without it the program cannot be ended by a later run, only waited for.
-            let _ = (&**held).write_all(child.id().to_string().as_bytes());
+            let _ = held.kept_by(&child);
         }
         Ok(child)
     }
 
     fn stdin(&self) -> Stdio {
-        match self.held.as_ref().map(|held| held.try_clone()) {
-            Some(Ok(file)) => Stdio::from(file),
+        match self.held.as_ref().map(Hold::stdin) {
+            Some(Ok(file)) => file,
             _ => Stdio::null(),
         }
     }
 
-    fn wait(&self, child: &mut Child, done: &Done, signals: &Signals) -> Result<ExitStatus> {
+    fn wait(&self, child: &mut Child, streams: &Streams, signals: &Signals) -> Result<ExitStatus> {
         let started = Instant::now();
         let broken = |err: io::Error| {
             Error::config(format!("{} cannot be waited for", self.shown())).caused_by(err)
         };
         loop {
-            let silent = done.wait(TICK);
+            let silent = streams.wait(TICK);
             if let Some(status) = child.try_wait().map_err(broken)? {
-                done.wait(GRACE);
+                streams.wait(GRACE);
                 return Ok(status);
             }
             let why = if signals.arrived() {
@@ -254,8 +243,8 @@ impl Program {
             };
             kill(child);
             let _ = child.wait();
-            done.wait(GRACE);
-            let said = last_words(&done.texts().1);
+            streams.wait(GRACE);
+            let said = last_words(&streams.texts().1);
             let said = if said.is_empty() {
                 said
             } else {
@@ -328,69 +317,6 @@ pub fn exists(program: impl AsRef<OsStr>) -> bool {
     })
 }
 
-impl Hold {
-    /// Makes and locks the file at `path`.
-    ///
-    /// # Errors
-    ///
-    /// It is there already, or cannot be made or locked.
-    pub fn new(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(files::PRIVATE)
-            .open(path)?;
-        file.lock()?;
-        Ok(Self(Arc::new(file)))
-    }
-
-    /// Waits until nobody holds the file at `path`; after `limit`, the program that does is killed. Whether there was
-    /// one at all.
-    ///
-    /// # Errors
-    ///
-    /// It is still held, or cannot be read. A file that is not there is held by nobody.
-    pub fn wait_for_end(path: &Path, limit: Duration) -> io::Result<bool> {
-        let mut file = match File::open(path) {
-            Err(err) if err.kind() == ErrorKind::NotFound => return Ok(false),
-            file => file?,
-        };
-        if file.try_lock().is_ok() {
-            return Ok(false);
-        }
-        if until_free(&file, limit) {
-            return Ok(true);
-        }
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
-        // Somebody of the group lives, or the file would be free, so the number has not been given to another.
-        let group = text.trim().parse().ok().and_then(Pid::from_raw);
-        if let Some(group) = group {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        if until_free(&file, GRACE) {
-            return Ok(true);
-        }
-        Err(io::Error::other(
-            "a program that a killed run started does not end",
-        ))
-    }
-}
-
-fn until_free(file: &File, limit: Duration) -> bool {
-    let started = Instant::now();
-    loop {
-        if file.try_lock().is_ok() {
-            return true;
-        }
-        if started.elapsed() >= limit {
-            return false;
-        }
-        thread::sleep(TICK.min(limit));
-    }
-}
-
 /// The user and group that this process acts as.
 pub fn user() -> (u32, u32) {
     (
@@ -426,136 +352,10 @@ fn kill(child: &Child) {
     }
 }
 
-/// The streams of a program, read by threads of their own so that it never waits for us.
-struct Done {
-    stdout: Arc<Mutex<Vec<u8>>>,
-    stderr: Arc<Mutex<Vec<u8>>>,
-    closed: Receiver<()>,
-}
-
-impl Done {
-    /// Waits until both streams are closed; whether time ran out before.
-    fn wait(&self, time: Duration) -> bool {
-        matches!(
-            self.closed.recv_timeout(time),
-            Err(RecvTimeoutError::Timeout)
-        )
-    }
-
-    fn texts(&self) -> (String, String) {
-        let text = |bytes: &Mutex<Vec<u8>>| {
-            let bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
-        (text(&self.stdout), text(&self.stderr))
-    }
-}
-
-fn drain(child: &mut Child) -> Done {
-    // Both threads hold a sender; the channel closes with the second stream.
-    let (sender, closed) = mpsc::channel();
-    let read = |stream: Option<Box<dyn Read + Send>>| {
-        let kept = Arc::new(Mutex::new(Vec::new()));
-        if let Some(stream) = stream {
-            let (kept, sender) = (Arc::clone(&kept), sender.clone());
-            thread::spawn(move || {
-                keep(stream, &kept);
-                drop(sender);
-            });
-        }
-        kept
-    };
-    Done {
-        stdout: read(child.stdout.take().map(|stream| Box::new(stream) as _)),
-        stderr: read(child.stderr.take().map(|stream| Box::new(stream) as _)),
-        closed,
-    }
-}
-
-fn keep(mut stream: Box<dyn Read + Send>, kept: &Mutex<Vec<u8>>) {
-    let mut piece = [0; 8192];
-    loop {
-        match stream.read(&mut piece) {
-            Ok(0) => return,
-            Ok(length) => {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                let room = LARGEST_OUTPUT.saturating_sub(kept.len());
-                kept.extend_from_slice(&piece[..length.min(room)]);
-            }
-            Err(err) if err.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return,
-        }
-    }
-}
-
-/// While a program runs, a signal that would end this process is noted instead, so that the program, which is in a
-/// group of its own and does not get it, can be killed and temporary files can be removed.
-struct Signals(&'static Listener);
-
-struct Listener {
-    arrived: Arc<AtomicBool>,
-    /// While this is true, signals do what they always do.
-    nothing_runs: Arc<AtomicBool>,
-    running: Mutex<usize>,
-}
-
-static LISTENER: LazyLock<Listener> = LazyLock::new(|| {
-    let listener = Listener {
-        arrived: Arc::default(),
-        nothing_runs: Arc::new(AtomicBool::new(true)),
-        running: Mutex::new(0),
-    };
-    // Not SIGHUP: it may be ignored (nohup), and has to stay so.
-    for signal in [SIGINT, SIGTERM] {
-        // Where a handler cannot be set, the signal keeps its ordinary meaning.
-        let _ = signal_hook::flag::register_conditional_default(
-            signal,
-            Arc::clone(&listener.nothing_runs),
-        );
-        let _ = signal_hook::flag::register(signal, Arc::clone(&listener.arrived));
-    }
-    listener
-});
-
-impl Signals {
-    fn listen() -> Self {
-        let mut running = LISTENER
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *running += 1;
-        LISTENER.nothing_runs.store(false, Ordering::SeqCst);
-        drop(running);
-        Self(&LISTENER)
-    }
-
-    fn arrived(&self) -> bool {
-        self.0.arrived.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        let mut running = self
-            .0
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *running -= 1;
-        if *running == 0 {
-            self.0.nothing_runs.store(true, Ordering::SeqCst);
-        }
-    }
-}
-
-/// Whether this process was told to stop while a program ran: begin nothing new.
-pub fn interrupted() -> bool {
-    LISTENER.arrived.load(Ordering::SeqCst)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::streams::LARGEST_OUTPUT;
 
     fn shell(script: &str) -> Program {
         Program::new("/bin/sh").arg("-c").arg(script)
@@ -613,20 +413,6 @@ mod tests {
         let there = folder.path().canonicalize().unwrap();
         let finished = shell("pwd -P").in_folder(Some(&there)).run().unwrap();
         assert_eq!(finished.stdout.trim_end(), there.to_str().unwrap());
-    }
-
-    #[test]
-    fn what_holds_a_file_is_waited_for_and_then_killed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
-        assert!(!Hold::wait_for_end(&path, Duration::ZERO).unwrap());
-        let hold = Hold::new(&path).unwrap();
-        let program = shell("exec sleep 1000").holding(Some(&hold));
-        let mut child = program.spawn().unwrap();
-        drop((hold, program));
-        assert!(Hold::wait_for_end(&path, Duration::from_millis(100)).unwrap());
-        assert_eq!(child.wait().unwrap().signal(), Some(9));
-        assert!(!Hold::wait_for_end(&path, Duration::ZERO).unwrap());
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use common::cli::exit;
+use common::cli::config::ConfigArgs;
+use common::cli::{Arguments, Format, OutputArgs, exit};
 use common::duration;
-use common::log::OutputArgs;
+use common::log::Verbosity;
 use common::net::dns;
-use common::settings::SettingsArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,12 +26,6 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 
     #[command(flatten)]
-    pub(crate) target: TargetArgs,
-
-    #[command(flatten)]
-    pub(crate) settings: SettingsArgs,
-
-    #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
@@ -39,69 +33,45 @@ fn help() -> String {
     format!("{EXAMPLES}\n{}", exit::HELP)
 }
 
-/// Where to work.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Targets")]
-pub(crate) struct TargetArgs {
-    /// Private spaces, by id or name, separated by commas [env: CH2_PRIVATE_SPACE_ID]
-    #[arg(long, global = true, value_name = "SPACES")]
-    pub(crate) private_space: Option<String>,
-
-    /// Organization or business group, by id or name [env: ORGANIZATION_ID, ANYPOINT_ORG]
-    #[arg(long, global = true, value_name = "ORG")]
-    pub(crate) organization: Option<String>,
-
-    /// Address of the control plane [env: ANYPOINT_URL] [default: https://anypoint.mulesoft.com]
-    #[arg(long, global = true, value_name = "URL")]
-    pub(crate) url: Option<String>,
-
-    /// Name of the TLS context, instead of the domain with `-` for `.` and `x` for `*` [env: CH2_TLS_CONTEXT_NAME]
-    #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) context_name: Option<String>,
-
-    /// How many targets are worked on side by side [default: 8]
-    #[arg(long, global = true, value_name = "N")]
-    pub(crate) workers: Option<u32>,
-
-    /// Requests per second to one control plane, 0 for no limit [default: 15, what the platform takes]
-    #[arg(long, global = true, value_name = "N")]
-    pub(crate) rate: Option<u32>,
+impl Arguments for Args {
+    fn output(&self) -> (Format, Verbosity) {
+        self.output.choice()
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Put a certificate into every target
     ///
-    /// The arguments are those that acme.sh gives to a deploy hook. Nothing is sent that is deployed already.
+    /// The arguments are those that acme.sh passes to a deploy hook. A certificate that is already deployed is not sent
+    /// again.
     Deploy(DeployArgs),
 
-    /// Deploy whatever differs from acme.sh's certificates that name this deploy hook
+    /// Deploy every certificate in acme.sh's home that names this deploy hook and is not deployed yet
     Reconcile(ReconcileArgs),
 
-    /// Prove by a handshake that a domain is served its certificate
+    /// Prove by a handshake that the ingress serves a domain's certificate
     Verify(VerifyArgs),
 
     /// Show the DNS record that a domain needs, and what DNS answers now
     Dns(DnsArgs),
 
     /// Show the private spaces of the organization
-    Spaces,
+    Spaces(SpacesArgs),
 
     /// Show the TLS contexts of the targets
-    List,
+    List(ListArgs),
 
     /// Show what the targets have for a domain, next to acme.sh's certificate
-    Status {
-        /// The certificate's main name, for example '*.example.com'
-        #[arg(value_name = "DOMAIN")]
-        domain: String,
-    },
+    Status(StatusArgs),
 
-    /// Tell whether a certificate expires soon, for monitoring
+    /// Check whether a certificate expires soon, for monitoring
     Check(CheckArgs),
 
     /// Delete the TLS context of a domain
     Remove(RemoveArgs),
+
+    Config(ConfigArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -124,13 +94,9 @@ pub(crate) struct DeployArgs {
     /// PKCS#12 file, not used
     pub(crate) pfx: Option<PathBuf>,
 
-    /// Write even if the certificate is deployed already
+    /// Write even if the certificate is already deployed
     #[arg(long)]
     pub(crate) force: bool,
-
-    /// Prove by a handshake with the ingress that the certificate is served [env: CH2_VERIFY]
-    #[arg(long)]
-    pub(crate) verify: bool,
 
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
@@ -142,7 +108,7 @@ pub(crate) struct VerifyArgs {
     #[arg(value_name = "DOMAIN")]
     pub(crate) domain: String,
 
-    /// The certificate to expect, PEM; else the one in acme.sh's home (--home), else the one that is deployed
+    /// The certificate to expect, PEM; by default the one in acme.sh's home (--home), else the one that is deployed
     #[arg(long, value_name = "FILE")]
     pub(crate) cert: Option<PathBuf>,
 
@@ -150,23 +116,23 @@ pub(crate) struct VerifyArgs {
     pub(crate) connect: ConnectArgs,
 }
 
-/// How an ingress is looked at.
+/// How an ingress is probed.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Proof")]
 pub(crate) struct ConnectArgs {
-    /// Where to connect to, instead of what DNS says [default port: 443]
+    /// Where to connect, instead of the addresses in DNS [default port: 443]
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) connect: Option<String>,
 
-    /// Name to ask for, instead of the domain; of a wildcard, any name below it
+    /// Server name to send, instead of the domain; for a wildcard, any name that it covers
     #[arg(long, value_name = "NAME")]
     pub(crate) server_name: Option<String>,
 
-    /// Name server to ask for addresses, instead of the system's; may be repeated
+    /// Name server to look up addresses with, instead of the system's; may be repeated
     #[arg(long, value_name = "ADDRESS", value_parser = dns::server)]
     pub(crate) resolver: Vec<SocketAddr>,
 
-    /// How long to wait for the ingress to serve it
+    /// How long to wait for the ingress to serve the certificate
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "5m")]
     pub(crate) timeout: Duration,
 }
@@ -177,7 +143,7 @@ pub(crate) struct DnsArgs {
     #[arg(value_name = "DOMAIN")]
     pub(crate) domain: String,
 
-    /// End with 10 unless the record is there
+    /// Exit with 10 unless the record is there
     #[arg(long)]
     pub(crate) check: bool,
 
@@ -188,7 +154,7 @@ pub(crate) struct DnsArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReconcileArgs {
-    /// Change nothing; end with 10 if something would be deployed
+    /// Change nothing; exit with 10 if something would be deployed
     #[arg(long)]
     pub(crate) dry_run: bool,
 
@@ -196,9 +162,22 @@ pub(crate) struct ReconcileArgs {
     pub(crate) connect: ConnectArgs,
 }
 
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct SpacesArgs {}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct ListArgs {}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    /// The certificate's main name, for example '*.example.com'
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) domain: String,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
-    /// Look at this domain only, and miss it where it has no TLS context
+    /// Check this domain only, and report it as missing where it has no TLS context
     #[arg(value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,
 
@@ -217,7 +196,7 @@ pub(crate) struct RemoveArgs {
     #[arg(value_name = "DOMAIN")]
     pub(crate) domain: String,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub(crate) yes: bool,
 }

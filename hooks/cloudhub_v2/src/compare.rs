@@ -1,21 +1,58 @@
-//! What a TLS context holds, compared with a certificate, as far as the platform tells.
+//! What a TLS context holds, compared with a certificate, as far as the platform reports.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 
 use common::anypoint::tls_contexts::TlsContext;
 use common::error::{Error, Result};
 use serde::Serialize;
 
-pub(crate) use crate::material::canonical;
+use crate::domain::canonical;
 use crate::material::{Identity, is_our_file_name, key_file_name};
 
 /// Whether a context holds a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Comparison {
     Same(Certainty),
-    /// What differs.
-    Different(String),
+    Different(Difference),
+}
+
+/// What about a context is not as it has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Difference {
+    NoContext,
+    /// The context that was just written is not shown yet.
+    NotListed,
+    NoTrustStore,
+    OtherCiphers,
+    /// The platform gives a file name back that this program did not make.
+    NotOurs,
+    OtherCertificate,
+    OtherChain,
+    Subject(String),
+    Names(Vec<String>),
+    Expiry(String),
+    /// The platform reports neither fingerprint nor expiry.
+    Unknowable,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoContext => f.write_str("there is no TLS context for it"),
+            Self::NotListed => f.write_str("it is not in the list"),
+            Self::NoTrustStore => f.write_str("there is no trust store"),
+            Self::OtherCiphers => f.write_str("other ciphers are set"),
+            Self::NotOurs => f.write_str("it was not written by this program"),
+            Self::OtherCertificate => f.write_str("it holds another certificate"),
+            Self::OtherChain => f.write_str("it holds another chain"),
+            Self::Subject(cn) => write!(f, "its subject is {cn}"),
+            Self::Names(names) => write!(f, "its names are {}", names.join(", ")),
+            Self::Expiry(date) => write!(f, "it expires on {date}"),
+            Self::Unknowable => f.write_str("the platform reports neither fingerprint nor expiry"),
+        }
+    }
 }
 
 /// How it is known that a context holds a certificate.
@@ -31,9 +68,9 @@ pub(crate) enum Certainty {
 impl Certainty {
     pub(crate) fn how_known(self) -> &'static str {
         match self {
-            Self::Fingerprint => "known by its fingerprint",
+            Self::Fingerprint => "identified by its fingerprint",
             Self::NamesAndDate => {
-                "known by names and expiry date only, which is less certain (--force writes it)"
+                "identified by names and expiry date only, which is less certain (--force writes it)"
             }
         }
     }
@@ -45,7 +82,7 @@ impl Comparison {
     }
 }
 
-/// Compares everything that the platform tells of a certificate.
+/// Compares everything that the platform reports about a certificate.
 pub(crate) fn compare(context: &TlsContext, identity: &Identity) -> Comparison {
     let store = &context.key_store;
     let known = store
@@ -53,24 +90,24 @@ pub(crate) fn compare(context: &TlsContext, identity: &Identity) -> Comparison {
         .as_deref()
         .filter(|name| is_our_file_name(name));
     if known.is_some_and(|name| name != identity.names.certificate) {
-        return Comparison::Different("it holds another certificate".to_owned());
+        return Comparison::Different(Difference::OtherCertificate);
     }
     if let (Some(there), Some(wanted)) = (&store.ca_path_file_name, &identity.names.ca_path)
         && is_our_file_name(there)
         && there != wanted
     {
-        return Comparison::Different("it holds another chain".to_owned());
+        return Comparison::Different(Difference::OtherChain);
     }
     if let Some(cn) = store.cn.as_deref().filter(|cn| !cn.is_empty())
         && let Some(wanted) = &identity.leaf.common_name
         && canonical(cn) != canonical(wanted)
     {
-        return Comparison::Different(format!("its subject is {cn}"));
+        return Comparison::Different(Difference::Subject(cn.to_owned()));
     }
     if let Some(san) = store.san.as_deref().filter(|san| !san.is_empty())
         && !same_names(san, identity)
     {
-        return Comparison::Different(format!("its names are {}", san.join(", ")));
+        return Comparison::Different(Difference::Names(san.to_vec()));
     }
     let certainty = match known {
         Some(_) => Certainty::Fingerprint,
@@ -78,11 +115,11 @@ pub(crate) fn compare(context: &TlsContext, identity: &Identity) -> Comparison {
     };
     match store.expiration_date.as_deref().map(date) {
         Some(there) if !is_expiry(there, identity, certainty) => {
-            Comparison::Different(format!("it expires on {there}"))
+            Comparison::Different(Difference::Expiry(there.to_owned()))
         }
-        // Without a date nothing tells a certificate from its predecessor.
+        // Without a date nothing distinguishes a certificate from its predecessor.
         None if certainty == Certainty::NamesAndDate => {
-            Comparison::Different("the platform tells neither fingerprint nor expiry".to_owned())
+            Comparison::Different(Difference::Unknowable)
         }
         _ => Comparison::Same(certainty),
     }
@@ -138,7 +175,7 @@ pub(crate) fn names_domain(context: &TlsContext, domain: &str) -> bool {
         .any(|name| canonical(name) == canonical(domain))
 }
 
-/// Whether a context that tells no domain at all was written by this program for `domain`.
+/// Whether a context that names no domain at all was written by this program for `domain`.
 fn carries_our_mark(context: &TlsContext, domain: &str) -> bool {
     let store = &context.key_store;
     store.file_name.as_deref().is_some_and(is_our_file_name)
@@ -154,14 +191,14 @@ pub(crate) fn belongs(context: &TlsContext, domain: &str) -> bool {
         || context.domains().is_empty() && carries_our_mark(context, domain)
 }
 
-/// Refuses a context that is somebody else's: two domains can lead to one name, as `a.b.com` and `a-b.com`.
+/// Refuses a context that is somebody else's: two domains can lead to one name, such as `a.b.com` and `a-b.com`.
 pub(crate) fn check_belongs(context: &TlsContext, domain: &str) -> Result<()> {
     if belongs(context, domain) {
         return Ok(());
     }
     let domains = context.domains();
     let whose = if domains.is_empty() {
-        "tells no domain, and was not written by this program".to_owned()
+        "names no domain, and was not written by this program".to_owned()
     } else {
         format!("belongs to {}", domains.join(", "))
     };

@@ -2,22 +2,22 @@
 
 use common::cli::exit;
 use common::error::{Error, Kind};
-use common::log::Output;
+use common::log::Log;
 
-/// Tells every failure and makes one error of them, of the kind of the first. A failure that is all there was is
+/// Reports every failure and makes one error of them, of the kind of the first. A failure that is all there was is
 /// returned as it is.
 pub(crate) fn conclude(
     mut failures: Vec<anyhow::Error>,
     all: usize,
     advice: &str,
-    out: &Output,
+    log: &Log,
 ) -> anyhow::Result<()> {
     match failures.len() {
         0 => Ok(()),
         1 if all == 1 => Err(failures.remove(0)),
         failed => {
             for failure in &failures {
-                out.failure(failure);
+                log.failure(failure);
             }
             let kind = exit::kind_of(&failures[0]).unwrap_or(Kind::Refused);
             Err(Error::new(kind, format!("{failed} of {all} failed"))

@@ -1,30 +1,28 @@
-//! Looking at what is there.
+//! The TLS contexts of the targets, as `list` and `status` show them.
+
+use std::fmt;
 
 use anyhow::Context as _;
 use common::anypoint::tls_contexts::TlsContext;
-use common::cli::exit::Outcome;
-use common::error::Result;
-use common::log::{Output, Report};
-use common::settings::Settings;
-use common::system::environment::Env;
+use common::cli::{Invocation, Report, table};
 use common::system::workers;
-use serde::Serialize;
+use jiff::civil::Date;
+use serde::{Serialize, Serializer};
 
-use crate::args::Args;
 use crate::compare::{self, Certainty, Comparison};
-use crate::deploy::context_name;
+use crate::expiry::{self, Expiry};
 use crate::failures;
-use crate::material::{Files, Identity};
-use crate::targets::{self, Target};
-use crate::watch::days_between;
+use crate::material::Identity;
+use crate::settings;
+use crate::target::Target;
 
 #[derive(Debug, Serialize)]
-struct Inventory {
-    contexts: Vec<Row>,
+pub(crate) struct Inventory {
+    pub(crate) contexts: Vec<Row>,
 }
 
 #[derive(Debug, Serialize)]
-struct Row {
+pub(crate) struct Row {
     target: String,
     name: String,
     domains: Vec<String>,
@@ -37,40 +35,43 @@ struct Row {
     client_authentication: bool,
     /// How it compares with acme.sh's certificate, where that is there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    local: Option<String>,
+    local: Option<Local>,
+}
+
+/// How a context compares with acme.sh's certificate.
+#[derive(Debug)]
+struct Local(Comparison);
+
+impl fmt::Display for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Comparison::Same(Certainty::Fingerprint) => f.write_str("current"),
+            Comparison::Same(Certainty::NamesAndDate) => {
+                f.write_str("current, by names and expiry date")
+            }
+            Comparison::Different(why) => write!(f, "differs: {why}"),
+        }
+    }
+}
+
+impl Serialize for Local {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl Row {
-    fn new(
-        target: &Target,
-        context: &TlsContext,
-        today: jiff::civil::Date,
-        local: Option<&Identity>,
-    ) -> Self {
-        let expires = context
-            .key_store
-            .expiration_date
-            .as_deref()
-            .map(|text| compare::date(text).to_owned());
-        let days_left = expires
-            .as_deref()
-            .and_then(|text| text.parse::<jiff::civil::Date>().ok())
-            .map(|date| days_between(today, date));
+    fn new(target: &Target, context: &TlsContext, today: Date, local: Option<&Identity>) -> Self {
+        let expiry = Expiry::of(context, today);
         Self {
             target: target.name.clone(),
             name: context.name.clone(),
             domains: context.domains().into_iter().map(str::to_owned).collect(),
-            expires,
-            days_left,
+            expires: expiry.date,
+            days_left: expiry.days_left,
             r#type: context.kind.clone(),
             client_authentication: context.trust_store.is_some(),
-            local: local.map(|identity| match compare::compare(context, identity) {
-                Comparison::Same(Certainty::Fingerprint) => "current".to_owned(),
-                Comparison::Same(Certainty::NamesAndDate) => {
-                    "current, by names and expiry date".to_owned()
-                }
-                Comparison::Different(why) => format!("differs: {why}"),
-            }),
+            local: local.map(|identity| Local(compare::compare(context, identity))),
         }
     }
 }
@@ -107,147 +108,48 @@ impl Report for Inventory {
     }
 }
 
-/// Columns as wide as their widest entry; the last one is not padded.
-pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let lines = rows.iter().map(|row| {
-        let cells: Vec<String> = row
-            .iter()
-            .enumerate()
-            .map(|(column, cell)| format!("{cell:<width$}", width = widths[column]))
-            .collect();
-        cells.join("  ").trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-pub(crate) fn list(args: &Args, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
-    show(args, None, env, out)
-}
-
-pub(crate) fn status(
-    args: &Args,
-    domain: &str,
-    env: &Env,
-    out: &Output,
-) -> anyhow::Result<Outcome> {
-    show(args, Some(domain), env, out)
-}
-
-fn show(args: &Args, domain: Option<&str>, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
-    let settings = Settings::load(env, &args.settings, domain)?;
-    let targets = targets::load(&settings, &args.target, domain, out)?;
-    let workers = targets::workers(&settings, &args.target)?;
-    let local = match domain {
-        Some(domain) => local(&settings, domain)?,
-        None => None,
-    };
-    let today = jiff::ZonedDateTime::now().date();
-    let outcomes = workers::side_by_side(&targets, workers, |target| {
-        let contexts =
-            contexts(target).with_context(|| format!("private space {}", target.name))?;
-        let wanted = |context: &&TlsContext| {
+/// What the targets have, or have for one domain, and what could not be read.
+pub(crate) fn take(
+    call: &Invocation,
+    targets: &[Target],
+    domain: Option<&str>,
+    local: Option<&Identity>,
+) -> anyhow::Result<(Inventory, Vec<anyhow::Error>)> {
+    let today = expiry::today(call.clock.as_ref());
+    let workers = settings::workers(&call.settings)?;
+    let outcomes = workers::side_by_side(targets, workers, |target| {
+        let contexts = contexts(target)?;
+        let is_asked_for = |context: &&TlsContext| {
             domain.is_none_or(|domain| {
-                context.name == context_name(target, domain)
-                    || compare::names_domain(context, domain)
+                context.name == target.context_for(domain) || compare::names_domain(context, domain)
             })
         };
         let rows = contexts
             .iter()
-            .filter(wanted)
-            .map(|context| Row::new(target, context, today, local.as_ref()));
-        anyhow::Ok(rows.collect::<Vec<_>>())
+            .filter(is_asked_for)
+            .map(|context| Row::new(target, context, today, local));
+        Ok(rows.collect::<Vec<_>>())
     });
     let (rows, failed) = failures::sort(outcomes);
-    let contexts: Vec<Row> = rows.into_iter().flatten().collect();
-    if let Some(domain) = domain
-        && contexts.is_empty()
-        && failed.is_empty()
-    {
-        out.warn(format!("no TLS context of the targets is for {domain}"));
-    }
+    let contexts = rows.into_iter().flatten().collect();
+    Ok((Inventory { contexts }, failed))
+}
+
+/// Shows it, and fails if something could not be read.
+pub(crate) fn conclude(
+    call: &Invocation,
+    inventory: &Inventory,
+    failed: Vec<anyhow::Error>,
+    targets: usize,
+) -> anyhow::Result<()> {
     // A table without rows would look like an answer where there is none.
-    if !contexts.is_empty() || failed.is_empty() {
-        out.result(&Inventory { contexts })?;
+    if !inventory.contexts.is_empty() || failed.is_empty() {
+        call.result(inventory)?;
     }
-    failures::conclude(failed, targets.len(), "The others are shown.", out)?;
-    Ok(Outcome::Done)
+    failures::conclude(failed, targets, "The others are shown.", &call.log)
 }
 
-/// acme.sh's certificate for a domain.
-fn local(settings: &Settings, domain: &str) -> Result<Option<Identity>> {
-    settings
-        .home()
-        .and_then(|home| home.find(domain))
-        .map(|stored| Identity::read(domain, &Files::from(&stored)))
-        .transpose()
-}
-
-fn contexts(target: &Target) -> Result<Vec<TlsContext>> {
-    let place = target.place()?;
-    target.contexts(&place)
-}
-
-#[derive(Debug, Serialize)]
-struct Spaces {
-    organization: String,
-    private_spaces: Vec<Space>,
-}
-
-#[derive(Debug, Serialize)]
-struct Space {
-    id: String,
-    name: String,
-    status: Option<String>,
-    region: Option<String>,
-    dns_target: Option<String>,
-}
-
-impl Report for Spaces {
-    fn text(&self) -> String {
-        let mut rows = vec![["NAME", "ID", "STATUS", "REGION", "DNS TARGET"].map(str::to_owned)];
-        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        rows.extend(self.private_spaces.iter().map(|space| {
-            [
-                space.name.clone(),
-                space.id.clone(),
-                or_dash(&space.status),
-                or_dash(&space.region),
-                or_dash(&space.dns_target),
-            ]
-        }));
-        table(&rows)
-    }
-}
-
-/// Shows every private space of the organization.
-pub(crate) fn spaces(args: &Args, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
-    let settings = Settings::load(env, &args.settings, None)?;
-    let account = targets::account(&settings, &args.target, out)?;
-    let organization = account.organization()?;
-    let known = account.spaces()?;
-    let private_spaces = known.iter().map(|space| Space {
-        id: space.id.clone(),
-        name: space.name.clone(),
-        status: space.status.clone(),
-        region: space.region().map(str::to_owned),
-        dns_target: space.network.dns_target.clone(),
-    });
-    out.result(&Spaces {
-        organization: organization.to_string(),
-        private_spaces: private_spaces.collect(),
-    })?;
-    if known.is_empty() {
-        out.info(format!(
-            "organization {organization} on {} has no private space that the credentials can see",
-            account.client().host()
-        ));
-    }
-    Ok(Outcome::Done)
+fn contexts(target: &Target) -> anyhow::Result<Vec<TlsContext>> {
+    let read = || target.contexts(&target.resolve()?);
+    read().with_context(|| format!("private space {}", target.name))
 }

@@ -1,46 +1,41 @@
 //! `cloudhub_v2`: puts issued certificates into the TLS contexts of CloudHub 2.0 private spaces.
 
+mod account;
 mod args;
+mod commands;
 mod compare;
-mod deploy;
-mod dns;
+mod cure;
+mod domain;
+mod expiry;
 mod failures;
 mod inventory;
 mod material;
-mod reconcile;
-mod remove;
-mod saved;
+mod planes;
+mod proof;
+mod settings;
+mod target;
 mod targets;
-mod verify;
-mod watch;
+mod write;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use common::cli::exit::{self, Outcome};
-use common::log::Output;
-use common::system::environment::Env;
+use common::cli::{self, config};
 
 use args::{Args, Command};
 
 fn main() -> ExitCode {
-    let env = Env::of_process();
-    let args = Args::parse();
-    let out = Output::new("cloudhub_v2", &args.output, &env);
-    exit::finish(&out, run(&args, &env, &out))
-}
-
-fn run(args: &Args, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
-    match &args.command {
-        Command::Deploy(deploy) => deploy::run(args, deploy, env, out),
-        Command::Verify(verify) => verify::run(args, verify, env, out),
-        Command::Dns(dns) => dns::run(args, dns, env, out),
-        Command::Reconcile(reconcile) => reconcile::run(args, reconcile, env, out),
-        Command::Spaces => inventory::spaces(args, env, out),
-        Command::List => inventory::list(args, env, out),
-        Command::Status { domain } => inventory::status(args, domain, env, out),
-        Command::Check(check) if check.planes => watch::planes(args, env, out),
-        Command::Check(check) => watch::check(args, check, env, out),
-        Command::Remove(remove) => remove::run(args, remove, env, out),
-    }
+    cli::main(&settings::SETTINGS, |args: Args, call| {
+        match &args.command {
+            Command::Deploy(args) => commands::deploy::run(call, args),
+            Command::Reconcile(args) => commands::reconcile::run(call, args),
+            Command::Verify(args) => commands::verify::run(call, args),
+            Command::Dns(args) => commands::dns::run(call, args),
+            Command::Spaces(args) => commands::spaces::run(call, args),
+            Command::List(args) => commands::list::run(call, args),
+            Command::Status(args) => commands::status::run(call, args),
+            Command::Check(args) => commands::check::run(call, args),
+            Command::Remove(args) => commands::remove::run(call, args),
+            Command::Config(args) => config::run(call, args),
+        }
+    })
 }

@@ -9,11 +9,12 @@ use common::anypoint::tls_contexts::{
 };
 use common::cert::{Certificate, Chain, PrivateKey, Validity};
 use common::error::{Error, Kind, Result};
-use common::net::dns::name;
 use common::secret::Secret;
-use common::settings::Found;
+use common::settings::Sourced;
 use common::system::files;
 use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::canonical;
 
 /// No PEM file of a certificate is larger.
 const LARGEST: u64 = 1024 * 1024;
@@ -93,7 +94,7 @@ impl Material {
     pub(crate) fn load(
         domain: &str,
         files: &Files,
-        passphrase: Option<&Found<Secret>>,
+        passphrase: Option<&Sourced<Secret>>,
         now: Timestamp,
     ) -> anyhow::Result<Self> {
         let chain =
@@ -234,11 +235,6 @@ pub(crate) fn key_file_name(domain: &str) -> String {
     format!("{stem}.key")
 }
 
-/// A domain in the form in which two of them are compared, and in which certificates hold it.
-pub(crate) fn canonical(domain: &str) -> String {
-    name::normal(domain)
-}
-
 fn chain(files: &Files) -> Result<Chain> {
     let mut given = certificates("the certificate", &files.certificate)?;
     let leaf = given.remove(0);
@@ -266,7 +262,7 @@ fn chain(files: &Files) -> Result<Chain> {
                         files.ca.as_deref().unwrap_or(Path::new("no CA file")).display()
                     ))
                     .advise(
-                        "Give the leaf as CERTFILE, and as CAFILE the certificates of its issuers, each issued by the \
+                        "Pass the leaf as CERTFILE, and as CAFILE the certificates of its issuers, each issued by the \
                          next one; the root may be left out.",
                     )
                 })
@@ -310,7 +306,7 @@ fn check_leaf(leaf: &Certificate, domain: &str, path: &Path, now: Timestamp) -> 
                 "the certificate {shown} is not valid before {}",
                 leaf.not_before
             ))
-            .advise("Check the clock of this machine; else wait until then."));
+            .advise("Check this machine's clock; if it is right, wait until then."));
         }
         Validity::Valid if leaf.time_left(now) < SHORTEST => {
             return Err(Error::config(format!(
@@ -332,7 +328,7 @@ fn check_leaf(leaf: &Certificate, domain: &str, path: &Path, now: Timestamp) -> 
             }
         ))
         .advise(
-            "Give the files that belong to the domain, or issue the certificate with -d for it.",
+            "Pass the files that belong to the domain, or issue the certificate with -d for it.",
         ));
     }
     Ok(())
@@ -342,7 +338,7 @@ fn check_leaf(leaf: &Certificate, domain: &str, path: &Path, now: Timestamp) -> 
 fn key(
     files: &Files,
     leaf: &Certificate,
-    passphrase: Option<&Found<Secret>>,
+    passphrase: Option<&Sourced<Secret>>,
 ) -> Result<(Secret, Option<Secret>)> {
     let shown = files.key.display();
     let text = Secret::new(files::read_text("the private key", &files.key, LARGEST)?);
@@ -356,7 +352,7 @@ fn key(
             leaf.algorithm()
         ))
         .advise(
-            "The two files come from different orders: give those of one domain folder of acme.sh, or issue the \
+            "The two files come from different orders: pass those of one domain folder of acme.sh, or issue the \
              certificate again with acme.sh --renew --force -d DOMAIN.",
         ));
     }
@@ -370,7 +366,7 @@ fn key(
 fn unusable_key(
     path: &Path,
     err: &common::cert::KeyError,
-    passphrase: Option<&Found<Secret>>,
+    passphrase: Option<&Sourced<Secret>>,
 ) -> Error {
     use common::cert::KeyError;
     let origin = passphrase.map_or_else(
@@ -413,7 +409,7 @@ fn within(what: &str, text: &str, limit: usize, advice: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::config(format!(
-        "{what} is {length} characters long, and the platform takes {limit}"
+        "{what} is {length} characters long, and the platform accepts {limit}"
     ))
     .advise(advice))
 }

@@ -1,15 +1,15 @@
-//! The command line.
+//! The command line. The flags of settings are not here: they follow from the table of settings.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use common::cli::exit;
+use common::cli::config::ConfigArgs;
+use common::cli::{Arguments, Format, OutputArgs, exit};
 use common::duration;
-use common::log::OutputArgs;
+use common::log::Verbosity;
 use common::net::dns;
-use common::settings::SettingsArgs;
 
 /// The end of a help text: examples, then the table of exit codes.
 macro_rules! after {
@@ -34,45 +34,28 @@ Examples:
   certbot certonly --manual --preferred-challenges dns \\
     --manual-auth-hook 'dns_cf add' --manual-cleanup-hook 'dns_cf rm' …
 
-Credentials are taken from the environment, acme.sh's saved values (--home) or the configuration file: CF_Token, an API \
-token with Zone / Zone / Read and Zone / DNS / Edit, or CF_Key and CF_Email. With CF_Zone_ID, Zone / DNS / Edit alone \
-will do; CF_Zone_Token is a second token that reads zones. Each secret X can be given as X_FILE, the path of a file that \
-holds it.
+Credentials come from the environment, the values that acme.sh has saved (--home) or the configuration file: CF_Token, an \
+API token with Zone / Zone / Read and Zone / DNS / Edit, or CF_Key and CF_Email. With CF_Zone_ID, Zone / DNS / Edit \
+alone is enough; CF_Zone_Token is a second token, which reads zones. Each secret X can be given as X_FILE, the path of a \
+file that holds it. `dns_cf config` shows every setting in force and where it comes from.
 "))]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
 
     #[command(flatten)]
-    pub(crate) output: OutputArgs,
-
-    #[command(flatten)]
-    pub(crate) cloudflare: CloudflareArgs,
-
-    #[command(flatten)]
-    pub(crate) settings: SettingsArgs,
+    output: OutputArgs,
 }
 
-/// The flags that say which account, zone and API are meant.
-#[derive(Debug, Clone, Default, ClapArgs)]
-#[command(next_help_heading = "Cloudflare")]
-pub(crate) struct CloudflareArgs {
-    /// Id of the account, to tell zones of the same name apart [env: CF_Account_ID]
-    #[arg(long, global = true, value_name = "ID")]
-    pub(crate) account_id: Option<String>,
-
-    /// Id of the zone, for a token that may not read zones [env: CF_Zone_ID]
-    #[arg(long, global = true, value_name = "ID")]
-    pub(crate) zone_id: Option<String>,
-
-    /// Address of the API [env: CF_Api] [default: https://api.cloudflare.com/client/v4]
-    #[arg(long, global = true, value_name = "URL")]
-    pub(crate) api: Option<String>,
+impl Arguments for Args {
+    fn output(&self) -> (Format, Verbosity) {
+        self.output.choice()
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create the TXT record of a challenge; content with one that is there already
+    /// Create the TXT record of a challenge, unless it is already present
     #[command(visible_alias = "present", after_help = after!("\
 Examples:
   dns_cf add _acme-challenge.example.com gfj9Xq-Rg85nM
@@ -80,12 +63,12 @@ Examples:
   dns_cf add _acme-challenge.example.com gfj9Xq-Rg85nM --wait --timeout 10m
   certbot … --manual-auth-hook 'dns_cf add'
 
-Without arguments, certbot's CERTBOT_DOMAIN and CERTBOT_VALIDATION are taken, and the wait is on. lego's exec provider \
-calls `dns_cf present`, in both of its modes.
+Without arguments, certbot's CERTBOT_DOMAIN and CERTBOT_VALIDATION are used, and --wait is on. lego's exec provider calls \
+`dns_cf present`, in both of its modes.
 "))]
     Add(AddArgs),
 
-    /// Delete the TXT records with exactly this value; content with none
+    /// Delete the TXT records with exactly this value, if there are any
     #[command(visible_alias = "cleanup", after_help = after!("\
 Examples:
   dns_cf rm _acme-challenge.example.com gfj9Xq-Rg85nM
@@ -93,7 +76,7 @@ Examples:
 "))]
     Rm(RmArgs),
 
-    /// Tell what the credentials can and cannot do, zone by zone, and which permission is missing
+    /// Show what the credentials can and cannot do, zone by zone, and which permission is missing
     #[command(after_help = after!("\
 Examples:
   dns_cf check
@@ -102,7 +85,7 @@ Examples:
 "))]
     Check(CheckArgs),
 
-    /// Delete challenge records that this program has created and that were left behind
+    /// Delete challenge records that this program created and left behind
     #[command(after_help = after!("\
 Examples:
   dns_cf sweep example.com --dry-run
@@ -110,27 +93,20 @@ Examples:
 "))]
     Sweep(SweepArgs),
 
-    /// CNAME records, for vanity domains
+    /// Manage CNAME records for vanity domains
     #[command(subcommand, after_help = after!("\
 Examples:
   dns_cf cname set api.example.com target.cloudhub.io
   dns_cf cname rm api.example.com
 "))]
     Cname(CnameCommand),
-}
 
-impl Command {
-    /// The name that the command is about, as given.
-    pub(crate) fn name(&self) -> Option<&str> {
-        match self {
-            Command::Add(add) => add.challenge.name.as_deref(),
-            Command::Rm(rm) => rm.challenge.name.as_deref(),
-            Command::Check(check) => check.domain.as_deref(),
-            Command::Sweep(sweep) => Some(&sweep.domain),
-            Command::Cname(CnameCommand::Set(set)) => Some(&set.name),
-            Command::Cname(CnameCommand::Rm(rm)) => Some(&rm.name),
-        }
-    }
+    #[command(after_help = after!("\
+Examples:
+  dns_cf config
+  dns_cf config --set --home ~/.acme.sh
+"))]
+    Config(ConfigArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -138,19 +114,15 @@ pub(crate) struct AddArgs {
     #[command(flatten)]
     pub(crate) challenge: ChallengeArgs,
 
-    /// Lifetime of the record in seconds [env: CF_TTL] [default: 120]
-    #[arg(long, value_name = "SECONDS")]
-    pub(crate) ttl: Option<u32>,
-
-    /// Wait until the authoritative name servers answer the value
+    /// Wait until the authoritative name servers serve the value
     #[arg(long)]
     pub(crate) wait: bool,
 
-    /// How long to wait at most
+    /// Longest time to wait
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "5m")]
     pub(crate) timeout: Duration,
 
-    /// Name server to ask while waiting, instead of the authoritative ones; may be repeated
+    /// Name server to query while waiting, instead of the authoritative ones; may be repeated
     #[arg(long, value_name = "ADDRESS", value_parser = dns::server)]
     pub(crate) resolver: Vec<SocketAddr>,
 }
@@ -163,22 +135,22 @@ pub(crate) struct RmArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ChallengeArgs {
-    /// Full name of the record, as _acme-challenge.example.com; without it, certbot's CERTBOT_DOMAIN is taken
+    /// Full name of the record, for example _acme-challenge.example.com; without it, certbot's CERTBOT_DOMAIN is used
     #[arg(value_name = "FULLDOMAIN", requires = "value")]
     pub(crate) name: Option<String>,
 
-    /// Its value. It may begin with a hyphen
+    /// Its value, which may begin with a hyphen
     #[arg(value_name = "VALUE", allow_hyphen_values = true)]
     pub(crate) value: Option<OsString>,
 
-    /// Key authorization: with three arguments they are DOMAIN TOKEN KEYAUTH, as lego gives them with EXEC_MODE=RAW
+    /// Key authorization: three arguments are DOMAIN TOKEN KEYAUTH, as lego gives them with EXEC_MODE=RAW
     #[arg(value_name = "KEYAUTH", allow_hyphen_values = true)]
     pub(crate) key_authorization: Option<OsString>,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CheckArgs {
-    /// Domain of a certificate, as example.com or *.example.com; without it, all zones that are visible
+    /// Domain of a certificate, for example example.com or *.example.com; without it, every visible zone is checked
     #[arg(value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,
 
@@ -193,18 +165,18 @@ pub(crate) struct SweepArgs {
     #[arg(value_name = "DOMAIN")]
     pub(crate) domain: String,
 
-    /// Only records of at least this age
+    /// Only records at least this old
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "1h")]
     pub(crate) older_than: Duration,
 
-    /// Show what would be deleted, and change nothing
+    /// Show what would be deleted without changing anything
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CnameCommand {
-    /// Create a CNAME record, change it, or leave it as it is
+    /// Create a CNAME record, or change the one that is there
     #[command(after_help = after!("\
 Examples:
   dns_cf cname set api.example.com target.cloudhub.io
@@ -213,7 +185,7 @@ Examples:
 "))]
     Set(CnameSetArgs),
 
-    /// Delete a CNAME record; content with none
+    /// Delete a CNAME record, if there is one
     #[command(after_help = after!("\
 Examples:
   dns_cf cname rm api.example.com
@@ -228,27 +200,28 @@ pub(crate) struct CnameSetArgs {
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
 
-    /// Host name that it shall lead to
+    /// Host name that it points to
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
 
-    /// Lead clients through Cloudflare's edge, which then ends TLS with a certificate of its own
+    /// Route clients through Cloudflare's edge, which then terminates TLS with a certificate of its own
     #[arg(long)]
     pub(crate) proxied: bool,
 
-    /// Lifetime in seconds, 1 for automatic [default: automatic, or as it is]
-    #[arg(long, value_name = "SECONDS")]
+    // An id of its own: this is not the setting for challenges, whose flag has the same name.
+    /// Lifetime in seconds, 1 for automatic [default: automatic, or unchanged]
+    #[arg(id = "record-ttl", long = "ttl", value_name = "SECONDS")]
     pub(crate) ttl: Option<u32>,
 
     /// Delete other records of this name that are in the way
     #[arg(long)]
     pub(crate) replace: bool,
 
-    /// Do not ask before replacing
+    /// Replace without asking
     #[arg(long)]
     pub(crate) yes: bool,
 
-    /// Show what would be done, and change nothing
+    /// Show what would be done without changing anything
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -259,11 +232,11 @@ pub(crate) struct CnameRmArgs {
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
 
-    /// Do not ask
+    /// Delete without asking
     #[arg(long)]
     pub(crate) yes: bool,
 
-    /// Show what would be done, and change nothing
+    /// Show what would be done without changing anything
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

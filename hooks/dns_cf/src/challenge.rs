@@ -1,39 +1,31 @@
-//! The TXT records of DNS-01 challenges.
+//! One DNS-01 challenge, and what became of its TXT record.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::time::Duration;
 
-use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use common::cli::exit::Outcome;
-use common::cloudflare::{self, Filter, NewRecord, Record, RecordId, txt_content, txt_value};
-use common::error::{Error, Kind, Result};
-use common::log::{Output, Report};
+use common::cli::Report;
+use common::cloudflare::{Record, txt_content, txt_value};
+use common::error::{Error, Result};
 use common::net::dns::name::{DnsName, normal};
 use common::system::environment::Env;
 use serde::Serialize;
 
 use crate::args::ChallengeArgs;
-use crate::wait::Wait;
-use crate::zone::{Finder, Place};
+use crate::zone::ResolvedZone;
 
 /// Names this program in the records it creates, so that forgotten ones can be told from those of others.
 pub(crate) const COMMENT: &str = "ACME challenge by anypoint-acme-hooks dns_cf";
-
-/// How often a lost request to create a record is made again, each time after a look.
-const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
-
-/// A longer chain of aliases is a circle.
-const MOST_ALIASES: usize = 8;
 
 /// One challenge: where and what.
 #[derive(Debug)]
 pub(crate) struct Challenge {
     pub(crate) name: DnsName,
-    value: Vec<u8>,
-    content: String,
+    /// What the record has to say.
+    pub(crate) value: Vec<u8>,
+    /// The same in Cloudflare's form.
+    pub(crate) content: String,
 }
 
 impl Challenge {
@@ -43,6 +35,11 @@ impl Challenge {
             value: value.to_vec(),
             content: txt_content(value)?,
         })
+    }
+
+    /// The name as the user gave it, for acme.sh may keep the certificate under it.
+    pub(crate) fn given_name<'a>(&'a self, args: &'a ChallengeArgs) -> &'a str {
+        args.name.as_deref().unwrap_or(self.name.as_str())
     }
 
     /// Reads the arguments of acme.sh, lego (both modes) or people, or the variables of certbot.
@@ -77,29 +74,52 @@ impl Challenge {
         match (env.get("CERTBOT_DOMAIN"), env.get("CERTBOT_VALIDATION")) {
             (Some(domain), Some(value)) => Self::new(DnsName::of_challenge(domain)?, value.as_bytes()),
             _ => Err(Error::config("FULLDOMAIN and VALUE are missing").advise(
-                "Give both, as in `dns_cf add _acme-challenge.example.com VALUE`; as certbot's hook, CERTBOT_DOMAIN and \
-                 CERTBOT_VALIDATION stand for them.",
+                "Give both, for example `dns_cf add _acme-challenge.example.com VALUE`; in certbot's hooks, \
+                 CERTBOT_DOMAIN and CERTBOT_VALIDATION take their place.",
             )),
         }
     }
 
-    fn matches(&self, name: &DnsName, record: &Record) -> bool {
+    /// Whether `record` answers the challenge at `name`.
+    pub(crate) fn matches(&self, name: &DnsName, record: &Record) -> bool {
         record.kind == "TXT"
             && normal(&record.name) == name.as_str()
             && txt_value(&record.content) == self.value
     }
 }
 
-/// What `add` and `rm` have done.
+/// What became of the records of a challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Change {
+    Created,
+    /// It was already there.
+    Present,
+    Deleted,
+    /// There was none.
+    Absent,
+}
+
+/// The result of `add` and `rm`.
 #[derive(Debug, Serialize)]
-struct Done {
-    /// `created`, `present`, `deleted` or `absent`.
-    result: &'static str,
+pub(crate) struct Done {
+    result: Change,
     /// The record's name: the target, where the challenge's name is an alias.
     name: DnsName,
     zone: String,
     /// How many records were created or deleted.
     records: usize,
+}
+
+impl Done {
+    pub(crate) fn new(result: Change, name: DnsName, zone: &ResolvedZone, records: usize) -> Self {
+        Self {
+            result,
+            name,
+            zone: zone.shown(),
+            records,
+        }
+    }
 }
 
 impl Report for Done {
@@ -111,257 +131,23 @@ impl Report for Done {
             ..
         } = self;
         match (self.result, records) {
-            ("created", _) => format!("TXT record {name} created in zone {zone}"),
-            ("present", _) => format!("TXT record {name} is there already in zone {zone}"),
-            ("deleted", 1) => format!("TXT record {name} deleted from zone {zone}"),
-            ("deleted", _) => {
+            (Change::Created, _) => format!("TXT record {name} created in zone {zone}"),
+            (Change::Present, _) => format!("TXT record {name} already present in zone {zone}"),
+            (Change::Deleted, 1) => format!("TXT record {name} deleted from zone {zone}"),
+            (Change::Deleted, _) => {
                 format!("{records} identical TXT records {name} deleted from zone {zone}")
             }
-            _ => format!("no TXT record {name} with this value in zone {zone}: nothing to delete"),
-        }
-    }
-}
-
-/// Creates the record of a challenge; content with the one that is there already. One that is not served in time is
-/// taken back, since no caller cleans up after an `add` that has failed.
-pub(crate) fn add(
-    finder: &Finder<'_>,
-    challenge: &Challenge,
-    ttl: u32,
-    wait: Option<&Wait>,
-    out: &Output,
-) -> anyhow::Result<Outcome> {
-    let doing = || format!("adding TXT {}", challenge.name);
-    let (place, name, put) = put(finder, challenge, ttl, out).with_context(doing)?;
-    if let Some(wait) = wait
-        && let Err(err) =
-            wait.until_served(&place, &name, &challenge.value, finder.dns.clock(), out)
-    {
-        if let Some(id) = &put.id {
-            take_back(finder, &place, id, out);
-        }
-        return Err(err).with_context(doing);
-    }
-    out.result(&Done {
-        result: if put.id.is_some() {
-            "created"
-        } else {
-            "present"
-        },
-        name,
-        zone: place.shown(),
-        records: usize::from(put.id.is_some()),
-    })?;
-    Ok(Outcome::Done)
-}
-
-fn take_back(finder: &Finder<'_>, place: &Place, id: &RecordId, out: &Output) {
-    // The wait may have used up the time for requests.
-    match finder.dns.for_target().delete_record(&place.id, id) {
-        Ok(_) => out.info("the record has been taken back"),
-        Err(err) => out.warn(format!("the record cannot be taken back: {err}")),
-    }
-}
-
-/// Deletes the records with exactly this value; content with none.
-pub(crate) fn remove(
-    finder: &Finder<'_>,
-    challenge: &Challenge,
-    out: &Output,
-) -> anyhow::Result<Outcome> {
-    let done =
-        take(finder, challenge, out).with_context(|| format!("deleting TXT {}", challenge.name))?;
-    out.result(&done)?;
-    Ok(Outcome::Done)
-}
-
-/// A record that is there now. `id` is missing if it was there before.
-struct Put {
-    id: Option<RecordId>,
-}
-
-/// Creates the record, at the end of the aliases if the name is one.
-fn put(
-    finder: &Finder<'_>,
-    challenge: &Challenge,
-    ttl: u32,
-    out: &Output,
-) -> Result<(Place, DnsName, Put)> {
-    let mut name = challenge.name.clone();
-    let mut place = finder.find(&name)?;
-    for _ in 0..MOST_ALIASES {
-        match create(finder, challenge, &place, &name, ttl, out) {
-            Ok(put) => return Ok((place, name, put)),
-            Err(err) if cloudflare::is_beside_cname(&err) => {
-                name = follow(finder, &place, &name, err, out)?;
-                place = finder.find_target(&name)?;
-            }
-            Err(err) => return Err(err),
-        }
-    }
-    Err(too_many_aliases(&challenge.name))
-}
-
-/// Creates the record once. A request whose answer was lost is not repeated before a look whether it took effect.
-fn create(
-    finder: &Finder<'_>,
-    challenge: &Challenge,
-    place: &Place,
-    name: &DnsName,
-    ttl: u32,
-    out: &Output,
-) -> Result<Put> {
-    let dns = finder.dns;
-    let new = NewRecord {
-        kind: "TXT",
-        name,
-        content: &challenge.content,
-        ttl,
-        proxied: None,
-        comment: Some(COMMENT),
-    };
-    let mut waits = WAITS.iter();
-    loop {
-        let err = match dns.create_record(&place.id, &new) {
-            Ok(record) => return in_place(finder, place, name, record),
-            Err(err) if cloudflare::is_identical(&err) => return Ok(Put { id: None }),
-            Err(err) if err.effect_unknown() => err,
-            Err(err) => return Err(err),
-        };
-        out.debug(format!("{err}; looking whether the record was created"));
-        match look(finder, challenge, place, name) {
-            Ok(Some(record)) => {
-                return Ok(Put {
-                    id: Some(record.id),
-                });
-            }
-            Ok(None) => {}
-            Err(look) => {
-                return Err(Error::new(
-                    Kind::Unproved,
-                    format!("{err}; whether the record was created cannot be seen either: {look}"),
-                )
-                .advise(format!(
-                    "Once Cloudflare can be reached, `dns_cf rm` with the same arguments removes what may be left, or \
-                     `dns_cf sweep {name} --older-than 1h`."
-                )));
+            (Change::Absent, _) => {
+                format!("no TXT record {name} with this value in zone {zone}: nothing to delete")
             }
         }
-        let Some(wait) = waits.next() else {
-            return Err(err);
-        };
-        dns.clock().sleep(*wait);
     }
-}
-
-/// Cloudflare completes a name that does not lie in the zone, so that a wrong zone id yields a wrong record.
-fn in_place(finder: &Finder<'_>, place: &Place, name: &DnsName, record: Record) -> Result<Put> {
-    if normal(&record.name) == name.as_str() {
-        return Ok(Put {
-            id: Some(record.id),
-        });
-    }
-    finder.dns.delete_record(&place.id, &record.id)?;
-    Err(Error::config(format!(
-        "{name} does not lie in the zone with the id {}: Cloudflare made {} of it, which was deleted again",
-        place.id, record.name
-    ))
-    .advise("Unset CF_Zone_ID to have the zone found by name, or set it to the id of the right zone."))
-}
-
-fn look(
-    finder: &Finder<'_>,
-    challenge: &Challenge,
-    place: &Place,
-    name: &DnsName,
-) -> Result<Option<Record>> {
-    let filter = Filter {
-        name: Some(name),
-        kind: Some("TXT"),
-    };
-    let records = finder.dns.list_records(&place.id, filter)?;
-    Ok(records
-        .into_iter()
-        .find(|record| challenge.matches(name, record)))
-}
-
-/// Where the alias at `name` leads; `err` is why something is known to be there.
-fn follow(
-    finder: &Finder<'_>,
-    place: &Place,
-    name: &DnsName,
-    err: Error,
-    out: &Output,
-) -> Result<DnsName> {
-    let filter = Filter {
-        name: Some(name),
-        kind: Some("CNAME"),
-    };
-    let records = finder.dns.list_records(&place.id, filter)?;
-    let Some(target) = records.first().map(|record| record.content.clone()) else {
-        return Err(err);
-    };
-    out.info(format!(
-        "{name} is an alias (CNAME) of {target}: the record belongs there"
-    ));
-    DnsName::parse(&target)
-}
-
-fn too_many_aliases(name: &DnsName) -> Error {
-    Error::config(format!(
-        "the aliases (CNAME) that begin at {name} lead nowhere or in a circle"
-    ))
-    .advise("Correct the CNAME records.")
-}
-
-/// Deletes what matches, at the end of the aliases if the name is one.
-fn take(finder: &Finder<'_>, challenge: &Challenge, out: &Output) -> Result<Done> {
-    let mut name = challenge.name.clone();
-    let mut place = finder.find(&name)?;
-    for _ in 0..MOST_ALIASES {
-        // All types, to learn of an alias in the same request.
-        let filter = Filter {
-            name: Some(&name),
-            kind: None,
-        };
-        let records = finder.dns.list_records(&place.id, filter)?;
-        let matching: Vec<&Record> = records
-            .iter()
-            .filter(|record| challenge.matches(&name, record))
-            .collect();
-        let alias = records
-            .iter()
-            .find(|record| record.kind == "CNAME" && normal(&record.name) == name.as_str());
-        if let (true, Some(alias)) = (matching.is_empty(), alias) {
-            out.debug(format!("{name} is an alias (CNAME) of {}", alias.content));
-            name = DnsName::parse(&alias.content)?;
-            place = finder.find_target(&name)?;
-            continue;
-        }
-        let deleted = delete_all(finder, &place, &matching)?;
-        return Ok(Done {
-            result: if deleted == 0 { "absent" } else { "deleted" },
-            zone: place.shown(),
-            name,
-            records: deleted,
-        });
-    }
-    Err(too_many_aliases(&challenge.name))
-}
-
-/// Tries them all, whatever becomes of the first.
-fn delete_all(finder: &Finder<'_>, place: &Place, records: &[&Record]) -> Result<usize> {
-    let results: Vec<Result<bool>> = records
-        .iter()
-        .map(|record| finder.dns.delete_record(&place.id, &record.id))
-        .collect();
-    results
-        .into_iter()
-        .try_fold(0, |deleted, result| Ok(deleted + usize::from(result?)))
 }
 
 #[cfg(test)]
 mod tests {
+    use common::error::Kind;
+
     use super::*;
 
     fn challenge(arguments: [Option<&str>; 3], env: &[(&str, &str)]) -> Result<Challenge> {

@@ -1,33 +1,28 @@
-//! CNAME records for vanity domains.
+//! A CNAME record as the user wants it, what has to be done for that, and what was done.
 
 use std::net::IpAddr;
 
-use anyhow::Context;
-use common::cli::exit::Outcome;
-use common::cloudflare::{Change, Filter, NewRecord, Record, txt_value};
-use common::error::{Error, Kind, Result};
-use common::log::{Output, Report};
+use common::cli::Report;
+use common::cloudflare::{Change, NewRecord, Record, txt_value};
+use common::error::{Error, Result};
 use common::net::dns::name::{DnsName, normal};
 use serde::Serialize;
 
-use crate::account::checked_ttl;
-use crate::args::{CnameRmArgs, CnameSetArgs};
-use crate::zone::{Finder, Place};
+use crate::args::CnameSetArgs;
+use crate::ttl::{self, AUTOMATIC};
+use crate::zone::ResolvedZone;
 
-/// Cloudflare's word for "as it thinks best".
-const AUTOMATIC: u32 = 1;
-
-/// The record as it shall be.
+/// The record that the user wants.
 #[derive(Debug)]
-pub(crate) struct Wanted {
-    name: DnsName,
-    target: DnsName,
-    proxied: bool,
-    /// As it is, if not given.
+pub(crate) struct DesiredRecord {
+    pub(crate) name: DnsName,
+    pub(crate) target: DnsName,
+    pub(crate) proxied: bool,
+    /// Unchanged, if not given.
     ttl: Option<u32>,
 }
 
-impl Wanted {
+impl DesiredRecord {
     pub(crate) fn from_args(args: &CnameSetArgs) -> Result<Self> {
         if args
             .target
@@ -35,38 +30,40 @@ impl Wanted {
             .parse::<IpAddr>()
             .is_ok()
         {
-            return Err(Error::config(format!("the target {} is an address, not a host name", args.target))
-                .advise("A CNAME leads to a name, as the DNS target of a private space. Addresses need A or AAAA records."));
+            return Err(Error::config(format!("the target {} is an address, not a host name", args.target)).advise(
+                "A CNAME points to a name, such as the DNS target of a private space. Addresses need A or AAAA records.",
+            ));
         }
-        let wanted = Self {
+        let desired = Self {
             name: DnsName::parse(&args.name)?,
             target: DnsName::parse(&args.target)?,
             proxied: args.proxied,
             ttl: args
                 .ttl
-                .map(checked_ttl)
+                .map(ttl::checked)
                 .transpose()
                 .map_err(|err| Error::config(format!("--ttl: {err}")))?,
         };
-        if wanted.target.as_str().starts_with("*.") {
+        if desired.target.as_str().starts_with("*.") {
             return Err(Error::config("a wildcard cannot be the target of a CNAME"));
         }
-        if wanted.name == wanted.target {
+        if desired.name == desired.target {
             return Err(Error::config(format!(
-                "{} cannot lead to itself",
-                wanted.name
+                "{} cannot point to itself",
+                desired.name
             )));
         }
-        if wanted.proxied && wanted.ttl.is_some_and(|ttl| ttl != AUTOMATIC) {
+        if desired.proxied && desired.ttl.is_some_and(|ttl| ttl != AUTOMATIC) {
             return Err(Error::config(
                 "--ttl has no effect with --proxied: Cloudflare then sets it",
             )
             .advise("Leave one of them out."));
         }
-        Ok(wanted)
+        Ok(desired)
     }
 
-    fn new_record<'a>(&'a self) -> NewRecord<'a> {
+    /// The record to create where there is none.
+    pub(crate) fn new_record(&self) -> NewRecord<'_> {
         NewRecord {
             kind: "CNAME",
             name: &self.name,
@@ -77,12 +74,13 @@ impl Wanted {
         }
     }
 
-    fn is_met_by(&self, record: &Record) -> bool {
+    /// Whether `record` is like this already.
+    pub(crate) fn is_met_by(&self, record: &Record) -> bool {
         self.change(record) == Change::default()
     }
 
     /// What `record` lacks.
-    fn change(&self, record: &Record) -> Change<'_> {
+    pub(crate) fn change(&self, record: &Record) -> Change<'_> {
         let differs = normal(&record.content) != self.target.as_str();
         Change {
             content: differs.then(|| self.target.as_str()),
@@ -94,23 +92,24 @@ impl Wanted {
 
 /// What has to be done, given the records that are there.
 #[derive(Debug, PartialEq, Eq)]
-enum Plan {
+pub(crate) enum Plan {
     Nothing,
     Create,
     Change(Box<Record>),
+    /// These are in the way.
     Replace(Vec<Record>),
 }
 
-fn plan(wanted: &Wanted, zone: Option<&str>, there: Vec<Record>) -> Plan {
+pub(crate) fn plan(desired: &DesiredRecord, zone: Option<&str>, there: Vec<Record>) -> Plan {
     // At the apex Cloudflare answers with the target's addresses, so that only addresses are in the way.
-    let apex = zone.is_some_and(|zone| normal(zone) == wanted.name.as_str());
+    let apex = zone.is_some_and(|zone| normal(zone) == desired.name.as_str());
     let at_name = there
         .into_iter()
-        .filter(|record| normal(&record.name) == wanted.name.as_str());
+        .filter(|record| normal(&record.name) == desired.name.as_str());
     let (cnames, others): (Vec<Record>, Vec<Record>) =
         at_name.partition(|record| record.kind == "CNAME");
     if let Some(record) = cnames.into_iter().next() {
-        return if wanted.is_met_by(&record) {
+        return if desired.is_met_by(&record) {
             Plan::Nothing
         } else {
             Plan::Change(Box::new(record))
@@ -127,11 +126,26 @@ fn plan(wanted: &Wanted, zone: Option<&str>, there: Vec<Record>) -> Plan {
     }
 }
 
-/// What `cname set` and `cname rm` have done, or would do.
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Effect {
+    Created,
+    Changed,
+    Replaced,
+    /// It was already as desired.
+    Unchanged,
+    Deleted,
+    /// There was none to delete.
+    Absent,
+    /// The user has not agreed.
+    Kept,
+}
+
+/// The result of `cname set` and `cname rm`: what was done, or would be done.
 #[derive(Debug, Serialize)]
-struct Done {
-    /// `created`, `changed`, `replaced`, `unchanged`, `deleted`, `absent` or, not done for want of a yes, `kept`.
-    result: &'static str,
+pub(crate) struct Done {
+    pub(crate) result: Effect,
     dry_run: bool,
     name: DnsName,
     zone: String,
@@ -139,19 +153,63 @@ struct Done {
     target: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     proxied: Option<bool>,
-    /// What stood there before and does no more.
-    before: Vec<Before>,
+    /// What was there and no longer is.
+    #[serde(rename = "before")]
+    previous: Vec<Previous>,
 }
 
+impl Done {
+    /// What was done to the record at `name` in `zone`.
+    pub(crate) fn new(
+        result: Effect,
+        name: &DnsName,
+        zone: &ResolvedZone,
+        previous: Vec<Previous>,
+    ) -> Self {
+        Self {
+            result,
+            dry_run: false,
+            name: name.clone(),
+            zone: zone.shown(),
+            target: None,
+            proxied: None,
+            previous,
+        }
+    }
+
+    /// The same, with what the record is now.
+    pub(crate) fn with_record(self, desired: &DesiredRecord) -> Self {
+        Self {
+            target: Some(desired.target.to_string()),
+            proxied: Some(desired.proxied),
+            ..self
+        }
+    }
+
+    /// The same, where with `dry_run` nothing was done.
+    pub(crate) fn with_dry_run(self, dry_run: bool) -> Self {
+        Self { dry_run, ..self }
+    }
+}
+
+/// A record that was there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Before {
+pub(crate) struct Previous {
     r#type: String,
     content: String,
     proxied: bool,
     ttl: u32,
 }
 
-impl From<&Record> for Before {
+impl Previous {
+    /// Several in one line.
+    pub(crate) fn shown(records: &[Self]) -> String {
+        let shown: Vec<String> = records.iter().map(Self::to_string).collect();
+        shown.join("; ")
+    }
+}
+
+impl From<&Record> for Previous {
     fn from(record: &Record) -> Self {
         Self {
             r#type: record.kind.clone(),
@@ -166,7 +224,7 @@ impl From<&Record> for Before {
     }
 }
 
-impl std::fmt::Display for Before {
+impl std::fmt::Display for Previous {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ttl = match self.ttl {
             AUTOMATIC => "automatic".to_owned(),
@@ -194,226 +252,37 @@ impl Report for Done {
             }
         };
         let first = match self.result {
-            "created" => format!(
+            Effect::Created => format!(
                 "CNAME record {name} → {target}{proxied} {} in zone {zone}",
                 verb("created", "would be created")
             ),
-            "changed" => format!(
+            Effect::Changed => format!(
                 "CNAME record {name} {} to {target}{proxied} in zone {zone}",
                 verb("changed", "would be changed")
             ),
-            "replaced" => format!(
+            Effect::Replaced => format!(
                 "{} record(s) of {name} {} by CNAME {target}{proxied} in zone {zone}",
-                self.before.len(),
+                self.previous.len(),
                 verb("replaced", "would be replaced")
             ),
-            "unchanged" => {
-                format!("CNAME record {name} → {target}{proxied} is there already in zone {zone}")
+            Effect::Unchanged => {
+                format!("CNAME record {name} → {target}{proxied} already present in zone {zone}")
             }
-            "deleted" => format!(
+            Effect::Deleted => format!(
                 "CNAME record {name} {} from zone {zone}",
                 verb("deleted", "would be deleted")
             ),
-            "absent" => format!("no CNAME record {name} in zone {zone}: nothing to delete"),
-            _ => format!("{name} is left as it is in zone {zone}"),
+            Effect::Absent => format!("no CNAME record {name} in zone {zone}: nothing to delete"),
+            Effect::Kept => format!("{name} left unchanged in zone {zone}"),
         };
         let mut lines = vec![first];
         lines.extend(
-            self.before
+            self.previous
                 .iter()
-                .map(|before| format!("  before: {before}")),
+                .map(|previous| format!("  before: {previous}")),
         );
         lines.join("\n")
     }
-}
-
-/// Creates or changes the record, or leaves it alone.
-pub(crate) fn set(
-    finder: &Finder<'_>,
-    wanted: &Wanted,
-    args: &CnameSetArgs,
-    out: &Output,
-) -> anyhow::Result<Outcome> {
-    let doing = || format!("setting CNAME {}", wanted.name);
-    let place = finder.find(&wanted.name).with_context(doing)?;
-    let done = set_in(finder, &place, wanted, args, out).with_context(doing)?;
-    if wanted.proxied && done.result != "kept" {
-        out.warn(
-            "proxied: browsers see Cloudflare's certificate for this name, not the one in the private space, and the \
-             target has to be reachable for Cloudflare",
-        );
-    }
-    out.result(&done)?;
-    Ok(Outcome::Done)
-}
-
-fn set_in(
-    finder: &Finder<'_>,
-    place: &Place,
-    wanted: &Wanted,
-    args: &CnameSetArgs,
-    out: &Output,
-) -> Result<Done> {
-    let dns = finder.dns;
-    let there = records(finder, place, &wanted.name)?;
-    let zone = place.zone.as_ref().map(|zone| zone.name.as_str());
-    let done = |result, before: Vec<Before>| Done {
-        result,
-        dry_run: args.dry_run,
-        name: wanted.name.clone(),
-        zone: place.shown(),
-        target: Some(wanted.target.to_string()),
-        proxied: Some(wanted.proxied),
-        before,
-    };
-    match plan(wanted, zone, there) {
-        Plan::Nothing => Ok(done("unchanged", Vec::new())),
-        Plan::Create => {
-            if !args.dry_run {
-                create(finder, place, wanted)?;
-            }
-            Ok(done("created", Vec::new()))
-        }
-        Plan::Change(record) => {
-            if !args.dry_run {
-                dns.change_record(&place.id, &record.id, &wanted.change(&record))?;
-            }
-            Ok(done("changed", vec![Before::from(&*record)]))
-        }
-        Plan::Replace(old) => {
-            let before: Vec<Before> = old.iter().map(Before::from).collect();
-            let shown = before
-                .iter()
-                .map(Before::to_string)
-                .collect::<Vec<_>>()
-                .join("; ");
-            if !args.replace {
-                return Err(Error::new(
-                    Kind::Refused,
-                    format!("{} has other records, which a CNAME cannot stand beside: {shown}", wanted.name),
-                )
-                .advise("Give --replace to delete them; with --dry-run it only shows what would be done."));
-            }
-            if !args.dry_run {
-                let question = format!(
-                    "Delete {shown} at {} and put CNAME {} there?",
-                    wanted.name, wanted.target
-                );
-                if !args.yes && !out.confirm(&question)? {
-                    return Ok(done("kept", Vec::new()));
-                }
-                replace(finder, place, wanted, &old)?;
-            }
-            Ok(done("replaced", before))
-        }
-    }
-}
-
-/// Creates the record; if the answer is lost, a look tells.
-fn create(finder: &Finder<'_>, place: &Place, wanted: &Wanted) -> Result<()> {
-    match finder.dns.create_record(&place.id, &wanted.new_record()) {
-        Ok(record) if normal(&record.name) == wanted.name.as_str() => Ok(()),
-        Ok(record) => {
-            finder.dns.delete_record(&place.id, &record.id)?;
-            Err(Error::config(format!(
-                "{} does not lie in the zone with the id {}: Cloudflare made {} of it, which was deleted again",
-                wanted.name, place.id, record.name
-            ))
-            .advise("Unset CF_Zone_ID to have the zone found by name, or set it to the id of the right zone."))
-        }
-        Err(err) if common::cloudflare::is_identical(&err) => Ok(()),
-        Err(err) => settled(finder, place, wanted, err),
-    }
-}
-
-fn replace(finder: &Finder<'_>, place: &Place, wanted: &Wanted, old: &[Record]) -> Result<()> {
-    match finder
-        .dns
-        .replace_records(&place.id, old, &[wanted.new_record()])
-    {
-        Ok(_) => Ok(()),
-        Err(err) => settled(finder, place, wanted, err),
-    }
-}
-
-/// After a write whose answer was lost: whether the record is as wanted now.
-fn settled(finder: &Finder<'_>, place: &Place, wanted: &Wanted, err: Error) -> Result<()> {
-    if !err.effect_unknown() {
-        return Err(err);
-    }
-    match records(finder, place, &wanted.name) {
-        Ok(there)
-            if there
-                .iter()
-                .any(|record| record.kind == "CNAME" && wanted.is_met_by(record)) =>
-        {
-            Ok(())
-        }
-        Ok(_) => Err(err),
-        Err(look) => Err(Error::new(
-            Kind::Unproved,
-            format!("{err}; whether the record was written cannot be seen either: {look}"),
-        )
-        .advise("Run the same command again later: it changes only what is not yet as wanted.")),
-    }
-}
-
-fn records(finder: &Finder<'_>, place: &Place, name: &DnsName) -> Result<Vec<Record>> {
-    let filter = Filter {
-        name: Some(name),
-        kind: None,
-    };
-    finder.dns.list_records(&place.id, filter)
-}
-
-/// Deletes the record; content with none.
-pub(crate) fn remove(
-    finder: &Finder<'_>,
-    name: &DnsName,
-    args: &CnameRmArgs,
-    out: &Output,
-) -> anyhow::Result<Outcome> {
-    let done =
-        remove_in(finder, name, args, out).with_context(|| format!("deleting CNAME {name}"))?;
-    out.result(&done)?;
-    Ok(Outcome::Done)
-}
-
-fn remove_in(
-    finder: &Finder<'_>,
-    name: &DnsName,
-    args: &CnameRmArgs,
-    out: &Output,
-) -> Result<Done> {
-    let place = finder.find(name)?;
-    let there: Vec<Record> = records(finder, &place, name)?
-        .into_iter()
-        .filter(|record| record.kind == "CNAME" && normal(&record.name) == name.as_str())
-        .collect();
-    let before: Vec<Before> = there.iter().map(Before::from).collect();
-    let mut done = Done {
-        result: "deleted",
-        dry_run: args.dry_run,
-        name: name.clone(),
-        zone: place.shown(),
-        target: None,
-        proxied: None,
-        before,
-    };
-    if there.is_empty() {
-        done.result = "absent";
-    } else if !args.dry_run {
-        let shown: Vec<String> = done.before.iter().map(Before::to_string).collect();
-        if !args.yes && !out.confirm(&format!("Delete {} at {name}?", shown.join("; ")))? {
-            done.result = "kept";
-            done.before.clear();
-            return Ok(done);
-        }
-        for record in &there {
-            finder.dns.delete_record(&place.id, &record.id)?;
-        }
-    }
-    Ok(done)
 }
 
 #[cfg(test)]
@@ -422,8 +291,8 @@ mod tests {
 
     use super::*;
 
-    fn wanted(name: &str, target: &str) -> Wanted {
-        Wanted {
+    fn desired(name: &str, target: &str) -> DesiredRecord {
+        DesiredRecord {
             name: DnsName::parse(name).unwrap(),
             target: DnsName::parse(target).unwrap(),
             proxied: false,
@@ -444,27 +313,27 @@ mod tests {
         }
     }
 
-    fn planned(wanted: &Wanted, there: &[Record]) -> Plan {
-        plan(wanted, Some("example.com"), there.to_vec())
+    fn planned(desired: &DesiredRecord, there: &[Record]) -> Plan {
+        plan(desired, Some("example.com"), there.to_vec())
     }
 
     #[test]
-    fn a_record_that_is_as_wanted_is_left_alone() {
-        let wanted = wanted("api.example.com", "Target.example.net.");
-        assert_eq!(planned(&wanted, &[]), Plan::Create);
+    fn a_record_that_is_already_as_desired_is_left_alone() {
+        let desired = desired("api.example.com", "Target.example.net.");
+        assert_eq!(planned(&desired, &[]), Plan::Create);
         let same = record("CNAME", "api.example.com", "target.example.net.");
-        assert_eq!(planned(&wanted, &[same]), Plan::Nothing);
+        assert_eq!(planned(&desired, &[same]), Plan::Nothing);
     }
 
     #[test]
     fn only_what_differs_is_changed() {
-        let wanted = Wanted {
+        let desired = DesiredRecord {
             ttl: Some(300),
-            ..wanted("api.example.com", "b.example.net")
+            ..desired("api.example.com", "b.example.net")
         };
         let old = record("CNAME", "api.example.com", "a.example.net");
         assert_eq!(
-            wanted.change(&old),
+            desired.change(&old),
             Change {
                 content: Some("b.example.net"),
                 ttl: Some(300),
@@ -472,7 +341,7 @@ mod tests {
             }
         );
         assert_eq!(
-            planned(&wanted, std::slice::from_ref(&old)),
+            planned(&desired, std::slice::from_ref(&old)),
             Plan::Change(Box::new(old))
         );
     }
@@ -481,13 +350,13 @@ mod tests {
     fn every_other_type_is_in_the_way_except_beside_the_apex() {
         for kind in ["A", "AAAA", "MX", "TXT"] {
             let there = [record(kind, "api.example.com", "x")];
-            let plan = planned(&wanted("api.example.com", "t.example.net"), &there);
+            let plan = planned(&desired("api.example.com", "t.example.net"), &there);
             assert!(
                 matches!(plan, Plan::Replace(old) if old.len() == 1),
                 "{kind}"
             );
         }
-        let apex = wanted("example.com", "t.example.net");
+        let apex = desired("example.com", "t.example.net");
         assert_eq!(
             planned(&apex, &[record("MX", "example.com", "mail")]),
             Plan::Create

@@ -2,46 +2,55 @@
 
 use std::cell::Cell;
 
-use common::cloudflare::{Client, Search, Zone, ZoneId, may_lack_permission};
+use common::cli::Invocation;
+use common::cloudflare::{Client, Record, Search, Zone, ZoneId, may_lack_permission};
 use common::error::{Error, Kind, Result};
-use common::log::Output;
+use common::log::Log;
 use common::net::dns::name::{DnsName, normal};
 
 use crate::account::Account;
 
+/// How many zones an error names.
+const MOST_SHOWN: usize = 10;
+
+const WRONG_ZONE_ID: &str =
+    "Unset CF_Zone_ID to have the zone found by name, or set it to the id of the right zone.";
+
 /// Finds zones with the credentials and ids that the user has set.
 #[derive(Debug)]
-pub(crate) struct Finder<'a> {
-    pub(crate) dns: &'a Client,
-    pub(crate) account: &'a Account,
-    out: &'a Output,
+pub(crate) struct Finder {
+    pub(crate) dns: Client,
+    pub(crate) account: Account,
+    log: Log,
     refuted_account: Cell<bool>,
 }
 
 /// A zone as far as it is known: with `CF_Zone_ID` and a token that may not read zones, that is its id.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct ResolvedZone {
     pub(crate) id: ZoneId,
-    pub(crate) zone: Option<Zone>,
+    pub(crate) details: Option<Zone>,
 }
 
-impl Place {
+impl ResolvedZone {
     /// Its name if known, else its id.
     pub(crate) fn shown(&self) -> String {
-        self.zone
+        self.details
             .as_ref()
             .map_or_else(|| self.id.to_string(), |zone| zone.name.clone())
     }
 }
 
-impl<'a> Finder<'a> {
-    pub(crate) fn new(dns: &'a Client, account: &'a Account, out: &'a Output) -> Self {
-        Self {
-            dns,
+impl Finder {
+    /// For what is set in this call. Nothing is asked yet.
+    pub(crate) fn of(call: &Invocation) -> Result<Self> {
+        let account = Account::load(&call.settings)?;
+        Ok(Self {
+            dns: account.client(call)?,
             account,
-            out,
+            log: call.log.clone(),
             refuted_account: Cell::new(false),
-        }
+        })
     }
 
     /// Whether `CF_Account_ID` has turned out to be wrong.
@@ -50,27 +59,46 @@ impl<'a> Finder<'a> {
     }
 
     /// The zone that holds `name`.
-    pub(crate) fn find(&self, name: &DnsName) -> Result<Place> {
-        let place = match &self.account.zone_id {
+    pub(crate) fn find(&self, name: &DnsName) -> Result<ResolvedZone> {
+        let zone = match &self.account.zone_id {
             Some(id) => self.by_id(name, &id.value, &id.origin.to_string())?,
             None => self.by_name(name)?,
         };
-        self.tell(&place);
-        Ok(place)
+        self.describe(&zone);
+        Ok(zone)
     }
 
     /// The zone that holds the target of an alias, which need not be the one that `CF_Zone_ID` names.
-    pub(crate) fn find_target(&self, target: &DnsName) -> Result<Place> {
-        let place = self.by_name(target)?;
-        self.tell(&place);
-        Ok(place)
+    pub(crate) fn find_target(&self, target: &DnsName) -> Result<ResolvedZone> {
+        let zone = self.by_name(target)?;
+        self.describe(&zone);
+        Ok(zone)
     }
 
-    fn tell(&self, place: &Place) {
-        let Some(zone) = &place.zone else {
+    /// The record that Cloudflare made for `name`. It completes a name that is not in the zone, so that a wrong zone id
+    /// yields a wrong record, which is deleted again.
+    pub(crate) fn created_in_place(
+        &self,
+        zone: &ResolvedZone,
+        name: &DnsName,
+        record: Record,
+    ) -> Result<Record> {
+        if normal(&record.name) == name.as_str() {
+            return Ok(record);
+        }
+        self.dns.delete_record(&zone.id, &record.id)?;
+        Err(Error::config(format!(
+            "{name} is not in the zone with the id {}: Cloudflare created {} instead, which was deleted again",
+            zone.id, record.name
+        ))
+        .advise(WRONG_ZONE_ID))
+    }
+
+    fn describe(&self, zone: &ResolvedZone) {
+        let Some(zone) = &zone.details else {
             return;
         };
-        self.out
+        self.log
             .debug(format!("zone {} has the id {}", zone.name, zone.id));
         if !zone.is_active() {
             let servers = if zone.name_servers.is_empty() {
@@ -78,61 +106,56 @@ impl<'a> Finder<'a> {
             } else {
                 zone.name_servers.join(", ")
             };
-            self.out.warn(format!(
-                "zone {} is {}: Cloudflare takes records but does not serve them, so a challenge in it will fail until \
+            self.log.warn(format!(
+                "zone {} is {}: Cloudflare accepts records but does not serve them, so a challenge in it will fail until \
                  the registrar's name servers are {servers}",
                 zone.name, zone.status,
             ));
         }
     }
 
-    fn by_id(&self, name: &DnsName, id: &ZoneId, origin: &str) -> Result<Place> {
+    fn by_id(&self, name: &DnsName, id: &ZoneId, origin: &str) -> Result<ResolvedZone> {
         let zone = match self.dns.zone(id) {
             Ok(zone) => zone,
             // A token that may edit records but not read zones. Whether the name lies in the zone shows when a
             // record is created; a token that is refused altogether is refused there again.
             Err(err) if may_lack_permission(&err) => {
-                self.out.debug(format!(
-                    "the zone {id} cannot be read ({err}); going on with its id"
+                self.log.debug(format!(
+                    "the zone {id} cannot be read ({err}); continuing with its id"
                 ));
-                return Ok(Place {
+                return Ok(ResolvedZone {
                     id: id.clone(),
-                    zone: None,
+                    details: None,
                 });
             }
             Err(err) => return Err(err),
         };
         if !name.is_within(&normal(&zone.name)) {
             return Err(Error::config(format!(
-                "{origin} is the id of zone {}, which does not hold {name}",
+                "{origin} is the id of zone {}, which does not contain {name}",
                 zone.name
             ))
-            .advise("Unset CF_Zone_ID to have the zone found by name, or set it to the id of the right zone."));
+            .advise(WRONG_ZONE_ID));
         }
-        Ok(Place {
+        Ok(ResolvedZone {
             id: id.clone(),
-            zone: Some(zone),
+            details: Some(zone),
         })
     }
 
-    fn by_name(&self, name: &DnsName) -> Result<Place> {
+    fn by_name(&self, name: &DnsName) -> Result<ResolvedZone> {
         let account = self
             .account
             .account_id
             .as_ref()
             .map(|found| found.value.as_str());
         let found = self.dns.find_zone(name, account);
-        let found = match (found, account) {
-            (Ok(Search::Found(zone)), _) => {
-                return Ok(Place {
-                    id: zone.id.clone(),
-                    zone: Some(*zone),
-                });
-            }
+        let search = match (found, account) {
+            (Ok(found @ Search::Found(_)), _) => found,
             (other, Some(_)) => self.without_account(name, other)?,
             (other, None) => other.map_err(with_zone_id_advice)?,
         };
-        Err(self.none(name, &found))
+        self.resolved(name, search)
     }
 
     /// The search has failed within the account of `CF_Account_ID`: perhaps because that is wrong.
@@ -165,50 +188,62 @@ impl<'a> Finder<'a> {
         .advise("Unset CF_Account_ID, or set it to the id of that account."))
     }
 
-    fn none(&self, name: &DnsName, search: &Search) -> Error {
+    /// The zone that a search came to, or in words why it came to none.
+    fn resolved(&self, name: &DnsName, search: Search) -> Result<ResolvedZone> {
+        let credentials = &self.account.credentials;
+        let label = credentials.label();
         match search {
+            Search::Found(zone) => Ok(ResolvedZone {
+                id: zone.id.clone(),
+                details: Some(*zone),
+            }),
             Search::Several(zones) => {
                 let ids: Vec<String> = zones
                     .iter()
-                    .map(|zone| format!("{} ({}, account {})", zone.id, zone.status, zone.account.id))
+                    .map(|zone| {
+                        format!("{} ({}, account {})", zone.id, zone.status, zone.account.id)
+                    })
                     .collect();
-                Error::config(format!("several zones hold {name}: {}", ids.join(", ")))
-                    .advise("Say which one is meant with CF_Zone_ID, or with CF_Account_ID.")
+                Err(
+                    Error::config(format!("several zones contain {name}: {}", ids.join(", ")))
+                        .advise("Set CF_Zone_ID or CF_Account_ID to say which one is meant."),
+                )
             }
-            Search::Missing { seen, total } if seen.is_empty() && total.unwrap_or(0) == 0 && self.account.uses_token() => {
-                Error::new(
+            Search::Missing { seen, total }
+                if seen.is_empty() && total.unwrap_or(0) == 0 && credentials.are_token() =>
+            {
+                Err(Error::new(
                     Kind::Credentials,
-                    format!("no zone for {name}: the {} sees no zone that could hold it", self.account.label()),
+                    format!("no zone for {name}: the {label} sees no zone that could contain it"),
                 )
                 .advise(
                     "If the zone is at Cloudflare, the token lacks Zone / Zone / Read for it: add that permission, or \
                      set CF_Zone_ID to the zone's id (dashboard, zone, Overview, API).",
-                )
-            }
-            Search::Missing { seen, total } => {
-                let more = total.unwrap_or(0).saturating_sub(seen.len().min(10) as u64);
-                let mut shown = seen.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
-                if more > 0 {
-                    shown = format!("{shown} and {more} more");
-                }
-                if shown.is_empty() {
-                    shown = "none".to_owned();
-                }
-                Error::not_found(format!(
-                    "no zone for {name} is visible with the {}; visible are: {shown}",
-                    self.account.label()
                 ))
-                .advise(
-                    "Check the domain for typing errors, and that its zone is in this account and within what the \
-                     token covers.",
-                )
             }
-            Search::Found(zone) => Error::not_found(format!("zone {} was not expected", zone.name)),
+            Search::Missing { seen, total } => Err(Error::not_found(format!(
+                "no zone for {name} is visible to the {label}; visible zones: {}",
+                shown(&seen, total)
+            ))
+            .advise(
+                "Check the domain for typos, and that its zone is in this account and covered by the token.",
+            )),
         }
     }
 }
 
-/// A token that may not read zones can do without, if it is told the zone.
+/// The names of a few zones out of `total`.
+fn shown(zones: &[String], total: Option<u64>) -> String {
+    let few = &zones[..zones.len().min(MOST_SHOWN)];
+    let more = total.unwrap_or(0).saturating_sub(few.len() as u64);
+    match (few, more) {
+        ([], _) => "none".to_owned(),
+        (few, 0) => few.join(", "),
+        (few, more) => format!("{} and {more} more", few.join(", ")),
+    }
+}
+
+/// A token need not read zones where the id of the zone is set.
 fn with_zone_id_advice(err: Error) -> Error {
     if !may_lack_permission(&err) {
         return err;

@@ -1,18 +1,17 @@
-//! The command line.
+//! The command line. The flags of settings are added to it from `settings.rs`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
-use common::duration;
+use common::cli::config::ConfigArgs;
+use common::cli::{Arguments, Format, VerbosityArgs};
 use common::log::Verbosity;
-use common::settings::SettingsArgs;
 
 use crate::runtime::Runtime;
 
 const AFTER: &str = "\
 Examples:
-  flex-renew inspect                                   what the registration of this host says
+  flex-renew inspect                                   what the registration on this host says
   flex-renew check --within 30d                        for monitoring: exit code 0, 10 (due) or 11 (expired)
   FLEX_CLIENT_ID=… FLEX_CLIENT_SECRET_FILE=… flex-renew renew
   flex-renew renew /srv/edge/conf.d/registration.yaml --runtime docker
@@ -22,8 +21,8 @@ Examples:
 
 /// Watches and renews Flex Gateway registrations
 ///
-/// A registration holds a certificate that ends one day; then replicas cannot load their configuration any more. This
-/// program renews it in time, keeps the old file, restarts the gateway and proves the result.
+/// A registration holds a certificate that expires; after that, replicas cannot load their configuration. This program
+/// renews it in time, keeps the old file, restarts the gateway and proves the result.
 #[derive(Debug, Parser)]
 #[command(name = "flex-renew", version, after_help = format!("{AFTER}\n{}", common::cli::exit::HELP))]
 pub(crate) struct Args {
@@ -35,10 +34,7 @@ pub(crate) struct Args {
     pub(crate) output: Form,
 
     #[command(flatten)]
-    pub(crate) verbosity: Verbosity,
-
-    #[command(flatten)]
-    pub(crate) settings: SettingsArgs,
+    pub(crate) verbosity: VerbosityArgs,
 }
 
 /// The form of a result.
@@ -53,37 +49,39 @@ pub(crate) enum Form {
     Flexctl,
 }
 
+impl Arguments for Args {
+    fn output(&self) -> (Format, Verbosity) {
+        let format = match self.output {
+            Form::Text | Form::Flexctl => Format::Text,
+            Form::Json => Format::Json,
+        };
+        (format, self.verbosity.into())
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Shows gateway, certificate and validity of a registration; never its key
+    /// Show gateway, certificate and validity of a registration; never its key
     Inspect(LookArgs),
-    /// Says in one line whether a registration is due: exit code 0, 10 (due) or 11 (expired)
-    Check {
-        #[command(flatten)]
-        look: LookArgs,
-        /// How long before its end a certificate is due [default: 30d]
-        #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-        within: Option<Duration>,
-    },
-    /// Renews a registration that is due, installs it, restarts the gateway and proves the result
+    /// Report in one line whether a registration is due: exit code 0, 10 (due) or 11 (expired)
+    Check(LookArgs),
+    /// Renew a registration that is due, install it, restart the gateway and prove the result
     Renew(Box<RenewArgs>),
-    /// Shows what the platform reports: gateways, replicas, ends of their certificates
+    /// Show what the platform reports: gateways, replicas, expiry of their certificates
     Status(StatusArgs),
-    /// Renews every gateway of the configuration file that is due
+    /// Renew every gateway of the configuration file that is due
     Run(RunArgs),
+    /// Show every setting in force, its value and where it comes from
+    Config(ConfigArgs),
 }
 
 /// Which registration is meant.
 #[derive(Debug, Clone, Default, ArgGroup)]
 pub(crate) struct LookArgs {
-    /// registration.yaml, or the name of a [[flex.gateway]] [env: FLEX_REGISTRATION_FILE] [default: where the
-    /// runtime has it]
+    /// Path of registration.yaml, or the name of a [[flex.gateway]] [env: FLEX_REGISTRATION_FILE, a path] [default:
+    /// where the runtime keeps it]
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-
-    /// Where the gateway runs [env: FLEX_RUNTIME] [default: found out]
-    #[arg(long, value_enum, value_name = "RUNTIME")]
-    pub(crate) runtime: Option<Runtime>,
 
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
@@ -115,68 +113,20 @@ pub(crate) struct RenewArgs {
     #[command(flatten)]
     pub(crate) look: LookArgs,
 
-    #[command(flatten)]
-    pub(crate) renewal: RenewalArgs,
-
-    /// Renew although more time is left
-    #[arg(long)]
+    /// Renew even if it is not due
+    #[arg(long, help_heading = "Renewal")]
     pub(crate) force: bool,
 
-    #[command(flatten)]
-    pub(crate) flexctl: FlexctlArgs,
+    /// Also update the environment URLs in the registration
+    #[arg(long, help_heading = "flexctl")]
+    pub(crate) update_urls: bool,
+
+    /// Where flexctl runs for a gateway in Kubernetes: linux, docker or podman [default: detected]
+    #[arg(long, value_enum, value_name = "RUNTIME", help_heading = "flexctl")]
+    pub(crate) via: Option<Runtime>,
 
     #[command(flatten)]
     pub(crate) restart: RestartArgs,
-
-    #[command(flatten)]
-    pub(crate) platform: PlatformArgs,
-}
-
-/// When and how a registration is renewed.
-#[derive(Debug, Clone, Default, ArgGroup)]
-#[command(next_help_heading = "Renewal")]
-pub(crate) struct RenewalArgs {
-    /// How long before its end a certificate is due [default: 30d]
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    pub(crate) within: Option<Duration>,
-
-    /// How many old registrations are kept [default: 3]
-    #[arg(long, value_name = "N")]
-    pub(crate) keep: Option<usize>,
-
-    /// Folder for backups and work in progress [default: .flex-renew beside the folder of the configuration]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) state_dir: Option<PathBuf>,
-
-    /// How long replicas may take to report the new certificate [default: 5m]
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    pub(crate) timeout: Option<Duration>,
-}
-
-/// How flexctl is called.
-#[derive(Debug, Clone, Default, ArgGroup)]
-#[command(next_help_heading = "flexctl")]
-pub(crate) struct FlexctlArgs {
-    /// The program [env: FLEXCTL] [default: flexctl]
-    #[arg(long, value_name = "PROGRAM")]
-    pub(crate) flexctl: Option<String>,
-
-    /// Limit on one call [env: FLEXCTL_TIMEOUT] [default: 5m]
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    pub(crate) flexctl_timeout: Option<Duration>,
-
-    /// Image to run it from [env: FLEX_IMAGE] [default: the image of the gateway's container, else
-    /// mulesoft/flex-gateway]
-    #[arg(long, value_name = "IMAGE")]
-    pub(crate) image: Option<String>,
-
-    /// Also update the environment URLs in the registration
-    #[arg(long)]
-    pub(crate) update_urls: bool,
-
-    /// Where it runs for a gateway in Kubernetes: linux, docker or podman [default: found out]
-    #[arg(long, value_enum, value_name = "RUNTIME")]
-    pub(crate) via: Option<Runtime>,
 }
 
 /// How the gateway is restarted.
@@ -185,18 +135,15 @@ pub(crate) struct FlexctlArgs {
 pub(crate) struct RestartArgs {
     /// systemd unit or container to restart, may be repeated [default: flex-gateway, or the containers that mount
     /// the registration]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "restart-cmd")]
     pub(crate) restart: Vec<String>,
 
-    /// Command that restarts the gateway instead, run by /bin/sh -c [env: FLEX_RESTART_CMD]
-    #[arg(long, value_name = "COMMAND", conflicts_with = "restart")]
-    pub(crate) restart_cmd: Option<String>,
-
     /// Leave the restart to somebody else
-    #[arg(long, conflicts_with_all = ["restart", "restart_cmd"])]
+    #[arg(long, conflicts_with_all = ["restart", "restart-cmd"])]
     pub(crate) no_restart: bool,
 
-    /// Helm release whose registration.content is replaced [default: as the Secret says, if helm is there]
+    /// Helm release whose registration.content is replaced [default: the one that the Secret names, if helm is
+    /// installed]
     #[arg(long, value_name = "NAME")]
     pub(crate) release: Option<String>,
 
@@ -205,43 +152,42 @@ pub(crate) struct RestartArgs {
     pub(crate) chart: Option<String>,
 }
 
-/// The control plane, organization and environment.
-#[derive(Debug, Clone, Default, ArgGroup)]
-#[command(next_help_heading = "Platform")]
-pub(crate) struct PlatformArgs {
-    /// Control plane [env: ANYPOINT_URL] [default: the registration's]
-    #[arg(long, value_name = "URL")]
-    pub(crate) url: Option<String>,
-
-    /// Organization, name or id [env: ORGANIZATION_ID] [default: the registration's]
-    #[arg(long, value_name = "ORG")]
-    pub(crate) organization: Option<String>,
-
-    /// Environment, name or id [env: ANYPOINT_ENV] [default: the registration's]
-    #[arg(long, value_name = "ENV")]
-    pub(crate) environment: Option<String>,
-}
-
 #[derive(Debug, Clone, Default, ArgGroup)]
 pub(crate) struct StatusArgs {
-    /// Only this gateway, name or id
+    /// Only this gateway, by name or id
     #[arg(long, value_name = "NAME")]
     pub(crate) gateway: Option<String>,
-
-    #[command(flatten)]
-    pub(crate) platform: PlatformArgs,
 }
 
 #[derive(Debug, Clone, Default, ArgGroup)]
 pub(crate) struct RunArgs {
-    /// Renew although more time is left
-    #[arg(long)]
+    /// Renew even what is not due
+    #[arg(long, help_heading = "Renewal")]
     pub(crate) force: bool,
+}
 
-    /// How many gateways are worked on side by side [default: 4]
-    #[arg(long, value_name = "N")]
-    pub(crate) workers: Option<usize>,
+impl ClusterArgs {
+    /// The flags that were given.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("--namespace", &self.namespace),
+            ("--deployment", &self.deployment),
+            ("--secret", &self.secret),
+            ("--context", &self.context),
+        ]
+        .into_iter()
+        .filter_map(|(flag, value)| value.is_some().then_some(flag))
+        .collect::<Vec<_>>()
+        .into_iter()
+    }
+}
 
-    #[command(flatten)]
-    pub(crate) renewal: RenewalArgs,
+/// What is asked for by a command that only looks.
+impl From<&LookArgs> for RenewArgs {
+    fn from(look: &LookArgs) -> Self {
+        Self {
+            look: look.clone(),
+            ..Self::default()
+        }
+    }
 }

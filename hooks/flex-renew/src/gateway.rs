@@ -1,224 +1,141 @@
-//! Which gateways are meant, and what was said about each: flags, its own table in the TOML file, environment.
+//! Which gateways are meant, and what was said about each: flags, its own table in the TOML file, settings for all.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::ValueEnum;
+use common::cli;
 use common::duration;
 use common::error::{Error, Result};
 use common::flex::flexctl::Login;
-use common::log::Output;
 use common::secret::Secret;
-use common::settings::file::{FlexGateway, OneOrMany};
-use common::settings::{Key, Settings, secret_in};
+use common::settings::file::OneOrMany;
+use common::settings::{Origin, Setting, Settings, Sourced};
 
-use crate::args::{ClusterArgs, LookArgs, RenewArgs, RenewalArgs, RunArgs};
-use crate::runtime::{Runtime, defaults};
-
-pub(crate) const FILE: Key = Key::new(&["FLEX_REGISTRATION_FILE"], &[]).flag("FILE");
-pub(crate) const RUNTIME: Key = Key::new(&["FLEX_RUNTIME"], &["flex.runtime"]).flag("--runtime");
-pub(crate) const FLEXCTL: Key = Key::new(&["FLEXCTL"], &["flex.flexctl"]).flag("--flexctl");
-pub(crate) const FLEXCTL_TIMEOUT: Key =
-    Key::new(&["FLEXCTL_TIMEOUT"], &["flex.flexctl_timeout"]).flag("--flexctl-timeout");
-pub(crate) const IMAGE: Key = Key::new(&["FLEX_IMAGE"], &["flex.image"]).flag("--image");
-pub(crate) const RESTART_CMD: Key =
-    Key::new(&["FLEX_RESTART_CMD"], &["flex.restart_cmd"]).flag("--restart-cmd");
-pub(crate) const CLIENT_ID: Key = Key::new(&["FLEX_CLIENT_ID"], &["flex.client_id"]);
-pub(crate) const CLIENT_SECRET: Key = Key::new(&["FLEX_CLIENT_SECRET"], &["flex.client_secret"]);
-pub(crate) const USERNAME: Key = Key::new(&["FLEX_USERNAME"], &["flex.username"]);
-pub(crate) const PASSWORD: Key = Key::new(&["FLEX_PASSWORD"], &["flex.password"]);
-const WITHIN: Key = Key::new(&[], &["flex.within"]);
-const STATE_DIR: Key = Key::new(&[], &["flex.state_dir"]);
-const KEEP: Key = Key::new(&[], &["flex.keep"]);
-
-const DAY: u64 = 24 * 60 * 60;
+use crate::args::RenewArgs;
+use crate::cluster::Coordinates;
+use crate::discovery::{self, Reason};
+use crate::restart::RestartPolicy;
+use crate::runtime::Runtime;
+use crate::settings::{
+    CLIENT_ID, CLIENT_SECRET, Entry, FILE, FLEXCTL, FLEXCTL_TIMEOUT, IMAGE, KEEP, Lists, PASSWORD,
+    RESTART_CMD, RUNTIME, STATE_DIR, TIMEOUT, USERNAME, WITHIN,
+};
 
 /// A gateway and how it is to be treated.
 #[derive(Debug, Clone)]
 pub(crate) struct Gateway {
     /// How messages call it.
     pub(crate) name: String,
-    /// The registration on this host, if it is not in a cluster.
-    pub(crate) file: Option<PathBuf>,
-    pub(crate) runtime: Option<Runtime>,
-    pub(crate) cluster: ClusterArgs,
-    pub(crate) release: Option<String>,
-    pub(crate) chart: Option<String>,
-    pub(crate) via: Option<Runtime>,
-    pub(crate) flexctl: String,
-    /// Whether somebody said which program it is.
-    pub(crate) flexctl_given: bool,
+    pub(crate) location: Location,
+    /// `None`: to be detected.
+    runtime: Option<Runtime>,
+    /// Where `flexctl` runs for a gateway in a cluster.
+    via: Option<Runtime>,
+    /// The program, if somebody said which one it is.
+    pub(crate) flexctl: Option<Sourced>,
     pub(crate) flexctl_timeout: Duration,
-    pub(crate) image: Option<String>,
+    pub(crate) image: Option<Sourced>,
     pub(crate) update_urls: bool,
-    pub(crate) restart: Wanted,
+    pub(crate) restart: RestartPolicy,
     pub(crate) within: Duration,
     pub(crate) keep: usize,
     pub(crate) state_dir: Option<PathBuf>,
+    /// How long replicas may take to report a new certificate.
     pub(crate) timeout: Duration,
-    own: FlexGateway,
+    entry: Entry,
 }
 
-/// The restart that was asked for.
+/// Where the registration is.
 #[derive(Debug, Clone)]
-pub(crate) enum Wanted {
-    /// What the runtime has.
-    Usual,
-    /// These units or containers.
-    Named(Vec<String>),
-    /// This command.
-    Command(String),
-    /// None.
-    Nothing,
+pub(crate) enum Location {
+    /// A file of this host.
+    File(PathBuf),
+    /// A Secret of a cluster.
+    Cluster(Coordinates),
 }
 
-/// The gateways that a command without a list of its own means: the one that is named, else those of the TOML file,
-/// else whatever is in the default places.
+/// The gateways that a command means: the one that is named, else those of the TOML file, else whatever is in the usual
+/// places.
 pub(crate) fn named(settings: &Settings, args: &RenewArgs) -> Result<Vec<Gateway>> {
-    let flag = args.look.file.as_ref().map(|path| path.to_string_lossy());
-    let given = settings.text(&FILE, flag.as_deref())?;
-    let listed = listed(settings);
-    if let Some(given) = given {
-        let own = listed
-            .iter()
-            .find(|own| own.name.as_deref() == Some(&given.value))
-            .or_else(|| {
-                listed.iter().find(|own| {
-                    let file = own.file.as_deref().map(|file| in_toml(settings, file));
-                    file.as_deref() == Some(Path::new(&given.value))
-                })
-            });
-        return match own {
-            Some(own) => Ok(vec![Gateway::resolve(settings, args, own.clone(), None)?]),
-            None => {
-                let path = settings.path(&given);
-                Ok(vec![Gateway::resolve(
-                    settings,
-                    args,
-                    FlexGateway::default(),
-                    Some(path),
-                )?])
-            }
+    let listed = match settings.file() {
+        Some(file) => file.lists::<Lists>()?.flex.gateway,
+        None => Vec::new(),
+    };
+    if let Some(named) = &args.look.file {
+        let by_name = |entry: &&Entry| {
+            entry
+                .name
+                .as_deref()
+                .is_some_and(|name| Path::new(name) == named)
         };
+        return match listed.iter().find(by_name) {
+            Some(entry) => Gateway::resolve(settings, args, entry.clone(), None),
+            None => at(settings, args, &listed, named),
+        }
+        .map(|gateway| vec![gateway]);
     }
-    let in_cluster = args.look.runtime == Some(Runtime::Kubernetes) || is_named(&args.look.cluster);
-    if !listed.is_empty() && !in_cluster {
-        return listed
-            .into_iter()
-            .map(|own| Gateway::resolve(settings, args, own, None))
-            .collect();
+    let flags_say_cluster = settings
+        .flag(&RUNTIME)
+        .is_some_and(|word| Runtime::parse(word) == Ok(Runtime::Kubernetes))
+        || args.look.cluster.given().next().is_some();
+    if !flags_say_cluster {
+        let given = settings.path(&FILE)?;
+        let is_near = |given: &Sourced<PathBuf>| settings.is_near(&given.origin);
+        if let Some(given) = given.filter(|given| listed.is_empty() || is_near(given)) {
+            return at(settings, args, &listed, &given.value).map(|gateway| vec![gateway]);
+        }
+        if !listed.is_empty() {
+            return listed
+                .into_iter()
+                .map(|entry| Gateway::resolve(settings, args, entry, None))
+                .collect();
+        }
     }
-    let gateway = Gateway::resolve(settings, args, FlexGateway::default(), None)?;
-    if gateway.is_in_cluster() {
-        return Ok(vec![gateway]);
+    let nothing = Entry::default();
+    let runtime = runtime_of(settings, &nothing)?.map(|runtime| runtime.value);
+    let is_in_cluster = flags_say_cluster || runtime == Some(Runtime::Kubernetes);
+    if is_in_cluster {
+        return Gateway::resolve(settings, args, nothing, None).map(|gateway| vec![gateway]);
     }
-    let found = defaults(gateway.runtime)?;
-    found
+    discovery::registrations(runtime)?
         .into_iter()
-        .map(|path| Gateway::resolve(settings, args, FlexGateway::default(), Some(path)))
+        .map(|path| Gateway::resolve(settings, args, nothing.clone(), Some(path)))
         .collect()
 }
 
-/// The gateways that `run` takes care of.
-pub(crate) fn all(settings: &Settings, args: &RunArgs) -> Result<Vec<Gateway>> {
-    let args = RenewArgs {
-        renewal: args.renewal.clone(),
-        force: args.force,
-        ..RenewArgs::default()
-    };
-    named(settings, &args)
-}
-
-/// Arguments for commands that only look.
-pub(crate) fn looking(look: &LookArgs, within: Option<Duration>) -> RenewArgs {
-    RenewArgs {
-        look: look.clone(),
-        renewal: RenewalArgs {
-            within,
-            ..RenewalArgs::default()
-        },
-        ..RenewArgs::default()
-    }
-}
-
-fn listed(settings: &Settings) -> Vec<FlexGateway> {
-    settings
-        .file()
-        .map(|file| file.config.flex.gateway.clone())
-        .unwrap_or_default()
-}
-
-fn in_toml(settings: &Settings, path: &str) -> PathBuf {
-    settings
-        .file()
-        .map_or_else(|| PathBuf::from(path), |file| file.path_of(path))
-}
-
-fn is_named(cluster: &ClusterArgs) -> bool {
-    [
-        &cluster.namespace,
-        &cluster.deployment,
-        &cluster.secret,
-        &cluster.context,
-    ]
-    .iter()
-    .any(|given| given.is_some())
+/// The gateway of the registration at `path`, with what the TOML file says about it.
+fn at(settings: &Settings, args: &RenewArgs, listed: &[Entry], path: &Path) -> Result<Gateway> {
+    let entry = listed.iter().find(|entry| {
+        let file = entry.file.as_deref().map(|file| in_toml(settings, file));
+        file.as_deref() == Some(path)
+    });
+    let entry = entry.cloned().unwrap_or_default();
+    Gateway::resolve(settings, args, entry, Some(path.to_owned()))
 }
 
 impl Gateway {
-    /// Whether its registration is in a Kubernetes Secret.
-    pub(crate) fn is_in_cluster(&self) -> bool {
-        match self.runtime {
-            Some(runtime) => runtime == Runtime::Kubernetes,
-            None => self.file.is_none() && is_named(&self.cluster),
-        }
-    }
-
     /// What a flag says, else the gateway's own table, else what is said about all.
     fn resolve(
         settings: &Settings,
         args: &RenewArgs,
-        own: FlexGateway,
+        entry: Entry,
         file: Option<PathBuf>,
     ) -> Result<Self> {
-        let text =
-            |key: &Key, flag: Option<&str>, own: Option<&String>| -> Result<Option<String>> {
-                if let (None, Some(own)) = (flag, own) {
-                    return Ok(Some(own.clone()));
-                }
-                Ok(settings.text(key, flag)?.map(|found| found.value))
-            };
-        let time = |flag: Option<Duration>, key: &Key, own: Option<&String>, default: u64| {
-            if let Some(time) = flag {
-                return Ok(time);
-            }
-            if let Some(own) = own {
-                return parse_own(own, "within", duration::parse);
-            }
-            match settings.text(key, None)? {
-                Some(found) => Ok(found.try_map(|text| duration::parse(&text))?.value),
-                None => Ok(Duration::from_secs(default)),
-            }
+        let coordinates = coordinates_of(args, &entry);
+        let file = file.or_else(|| entry.file.as_deref().map(|file| in_toml(settings, file)));
+        let name = match (&entry.name, &file) {
+            (Some(name), _) => name.clone(),
+            (None, Some(file)) => file.display().to_string(),
+            (None, None) => coordinates.name(),
         };
-        let cluster = &args.look.cluster;
-        let either = |flag: &Option<String>, own: &Option<String>| flag.clone().or(own.clone());
-        let cluster = ClusterArgs {
-            namespace: either(&cluster.namespace, &own.namespace),
-            deployment: either(&cluster.deployment, &own.deployment),
-            secret: either(&cluster.secret, &own.secret),
-            context: either(&cluster.context, &own.context),
-        };
-        let runtime = match (args.look.runtime, &own.runtime) {
-            (Some(runtime), _) => Some(runtime),
-            (None, Some(own)) => Some(parse_own(own, "runtime", runtime_of)?),
-            (None, None) => settings
-                .text(&RUNTIME, None)?
-                .map(|found| found.try_map(|text| runtime_of(&text)))
-                .transpose()?
-                .map(|found| found.value),
-        };
-        let via = match (args.flexctl.via, &own.via) {
-            (None, Some(own)) => Some(parse_own(own, "via", runtime_of)?),
+        let mut runtime = runtime_of(settings, &entry)?;
+        if is_in_cluster_only(args, &entry) && file.is_none() {
+            // What is said about all gateways is said about those of this host.
+            runtime = runtime.filter(|runtime| is_about(&runtime.origin));
+        }
+        let location = locate(&name, file, coordinates, args, &entry, runtime.as_ref())?;
+        let via = match (args.via, &entry.via) {
+            (None, Some(own)) => Some(parse_own(own, "via", Runtime::parse)?),
             (flag, _) => flag,
         };
         if via == Some(Runtime::Kubernetes) {
@@ -227,37 +144,88 @@ impl Gateway {
             )
             .advise("Set --via to one of them."));
         }
-        let flexctl = text(
-            &FLEXCTL,
-            args.flexctl.flexctl.as_deref(),
-            own.flexctl.as_ref(),
-        )?;
-        let file = file.or_else(|| own.file.as_deref().map(|file| in_toml(settings, file)));
-        Ok(Self {
-            name: name_of(&own, file.as_deref(), &cluster),
-            runtime,
-            release: either(&args.restart.release, &own.release),
-            chart: either(&args.restart.chart, &own.chart),
+        let gateway = Self {
+            runtime: runtime.map(|runtime| runtime.value),
             via,
-            flexctl_given: flexctl.is_some(),
-            flexctl: flexctl.unwrap_or_else(|| "flexctl".to_owned()),
-            flexctl_timeout: time(args.flexctl.flexctl_timeout, &FLEXCTL_TIMEOUT, None, 5 * 60)?,
-            image: text(&IMAGE, args.flexctl.image.as_deref(), own.image.as_ref())?,
-            update_urls: args.flexctl.update_urls || own.update_urls == Some(true),
-            restart: restart_of(settings, args, &own)?,
-            within: time(args.renewal.within, &WITHIN, own.within.as_ref(), 30 * DAY)?,
-            keep: keep_of(settings, args)?,
-            state_dir: match &args.renewal.state_dir {
-                Some(folder) => Some(folder.clone()),
-                None => settings
-                    .text(&STATE_DIR, None)?
-                    .map(|found| settings.path(&found)),
+            flexctl: own_or(settings, &FLEXCTL, entry.flexctl.as_ref(), "flexctl")?,
+            flexctl_timeout: settings.duration(&FLEXCTL_TIMEOUT)?,
+            image: own_or(settings, &IMAGE, entry.image.as_ref(), "image")?,
+            update_urls: args.update_urls || entry.update_urls == Some(true),
+            restart: restart_of(settings, args, &entry)?,
+            within: match &entry.within {
+                Some(own) if settings.flag(&WITHIN).is_none() => {
+                    parse_own(own, "within", duration::parse)?
+                }
+                _ => settings.duration(&WITHIN)?,
             },
-            timeout: args.renewal.timeout.unwrap_or(Duration::from_secs(5 * 60)),
-            file,
-            cluster,
-            own,
-        })
+            keep: settings
+                .parsed(&KEEP, str::parse::<usize>)?
+                .map_or(0, |found| found.value),
+            state_dir: settings.path(&STATE_DIR)?.map(|found| found.value),
+            timeout: settings.duration(&TIMEOUT)?,
+            name,
+            location,
+            entry,
+        };
+        gateway.refuse_flags_that_do_not_apply(args)?;
+        Ok(gateway)
+    }
+
+    /// A flag that has no effect on this gateway would leave the user in the belief that it had.
+    fn refuse_flags_that_do_not_apply(&self, args: &RenewArgs) -> Result<()> {
+        let (flag, where_it_is) = match &self.location {
+            Location::File(_) => {
+                let restart = &args.restart;
+                let of_cluster = [
+                    ("--via", args.via.is_some()),
+                    ("--release", restart.release.is_some()),
+                    ("--chart", restart.chart.is_some()),
+                ];
+                let flag = args.look.cluster.given().next().or_else(|| {
+                    of_cluster
+                        .iter()
+                        .find_map(|(flag, given)| given.then_some(*flag))
+                });
+                (flag, "its registration is a file on this host")
+            }
+            Location::Cluster(_) => (
+                (!args.restart.restart.is_empty()).then_some("--restart"),
+                "its deployment in Kubernetes is restarted by a rollout",
+            ),
+        };
+        match flag {
+            None => Ok(()),
+            Some(flag) => Err(Error::config(format!(
+                "{flag} does not apply to {}: {where_it_is}",
+                self.name
+            ))
+            .advise(format!("Leave out {flag}, or name another gateway."))),
+        }
+    }
+
+    /// Where it runs, and how that is known.
+    pub(crate) fn runtime(&self) -> Result<(Runtime, Reason)> {
+        match (&self.location, self.runtime) {
+            (Location::Cluster(_), _) => Ok((Runtime::Kubernetes, Reason::Set)),
+            (Location::File(_), Some(runtime)) => Ok((runtime, Reason::Set)),
+            (Location::File(file), None) => discovery::runtime(self.named_flexctl(), Some(file)),
+        }
+    }
+
+    /// Where `flexctl` runs for a gateway that runs in `runtime`.
+    pub(crate) fn runtime_of_flexctl(&self, runtime: Runtime) -> Result<Runtime> {
+        match (runtime, self.via) {
+            (Runtime::Kubernetes, Some(via)) => Ok(via),
+            (Runtime::Kubernetes, None) => {
+                discovery::runtime(self.named_flexctl(), None).map(|(runtime, _)| runtime)
+            }
+            (own, _) => Ok(own),
+        }
+    }
+
+    /// The program that somebody named.
+    fn named_flexctl(&self) -> Option<&str> {
+        self.flexctl.as_ref().map(|flexctl| flexctl.value.as_str())
     }
 
     /// Who asks the platform for the renewal: the gateway's own credentials, else those for all, else somebody at the
@@ -266,44 +234,60 @@ impl Gateway {
     /// # Errors
     ///
     /// Configuration: none, or only half of them.
-    pub(crate) fn login(&self, settings: &Settings, out: &Output) -> Result<Login> {
+    pub(crate) fn login(&self, settings: &Settings) -> Result<Login> {
         if let Some(login) = self.own_login(settings)? {
             return Ok(login);
         }
-        if let Some((id, secret)) = settings.pair(&CLIENT_ID, &CLIENT_SECRET, None)? {
+        if let Some((id, secret)) = settings.pair(&CLIENT_ID, &CLIENT_SECRET)? {
             return Ok(Login::App {
                 id: id.value,
                 secret: secret.value,
             });
         }
-        let name = settings.text(&USERNAME, None)?.map(|found| found.value);
-        let password = settings.secret(&PASSWORD)?.map(|found| found.value);
-        match (name, password) {
-            (Some(name), Some(password)) => Ok(Login::User { name, password }),
-            (Some(name), None) => match out.ask_secret(&format!("Password of {name}"))? {
-                Some(password) => Ok(Login::User { name, password }),
-                None => Err(missing("FLEX_PASSWORD", "FLEX_USERNAME")),
-            },
-            (None, Some(_)) => Err(missing("FLEX_USERNAME", "FLEX_PASSWORD")),
-            (None, None) => Err(no_credentials()),
+        let half = match settings.pair(&USERNAME, &PASSWORD) {
+            Ok(Some((name, password))) => {
+                return Ok(Login::User {
+                    name: name.value,
+                    password: password.value,
+                });
+            }
+            Ok(None) => return Err(no_credentials()),
+            Err(half) => half,
+        };
+        let Some(name) = settings.text(&USERNAME)? else {
+            return Err(half);
+        };
+        match cli::ask_secret(&format!("Password of {}", name.value))? {
+            Some(password) => Ok(Login::User {
+                name: name.value,
+                password,
+            }),
+            None => Err(half),
         }
     }
 
     fn own_login(&self, settings: &Settings) -> Result<Option<Login>> {
-        let own = &self.own;
-        let secret = own_secret(
-            settings,
+        let own = &self.entry;
+        let secret = |key: &str, file: &Option<String>, variable: &Option<String>| {
+            let Some(toml) = settings.file() else {
+                return Ok(None);
+            };
+            let dotted = format!("flex.gateway.{key}");
+            let found = toml.secret_by(
+                &dotted,
+                file.as_deref(),
+                variable.as_deref(),
+                settings.env(),
+            );
+            found.map(|found| found.map(|found| found.value))
+        };
+        let client_secret: Option<Secret> = secret(
             "client_secret",
-            own.client_secret_file.as_deref(),
-            own.client_secret_env.as_deref(),
+            &own.client_secret_file,
+            &own.client_secret_env,
         )?;
-        let password = own_secret(
-            settings,
-            "password",
-            own.password_file.as_deref(),
-            own.password_env.as_deref(),
-        )?;
-        match (&own.client_id, secret, &own.username, password) {
+        let password: Option<Secret> = secret("password", &own.password_file, &own.password_env)?;
+        match (&own.client_id, client_secret, &own.username, password) {
             (Some(id), Some(secret), ..) => Ok(Some(Login::App {
                 id: id.clone(),
                 secret,
@@ -325,81 +309,134 @@ impl Gateway {
     }
 }
 
-fn name_of(own: &FlexGateway, file: Option<&Path>, cluster: &ClusterArgs) -> String {
-    if let Some(name) = &own.name {
-        return name.clone();
-    }
-    match file {
-        Some(file) => file.display().to_string(),
-        None => format!(
-            "{}/{}",
-            cluster
-                .namespace
-                .as_deref()
-                .unwrap_or(crate::runtime::cluster::NAMESPACE),
-            cluster
-                .deployment
-                .as_deref()
-                .unwrap_or(crate::runtime::cluster::DEPLOYMENT),
+/// Where the registration is, by what was said about the gateway.
+fn locate(
+    name: &str,
+    file: Option<PathBuf>,
+    coordinates: Coordinates,
+    args: &RenewArgs,
+    entry: &Entry,
+    runtime: Option<&Sourced<Runtime>>,
+) -> Result<Location> {
+    match (runtime, file) {
+        (Some(runtime), Some(file)) if runtime.value == Runtime::Kubernetes => {
+            Err(Error::config(format!(
+                "{} says that {name} is in Kubernetes, but its registration is the file {}",
+                runtime.origin,
+                file.display()
+            ))
+            .advise("Name another runtime, or leave out the file."))
+        }
+        (_, Some(file)) => Ok(Location::File(file)),
+        (Some(runtime), None) if runtime.value == Runtime::Kubernetes => {
+            Ok(Location::Cluster(coordinates))
+        }
+        (None, None) if is_in_cluster_only(args, entry) => Ok(Location::Cluster(coordinates)),
+        (Some(runtime), None) if is_in_cluster_only(args, entry) => Err(Error::config(format!(
+            "{} does not apply to {name}, which is in Kubernetes",
+            runtime.origin
+        ))
+        .advise("Leave it out, or name another gateway.")),
+        (_, None) => Err(
+            Error::config(format!("{name}: no registration file is given"))
+                .advise("Give its path as file in [[flex.gateway]], or as FILE."),
         ),
     }
 }
 
-fn restart_of(settings: &Settings, args: &RenewArgs, own: &FlexGateway) -> Result<Wanted> {
+/// Whether somebody said where in a cluster the gateway is.
+fn is_in_cluster_only(args: &RenewArgs, entry: &Entry) -> bool {
+    let own = [
+        &entry.namespace,
+        &entry.deployment,
+        &entry.secret,
+        &entry.context,
+    ];
+    args.look.cluster.given().next().is_some()
+        || own.iter().any(|given| given.is_some())
+        || entry
+            .runtime
+            .as_deref()
+            .is_some_and(|own| Runtime::parse(own) == Ok(Runtime::Kubernetes))
+}
+
+/// Whether a value was given for this gateway alone.
+fn is_about(origin: &Origin) -> bool {
+    match origin {
+        Origin::Flag(_) => true,
+        Origin::Toml { key, .. } => key.starts_with("flex.gateway."),
+        _ => false,
+    }
+}
+
+fn coordinates_of(args: &RenewArgs, entry: &Entry) -> Coordinates {
+    let either = |flag: &Option<String>, own: &Option<String>| flag.clone().or(own.clone());
+    let cluster = &args.look.cluster;
+    Coordinates {
+        context: either(&cluster.context, &entry.context),
+        namespace: either(&cluster.namespace, &entry.namespace),
+        deployment: either(&cluster.deployment, &entry.deployment),
+        secret: either(&cluster.secret, &entry.secret),
+        release: either(&args.restart.release, &entry.release),
+        chart: either(&args.restart.chart, &entry.chart),
+    }
+}
+
+fn runtime_of(settings: &Settings, entry: &Entry) -> Result<Option<Sourced<Runtime>>> {
+    own_or(settings, &RUNTIME, entry.runtime.as_ref(), "runtime")?
+        .map(|found| found.try_map(|text| Runtime::parse(&text)))
+        .transpose()
+}
+
+/// What a flag says, else the gateway's own table, else what is said about all.
+fn own_or(
+    settings: &Settings,
+    setting: &Setting,
+    own: Option<&String>,
+    key: &str,
+) -> Result<Option<Sourced>> {
+    match (own, settings.file()) {
+        (Some(own), Some(file)) if settings.flag(setting).is_none() => Ok(Some(Sourced {
+            value: own.clone(),
+            origin: Origin::Toml {
+                key: format!("flex.gateway.{key}"),
+                path: file.path.clone(),
+            },
+        })),
+        _ => settings.text(setting),
+    }
+}
+
+fn restart_of(settings: &Settings, args: &RenewArgs, entry: &Entry) -> Result<RestartPolicy> {
     let given = &args.restart;
     if given.no_restart {
-        return Ok(Wanted::Nothing);
+        return Ok(RestartPolicy::Nothing);
     }
     if !given.restart.is_empty() {
-        return Ok(Wanted::Named(given.restart.clone()));
+        return Ok(RestartPolicy::Named(given.restart.clone()));
     }
-    if let Some(command) = &given.restart_cmd {
-        return Ok(Wanted::Command(command.clone()));
+    if let Some(command) = settings.flag(&RESTART_CMD) {
+        return Ok(RestartPolicy::Command(command.to_owned()));
     }
-    if own.no_restart == Some(true) {
-        return Ok(Wanted::Nothing);
+    if entry.no_restart == Some(true) {
+        return Ok(RestartPolicy::Nothing);
     }
-    if let Some(command) = &own.restart_cmd {
-        return Ok(Wanted::Command(command.clone()));
+    if let Some(command) = &entry.restart_cmd {
+        return Ok(RestartPolicy::Command(command.clone()));
     }
-    if let Some(names) = own.restart.as_ref().map(OneOrMany::entries) {
-        return Ok(Wanted::Named(names));
+    if let Some(names) = entry.restart.as_ref().map(OneOrMany::entries) {
+        return Ok(RestartPolicy::Named(names));
     }
-    Ok(match settings.text(&RESTART_CMD, None)? {
-        Some(found) => Wanted::Command(found.value),
-        None => Wanted::Usual,
+    Ok(match settings.text(&RESTART_CMD)? {
+        Some(found) => RestartPolicy::Command(found.value),
+        None => RestartPolicy::Usual,
     })
 }
 
-fn keep_of(settings: &Settings, args: &RenewArgs) -> Result<usize> {
-    if let Some(keep) = args.renewal.keep {
-        return Ok(keep);
-    }
-    match settings.text(&KEEP, None)? {
-        Some(found) => Ok(found.try_map(|text| text.parse::<usize>())?.value),
-        None => Ok(3),
-    }
-}
-
-fn own_secret(
-    settings: &Settings,
-    key: &str,
-    file: Option<&str>,
-    variable: Option<&str>,
-) -> Result<Option<Secret>> {
-    if let Some(file) = file {
-        let named_by = format!("flex.gateway.{key}_file");
-        return secret_in(&named_by, &in_toml(settings, file)).map(Some);
-    }
-    let Some(variable) = variable else {
-        return Ok(None);
-    };
-    match settings.env().get(variable) {
-        Some(value) => Ok(Some(Secret::new(value))),
-        None => Err(Error::config(format!(
-            "flex.gateway.{key}_env names the variable {variable}, which is not set"
-        ))),
-    }
+fn in_toml(settings: &Settings, path: &str) -> PathBuf {
+    settings
+        .file()
+        .map_or_else(|| PathBuf::from(path), |file| file.path_of(path))
 }
 
 fn parse_own<T>(
@@ -408,17 +445,6 @@ fn parse_own<T>(
     parse: impl Fn(&str) -> std::result::Result<T, String>,
 ) -> Result<T> {
     parse(text).map_err(|err| Error::config(format!("flex.gateway.{key}: {err}")))
-}
-
-fn runtime_of(text: &str) -> std::result::Result<Runtime, String> {
-    Runtime::from_str(text, true)
-        .map_err(|_| format!("{text:?} is not one of linux, docker, podman, kubernetes"))
-}
-
-fn missing(what: &str, given: &str) -> Error {
-    Error::config(format!("{what} is missing, while {given} is given")).advise(format!(
-        "Set {what}, or {what}_FILE to the path of a file that holds it."
-    ))
 }
 
 fn no_credentials() -> Error {

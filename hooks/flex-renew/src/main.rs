@@ -1,57 +1,44 @@
 //! `flex-renew`: watches and renews Flex Gateway registrations.
 
 mod args;
+mod call;
+mod cluster;
+mod commands;
+mod containers;
+mod cure;
+mod dates;
+mod discovery;
 mod gateway;
-mod place;
+mod installation;
+mod one_or_many;
+mod platform;
 mod proof;
-mod renew;
+mod renewal;
+mod restart;
 mod runtime;
-mod saved;
+mod settings;
 mod state;
-mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use common::cli::exit::{self, Outcome};
+use common::cli;
 use common::error::Error;
-use common::log::{Format, Output};
-use common::settings::Settings;
-use common::system::clock;
-use common::system::environment::Env;
 
 use args::{Args, Command, Form};
-use renew::World;
 
 fn main() -> ExitCode {
-    let env = Env::of_process();
-    let args = Args::parse();
-    let format = match args.output {
-        Form::Text | Form::Flexctl => Format::Text,
-        Form::Json => Format::Json,
-    };
-    let out = Output::with_format("flex-renew", format, args.verbosity, &env);
-    exit::finish(&out, run(&args, &env, &out))
-}
-
-fn run(args: &Args, env: &Env, out: &Output) -> anyhow::Result<Outcome> {
-    if args.output == Form::Flexctl && !matches!(args.command, Command::Inspect(_)) {
-        return Err(Error::config("--output flexctl is a form of inspect only").into());
-    }
-    let settings = Settings::load(env, &args.settings, None)?;
-    let world = World {
-        settings: &settings,
-        clock: clock::system(),
-        out: out.clone(),
-    };
-    match &args.command {
-        Command::Inspect(look) => watch::inspect(look, args.output, &world),
-        Command::Check { look, within } => watch::check(look, *within, &world),
-        Command::Renew(args) => watch::renew(args, &world),
-        Command::Run(args) => watch::run(args, &world),
-        Command::Status(args) => {
-            out.result(&proof::status(args, &world)?)?;
-            Ok(Outcome::Done)
+    cli::main(&settings::SETTINGS, |args: Args, call| {
+        match (&args.command, args.output) {
+            (Command::Inspect(look), Form::Flexctl) => commands::inspect::as_flexctl(call, look),
+            (_, Form::Flexctl) => {
+                Err(Error::config("--output flexctl is a form of inspect only").into())
+            }
+            (Command::Inspect(look), _) => commands::inspect::run(call, look),
+            (Command::Check(look), _) => commands::check::run(call, look),
+            (Command::Renew(args), _) => commands::renew::run(call, args),
+            (Command::Status(args), _) => commands::status::run(call, args),
+            (Command::Run(args), _) => commands::run::run(call, args),
+            (Command::Config(args), _) => cli::config::run(call, args),
         }
-    }
+    })
 }

@@ -14,12 +14,13 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use common::error::{Error, Result};
+use common::error::{Error, Kind, Result};
 use common::flex::registration::{FILE_NAME, Files, LARGEST};
-use common::log::Output;
+use common::log::Log;
 use common::system::environment::Env;
 use common::system::files::{self, FolderLock};
-use common::system::process::Hold;
+use common::system::hold::Hold;
+use common::system::process::user;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
@@ -89,7 +90,7 @@ pub(crate) fn folder_for_cluster(
 }
 
 fn is_root() -> bool {
-    crate::runtime::user().0 == 0
+    user().0 == 0
 }
 
 /// The folder beside everything that a gateway may load: outside of the outermost `conf.d`, else of the file's folder.
@@ -124,7 +125,7 @@ pub(crate) fn is_unfinished(folder: &Path) -> bool {
 impl State {
     /// Makes the folder if needed, waits for another run to let go of it, and removes what killed runs left there.
     /// `limit` is how long `flexctl` may take, also one that such a run left behind.
-    pub(crate) fn open(folder: &Path, limit: Duration, out: &Output) -> Result<Self> {
+    pub(crate) fn open(folder: &Path, limit: Duration, log: &Log) -> Result<Self> {
         make(folder).map_err(|err| {
             Error::config(format!(
                 "the folder {} for backups cannot be made",
@@ -143,24 +144,24 @@ impl State {
             _lock: lock,
         };
         for left in state.entries(WORK) {
-            out.debug(format!(
-                "removing {}, left by a run that was killed",
+            log.debug(format!(
+                "{} was left by a run that was killed",
                 left.display()
             ));
-            match Hold::wait_for_end(&left.join(LOCK), limit) {
-                Ok(false) => {}
-                Ok(true) => out
-                    .info("flexctl of a run that was killed was still running, and has ended now"),
-                Err(err) => out.warn(err.to_string()),
+            let lock = left.join(LOCK);
+            let was_running =
+                Hold::wait_for_end(&lock, limit).map_err(|err| still_running(&lock, err))?;
+            if was_running {
+                log.info("flexctl of a run that was killed was still running, and has ended now");
             }
             if let Some(kept) = state.keep_rejected(&left.join(NEW)) {
-                out.warn(format!(
+                log.warn(format!(
                     "what flexctl wrote in a run that was killed is kept in {}",
                     kept.display()
                 ));
             }
             if let Err(err) = fs::remove_dir_all(&left) {
-                out.warn(format!("{} cannot be removed: {err}", left.display()));
+                log.warn(format!("{} cannot be removed: {err}", left.display()));
             }
             state.left.push(left);
         }
@@ -243,11 +244,11 @@ impl State {
     }
 
     /// Removes all but the last `keep` backups.
-    pub(crate) fn prune(&self, keep: usize, out: &Output) {
+    pub(crate) fn prune(&self, keep: usize, log: &Log) {
         let backups = self.backups();
         for folder in &backups[..backups.len().saturating_sub(keep)] {
             if let Err(err) = fs::remove_dir_all(folder) {
-                out.warn(format!("{} cannot be removed: {err}", folder.display()));
+                log.warn(format!("{} cannot be removed: {err}", folder.display()));
             }
         }
     }
@@ -321,6 +322,19 @@ impl State {
     }
 }
 
+/// Two that renew one registration at a time would each get a certificate, and the platform may take only one of them.
+fn still_running(lock: &Path, err: io::Error) -> Error {
+    Error::new(
+        Kind::Unreachable,
+        "flexctl of a run that was killed may still be running, and cannot be ended",
+    )
+    .caused_by(err)
+    .advise(format!(
+        "Find it with lsof {} and end it, then run flex-renew again. Nothing was changed.",
+        lock.display()
+    ))
+}
+
 /// Writes the files of a registration into a folder of ours, not yet safe from a power failure.
 pub(crate) fn write(folder: &Path, set: &Files, suffix: &str) -> io::Result<()> {
     let one = |name: &str, bytes: &[u8]| -> io::Result<()> {
@@ -371,9 +385,8 @@ fn make(folder: &Path) -> io::Result<()> {
 /// A folder that somebody else made could lead our files elsewhere.
 fn own(folder: &Path) -> Result<()> {
     let meta = fs::symlink_metadata(folder);
-    let ours = meta.is_ok_and(|meta| {
-        meta.is_dir() && meta.uid() == crate::runtime::user().0 && meta.mode() & 0o022 == 0
-    });
+    let ours =
+        meta.is_ok_and(|meta| meta.is_dir() && meta.uid() == user().0 && meta.mode() & 0o022 == 0);
     if ours {
         return Ok(());
     }
@@ -432,14 +445,13 @@ mod tests {
     #[test]
     fn backups_are_kept_once_each_and_only_as_many_as_wanted() {
         let folder = tempfile::tempdir().unwrap();
-        let state =
-            State::open(&folder.path().join("s"), Duration::ZERO, &Output::quiet()).unwrap();
+        let state = State::open(&folder.path().join("s"), Duration::ZERO, &Log::quiet()).unwrap();
         let now: Timestamp = "2026-11-22T06:45:00Z".parse().unwrap();
         for text in ["1", "2", "2", "3", "4"] {
             state.back_up(&set(text), now).unwrap();
         }
         assert_eq!(state.backups().len(), 4);
-        state.prune(2, &Output::quiet());
+        state.prune(2, &Log::quiet());
         assert_eq!(state.backups().len(), 2);
         assert_eq!(state.last_backup().unwrap().1, set("4"));
         let file = state.backups()[0].join("registration.yaml.old");
@@ -450,12 +462,12 @@ mod tests {
     fn what_a_killed_run_left_is_removed_and_what_it_staged_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        let state = State::open(&path, Duration::ZERO, &Output::quiet()).unwrap();
+        let state = State::open(&path, Duration::ZERO, &Log::quiet()).unwrap();
         assert!(state.left.is_empty());
         let left = state.work().unwrap().keep();
         state.stage(&set("new")).unwrap();
         drop(state);
-        let state = State::open(&path, Duration::ZERO, &Output::quiet()).unwrap();
+        let state = State::open(&path, Duration::ZERO, &Log::quiet()).unwrap();
         assert!(state.left == [left.clone()] && !left.exists());
         assert_eq!(state.staged().unwrap(), Some(set("new")));
         state.clear_staged().unwrap();
@@ -469,6 +481,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         std::os::unix::fs::symlink(folder.path(), &path).unwrap();
-        assert!(State::open(&path, Duration::ZERO, &Output::quiet()).is_err());
+        assert!(State::open(&path, Duration::ZERO, &Log::quiet()).is_err());
     }
 }

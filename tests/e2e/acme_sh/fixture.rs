@@ -103,6 +103,28 @@ impl Fixture {
         client_id
     }
 
+    /// Another private space beside the one that is there; returns its id.
+    pub(crate) fn add_space(&self, name: &str) -> String {
+        let mut world = self.sim.world();
+        let world = &mut *world;
+        world
+            .anypoint
+            .add_space(
+                &mut world.ids,
+                &world.authority,
+                seed::ORGANIZATION_ID,
+                name,
+            )
+            .unwrap()
+    }
+
+    /// As if nothing had been deployed.
+    pub(crate) fn forget_deployments(&self) {
+        for space in &mut self.sim.world().anypoint.spaces {
+            space.contexts.clear();
+        }
+    }
+
     /// The SHA-256 of the leaf that the TLS context carries.
     pub(crate) fn deployed(&self, context: &str) -> Option<String> {
         let world = self.sim.world();
@@ -197,6 +219,10 @@ impl Fixture {
     pub(crate) fn back_to_the_stock_hook(&self) {
         let done = self.acme.installer(&["--uninstall", "dns_cf"]);
         done.code(0);
+        self.let_the_stock_hook_ask_the_simulator();
+    }
+
+    pub(crate) fn let_the_stock_hook_ask_the_simulator(&self) {
         let hook = self.acme.home().join("dnsapi/dns_cf.sh");
         let source = fs::read_to_string(&hook).unwrap();
         let changed = source.replace(

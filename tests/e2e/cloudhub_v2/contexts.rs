@@ -35,7 +35,7 @@ fn a_context_of_another_domain_is_not_overwritten() {
 }
 
 #[test]
-fn a_context_that_tells_no_domain_is_ours_only_by_our_file_names() {
+fn a_context_that_names_no_domain_is_ours_only_by_our_file_names() {
     let mut fixture = Fixture::new();
     let leaf = fixture.leaf(&[DOMAIN]);
     let list = |file: &str, key: &str| {
@@ -55,7 +55,7 @@ fn a_context_that_tells_no_domain_is_ours_only_by_our_file_names() {
         fixture
             .deploy_leaf(DOMAIN, &leaf, &[])
             .code(2)
-            .tells("tells no domain");
+            .tells("names no domain");
     }
     assert_eq!(fixture.writes(), 0);
     fixture.fault("GET", LIST, list(&ours, "_wildcard.acme.example.key"));

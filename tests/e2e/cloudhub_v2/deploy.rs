@@ -20,7 +20,7 @@ fn a_deploy_is_read_back_and_takes_four_requests_on_one_connection() {
         .deploy_leaf(DOMAIN, &leaf, &[])
         .code(0)
         .prints("created")
-        .prints("known by its fingerprint");
+        .prints("identified by its fingerprint");
     assert!(fixture.holds("prod", CONTEXT, &leaf));
     assert_eq!(
         fixture.lines(),
@@ -114,6 +114,25 @@ fn an_encrypted_key_is_opened_by_its_passphrase_only() {
         .set_secret("CH2_KEY_PASSPHRASE", "canary pass$'\"word");
     fixture.deploy_leaf(DOMAIN, &encrypted, &[]).code(0);
     assert!(fixture.holds("prod", CONTEXT, &encrypted));
+
+    fixture
+        .bench
+        .set_secret("MY_PASSPHRASE", "canary pass$'\"word")
+        .set("ANYPOINT_HOOKS_CONFIG", "hooks.toml")
+        .unset("CH2_KEY_PASSPHRASE");
+    fixture.bench.write("passphrase", "canary pass$'\"word\n");
+    for line in [
+        "key_passphrase_env = \"MY_PASSPHRASE\"",
+        "key_passphrase_file = \"passphrase\"",
+    ] {
+        fixture
+            .bench
+            .write("hooks.toml", format!("[cloudhub_v2]\n{line}\n"));
+        fixture
+            .deploy_leaf(DOMAIN, &encrypted, &["--force"])
+            .code(0)
+            .prints("updated");
+    }
 }
 
 #[test]

@@ -111,11 +111,34 @@ impl Fixture {
     /// Has the program believe that acme.sh calls, with this text in the domain conf.
     pub(crate) fn acme_calls(&mut self, conf: &str) -> PathBuf {
         let path = self.bench.write("cert/domain.conf", conf);
+        self.acme_calls_with(&path);
+        path
+    }
+
+    /// As [`Fixture::acme_calls`], with a domain conf that is there.
+    pub(crate) fn acme_calls_with(&mut self, conf: &Path) {
         self.bench
-            .called_by_acme_sh(&path)
+            .called_by_acme_sh(conf)
             .set("NO_TIMESTAMP", "1")
             .set("DEBUG", "3");
-        path
+    }
+
+    /// Lines of a TOML target that give it everything of its own but the private space.
+    pub(crate) fn own_account(&mut self) -> String {
+        let (id, secret) = {
+            let mut world = self.bench.sim.world();
+            let world = &mut *world;
+            world
+                .anypoint
+                .add_app(&mut world.ids, &self.organization, &["admin:cloudhub"])
+        };
+        self.bench.never_shown(secret.clone());
+        self.bench.write("own.secret", format!("{secret}\n"));
+        format!(
+            "url = \"{}\"\norganization = \"{}\"\nclient_id = \"{id}\"\nclient_secret_file = \"own.secret\"\n",
+            self.bench.sim.url(),
+            self.organization
+        )
     }
 
     /// As cron does: nothing in the environment but what acme.sh itself hands over.
@@ -184,7 +207,6 @@ pub(crate) fn normal(pem: &str) -> String {
 /// A certificate in an acme.sh home, with the settings saved that the environment of the fixture holds.
 pub(crate) fn keep(fixture: &mut Fixture, name: &str, leaf: &Leaf, hooks: &str) {
     let domain = name.trim_end_matches("_ecc");
-    fixture.store(&format!("acme/{name}"), domain, leaf);
     let sim = fixture.bench.sim.world();
     let app = &sim.anypoint.apps[0];
     let conf = format!(
@@ -196,6 +218,13 @@ pub(crate) fn keep(fixture: &mut Fixture, name: &str, leaf: &Leaf, hooks: &str) 
         fixture.bench.sim.url()
     );
     drop(sim);
+    keep_with(fixture, name, leaf, &conf);
+}
+
+/// A certificate in an acme.sh home with this domain conf.
+pub(crate) fn keep_with(fixture: &mut Fixture, name: &str, leaf: &Leaf, conf: &str) {
+    let domain = name.trim_end_matches("_ecc");
+    fixture.store(&format!("acme/{name}"), domain, leaf);
     fixture
         .bench
         .write(&format!("acme/{name}/{domain}.conf"), conf);

@@ -91,11 +91,11 @@ fn what_is_wrong_with_a_certificate_is_found_before_the_first_request() {
         ),
         (
             fixture.authority.leaf(&many, valid(90)).unwrap(),
-            "the platform takes 4096",
+            "the platform accepts 4096",
         ),
         (
             deep.leaf(&[DOMAIN], valid(90)).unwrap(),
-            "the platform takes 28672",
+            "the platform accepts 28672",
         ),
     ];
     for (leaf, told) in cases {

@@ -73,6 +73,6 @@ fn credentials_are_shown_to_other_control_planes_only_from_a_published_one() {
     fixture
         .run(&["check", "--planes"])
         .code(2)
-        .tells("none of the published control planes");
+        .tells("not one of the published control planes");
     assert_eq!(fixture.lines().len(), 0);
 }

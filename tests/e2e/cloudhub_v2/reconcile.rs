@@ -1,10 +1,13 @@
 //! `cloudhub_v2 reconcile`.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
 use simulator::Fault;
 use simulator::faults::Action;
 use simulator::pki::{Leaf, Validity};
 
-use crate::fixture::{Fixture, keep};
+use crate::fixture::{Fixture, keep, keep_with};
 
 #[test]
 fn reconcile_deploys_what_differs_and_leaves_the_rest_alone() {
@@ -55,7 +58,7 @@ fn reconcile_deploys_what_differs_and_leaves_the_rest_alone() {
 }
 
 #[test]
-fn of_two_certificates_for_one_domain_reconcile_takes_the_younger_one() {
+fn of_two_certificates_for_one_domain_reconcile_takes_the_newer_one() {
     let mut fixture = Fixture::new();
     let mut earlier = Validity::days(60);
     earlier.not_before -= 30 * 24 * 3600;
@@ -92,4 +95,249 @@ fn one_broken_certificate_does_not_keep_reconcile_from_the_others() {
         .tells("broken.example")
         .tells("1 of 2 failed");
     fixture.run(&["reconcile", "--home", "nowhere"]).code(4);
+}
+
+/// How often standard error says that a variable has no effect.
+fn warnings(stderr: &str, variable: &str) -> usize {
+    let warning = format!("{variable} is set in the environment and has no effect");
+    stderr.matches(&warning).count()
+}
+
+#[test]
+fn each_certificate_goes_where_its_own_saved_values_say_whatever_is_exported() {
+    let mut fixture = Fixture::new();
+    fixture.bench.add_space("exported");
+    let names = ["shop.acme.example", "api.acme.example"];
+    let leaves = names.map(|name| {
+        let leaf = fixture.leaf(&[name]);
+        keep(&mut fixture, name, &leaf, "cloudhub_v2,");
+        leaf
+    });
+    let exported = [
+        ("CH2_PRIVATE_SPACE_ID", "exported"),
+        ("ORGANIZATION_ID", "Another"),
+        ("ANYPOINT_URL", "https://127.0.0.1:1"),
+        ("CH2_CLIENT_ID", "another"),
+        ("CH2_CLIENT_SECRET", "canary-exported-1"),
+        ("ANYPOINT_CLIENT_ID", "another"),
+        ("ANYPOINT_CLIENT_SECRET", "canary-exported-2"),
+        ("ANYPOINT_BEARER", "canary-exported-3"),
+        ("CH2_TLS_CONTEXT_NAME", "exported"),
+        ("CH2_CIPHERS", "aes256GcmSha384"),
+    ];
+    for (name, value) in exported {
+        if value.starts_with("canary") {
+            fixture.bench.set_secret(name, value);
+        } else {
+            fixture.bench.set(name, value);
+        }
+    }
+    let run = fixture.run(&["reconcile", "--home", "acme"]);
+    run.code(0);
+    for (name, leaf) in names.iter().zip(&leaves) {
+        let context = name.replace('.', "-");
+        assert!(fixture.holds("prod", &context, leaf), "{name}\n{run}");
+        run.prints(&format!("{name} in prod: deployed"));
+    }
+    let contexts = |fixture: &Fixture, space: &str| {
+        let world = fixture.bench.sim.world();
+        let contexts = &world.anypoint.space(space).unwrap().contexts;
+        contexts.iter().filter(|one| one.name != "default").count()
+    };
+    assert_eq!(contexts(&fixture, "prod"), 2);
+    assert_eq!(contexts(&fixture, "exported"), 0);
+    for (variable, _) in exported {
+        assert_eq!(warnings(&run.stderr, variable), 1, "{variable}\n{run}");
+    }
+
+    // A flag is meant for this very call.
+    let flagged = ["reconcile", "--home", "acme", "--private-space", "exported"];
+    let run = fixture.run(&flagged);
+    assert_eq!(
+        run.code(0).stderr.matches("CH2_PRIVATE_SPACE_ID").count(),
+        0
+    );
+    assert_eq!(contexts(&fixture, "exported"), 2);
+}
+
+#[test]
+fn the_environment_counts_for_a_certificate_that_nothing_was_saved_for() {
+    let mut fixture = Fixture::new();
+    let leaf = fixture.leaf(&["shop.acme.example"]);
+    let conf = "Le_Domain='shop.acme.example'\nLe_DeployHook='cloudhub_v2,'\n";
+    keep_with(&mut fixture, "shop.acme.example", &leaf, conf);
+    fixture.bench.set("CH2_TLS_CONTEXT_NAME", "chosen");
+    let run = fixture.run(&["reconcile", "--home", "acme"]);
+    assert_eq!(run.code(0).stderr, "");
+    assert!(fixture.holds("prod", "chosen", &leaf));
+}
+
+#[test]
+fn targets_of_the_toml_file_are_not_left_for_what_is_exported_either() {
+    let mut fixture = Fixture::new();
+    fixture.bench.add_space("listed");
+    fixture.bench.add_space("exported");
+    let leaf = fixture.leaf(&["shop.acme.example"]);
+    let conf = "Le_Domain='shop.acme.example'\nLe_DeployHook='cloudhub_v2,'\n";
+    keep_with(&mut fixture, "shop.acme.example", &leaf, conf);
+    let toml = "[[cloudhub_v2.target]]\nprivate_space = \"listed\"\n";
+    fixture.bench.write("acme/anypoint-hooks.toml", toml);
+    fixture.bench.set("CH2_PRIVATE_SPACE_ID", "exported");
+    let run = fixture.run(&["reconcile", "--home", "acme"]);
+    run.code(0).prints("shop.acme.example in listed: deployed");
+    assert_eq!(warnings(&run.stderr, "CH2_PRIVATE_SPACE_ID"), 1, "{run}");
+    assert!(fixture.context("exported", "shop-acme-example").is_none());
+}
+
+#[test]
+fn an_exported_toml_file_leads_no_certificate_away_from_its_saved_space() {
+    let mut fixture = Fixture::new();
+    fixture.bench.add_space("listed");
+    let leaf = fixture.leaf(&["shop.acme.example"]);
+    keep(&mut fixture, "shop.acme.example", &leaf, "cloudhub_v2,");
+    let toml = "[[cloudhub_v2.target]]\nprivate_space = \"listed\"\n";
+    let toml = fixture.bench.write("hooks.toml", toml);
+    fixture.forget_environment();
+    fixture
+        .bench
+        .set("ANYPOINT_HOOKS_CONFIG", toml.to_str().unwrap());
+    let run = fixture.run(&["reconcile", "--home", "acme"]);
+    run.code(0).prints("shop.acme.example in prod: deployed");
+    assert_eq!(warnings(&run.stderr, "ANYPOINT_HOOKS_CONFIG"), 1, "{run}");
+    assert!(fixture.context("listed", "shop-acme-example").is_none());
+}
+
+#[test]
+fn a_conf_that_cannot_be_read_stops_no_other() {
+    let mut fixture = Fixture::new();
+    let leaf = fixture.leaf(&["shop.acme.example"]);
+    keep(&mut fixture, "shop.acme.example", &leaf, "cloudhub_v2,");
+    fixture.bench.write(
+        "acme/latin.example/latin.example.conf",
+        b"Le_Alt='caf\xe9'\n",
+    );
+    let folder = fixture.bench.home().join("acme/loop.example_ecc");
+    fs::create_dir(&folder).unwrap();
+    // As root there is no file without the right to read it.
+    symlink("loop.example.conf", folder.join("loop.example.conf")).unwrap();
+    fixture.forget_environment();
+    let run = fixture.run(&["reconcile", "--home", "acme"]);
+    run.code(2)
+        .prints("shop.acme.example in prod: deployed")
+        .tells("latin.example.conf is not text")
+        .tells("loop.example.conf cannot be read")
+        .tells("2 of 3 failed");
+    assert!(fixture.holds("prod", "shop-acme-example", &leaf));
+}
+
+#[test]
+fn the_configuration_home_of_acme_sh_is_honored_by_flag_and_variable() {
+    let mut fixture = Fixture::new();
+    let leaf = fixture.leaf(&["shop.acme.example"]);
+    keep(&mut fixture, "shop.acme.example", &leaf, "cloudhub_v2,");
+    fixture.forget_environment();
+    fs::create_dir(fixture.bench.home().join("program")).unwrap();
+    let homes = ["--home", "program", "--config-home", "acme"];
+    fixture
+        .run(&[&["reconcile", "--dry-run"][..], &homes].concat())
+        .code(10)
+        .prints("shop.acme.example in prod: would be deployed");
+    for config in [&homes[..], &homes[2..]] {
+        fixture
+            .run(&[&["list"][..], config].concat())
+            .code(2)
+            .tells("no credentials");
+        let about_one = ["status", "check"];
+        for command in about_one {
+            fixture
+                .run(&[&[command, "shop.acme.example"][..], config].concat())
+                .code(if command == "check" { 10 } else { 0 });
+        }
+    }
+    fixture.bench.set("LE_WORKING_DIR", "program");
+    fixture.bench.set("LE_CONFIG_HOME", "acme");
+    fixture
+        .run(&["reconcile"])
+        .code(0)
+        .prints("shop.acme.example in prod: deployed");
+    fixture
+        .run(&["status", "shop.acme.example"])
+        .code(0)
+        .prints("shop-acme-example in prod: current");
+}
+
+#[test]
+fn a_walk_that_finds_nothing_to_do_says_so() {
+    let mut fixture = Fixture::new();
+    let leaf = fixture.leaf(&["shop.acme.example"]);
+    keep(&mut fixture, "shop.acme.example", &leaf, "nginx,");
+    fixture
+        .run(&["reconcile", "--home", "acme"])
+        .code(0)
+        .tells("no certificate in acme names the deploy hook cloudhub_v2: nothing to do");
+    let quiet = fixture.run(&["reconcile", "--home", "acme", "-q"]);
+    assert_eq!(quiet.code(0).stderr, "");
+}
+
+#[test]
+fn the_network_settings_of_the_account_conf_hold_for_reconcile_too() {
+    let mut fixture = Fixture::new();
+    let leaf = fixture.leaf(&["shop.acme.example"]);
+    keep(&mut fixture, "shop.acme.example", &leaf, "cloudhub_v2,");
+    fixture.forget_environment();
+    fixture.bench.unset("CA_BUNDLE");
+    fixture
+        .run(&["reconcile", "--home", "acme", "--deadline", "1s"])
+        .code(6);
+    fixture
+        .bench
+        .write("acme/account.conf", "HTTPS_INSECURE='1'\n");
+    fixture
+        .run(&["reconcile", "--home", "acme"])
+        .code(0)
+        .prints("shop.acme.example in prod: deployed");
+}
+
+#[test]
+fn a_toml_file_named_in_a_deploy_is_found_by_reconcile_from_cron() {
+    let mut fixture = Fixture::new();
+    fixture.bench.add_space("listed");
+    let leaf = fixture.leaf(&["shop.acme.example"]);
+    let conf = "Le_Domain='shop.acme.example'\nLe_DeployHook='cloudhub_v2,'\n";
+    keep_with(&mut fixture, "shop.acme.example", &leaf, conf);
+    let own_account = fixture.own_account();
+    let target = format!("[[cloudhub_v2.target]]\nprivate_space = \"listed\"\n{own_account}");
+    fixture.bench.write("hooks.toml", target);
+    fixture.forget_environment();
+    fixture.bench.set("ANYPOINT_HOOKS_CONFIG", "hooks.toml");
+    let folder = fixture.bench.home().join("acme/shop.acme.example");
+    let conf = folder.join("shop.acme.example.conf");
+    fixture.acme_calls_with(&conf);
+    fixture
+        .deploy_from(&folder, "shop.acme.example", &[])
+        .code(0)
+        .prints("listed: ");
+    let saved = fs::read_to_string(&conf).unwrap();
+    let absolute = fixture.bench.home().join("hooks.toml");
+    assert!(
+        saved.contains(&format!(
+            "SAVED_ANYPOINT_HOOKS_CONFIG='{}'",
+            absolute.display()
+        )),
+        "{saved}"
+    );
+
+    let renewed = fixture.leaf(&["shop.acme.example"]);
+    fixture.store("acme/shop.acme.example", "shop.acme.example", &renewed);
+    for name in [
+        "ANYPOINT_HOOKS_CONFIG",
+        "ANYPOINT_HOOKS_VOICE",
+        "DOMAIN_CONF",
+    ] {
+        fixture.bench.unset(name);
+    }
+    let run = fixture.run(&["reconcile", "--home", "acme"]);
+    run.code(0).prints("shop.acme.example in listed: deployed");
+    assert_eq!(run.stderr, "");
+    assert!(fixture.holds("listed", "shop-acme-example", &renewed));
 }

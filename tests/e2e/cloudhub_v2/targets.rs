@@ -113,3 +113,63 @@ fn requests_are_paced_to_what_the_platform_takes() {
     assert_eq!(refused, 0);
     assert!(fixture.bench.sim.requests().len() > 15);
 }
+
+#[test]
+fn a_flag_that_cannot_apply_to_the_targets_of_the_toml_file_is_an_error() {
+    let mut fixture = Fixture::new();
+    let own_account = fixture.own_account();
+    let own = format!(
+        "[[cloudhub_v2.target]]\nprivate_space = \"prod\"\ntls_context_name = \"own\"\n{own_account}"
+    );
+    fixture.bench.write("hooks.toml", own);
+    fixture.bench.unset("CH2_PRIVATE_SPACE_ID");
+    fixture.bench.set("ANYPOINT_HOOKS_CONFIG", "hooks.toml");
+    let leaf = fixture.leaf(&[DOMAIN]);
+    let (url, organization) = (
+        fixture.bench.sim.url().to_owned(),
+        fixture.organization.clone(),
+    );
+    let flags = [
+        ["--context-name", "flagged"],
+        ["--url", &url],
+        ["--organization", &organization],
+    ];
+    for flag in flags {
+        fixture
+            .deploy_leaf(DOMAIN, &leaf, &flag)
+            .code(2)
+            .tells(&format!("{} cannot apply: cloudhub_v2.target[1].", flag[0]));
+        fixture.run(&[&["list"][..], &flag].concat()).code(2);
+    }
+    assert_eq!(fixture.lines().len(), 0);
+
+    // Then the targets of the file are not used.
+    let by_flag = [&flags.concat()[..], &["--private-space", "prod"]].concat();
+    fixture.deploy_leaf(DOMAIN, &leaf, &by_flag).code(0);
+    assert!(fixture.holds("prod", "flagged", &leaf));
+
+    // What a target leaves open is for flags to say.
+    let open = "[[cloudhub_v2.target]]\nprivate_space = \"prod\"\n";
+    fixture.bench.write("hooks.toml", open);
+    let renewed = fixture.leaf(&[DOMAIN]);
+    fixture.bench.unset("ORGANIZATION_ID").unset("ANYPOINT_URL");
+    fixture
+        .deploy_leaf(DOMAIN, &renewed, &flags.concat())
+        .code(0);
+    assert!(fixture.holds("prod", "flagged", &renewed));
+}
+
+#[test]
+fn credentials_that_no_target_uses_are_not_saved() {
+    let mut fixture = Fixture::new();
+    let own_account = fixture.own_account();
+    let own = format!("[[cloudhub_v2.target]]\nprivate_space = \"prod\"\n{own_account}");
+    fixture.bench.write("hooks.toml", own);
+    fixture.bench.unset("CH2_PRIVATE_SPACE_ID");
+    fixture.bench.set("ANYPOINT_HOOKS_CONFIG", "hooks.toml");
+    let conf = fixture.acme_calls("");
+    fixture.deploy().code(0);
+    let saved = fs::read_to_string(conf).unwrap();
+    assert!(saved.contains("SAVED_ANYPOINT_HOOKS_CONFIG="), "{saved}");
+    assert!(!saved.contains("CLIENT"), "{saved}");
+}

@@ -119,6 +119,6 @@ fn ciphers_stay_as_they_are_unless_others_are_chosen() {
     fixture
         .deploy()
         .code(2)
-        .tells("\"rc4\" is no cipher")
+        .tells("\"rc4\" is not a cipher")
         .tells("tlsAes256GcmSha384");
 }

@@ -38,7 +38,7 @@ fn an_alias_is_followed_out_of_the_zone_that_the_id_names() {
 }
 
 #[test]
-fn an_alias_that_leads_out_of_reach_or_in_a_circle_is_told() {
+fn an_alias_that_leads_out_of_reach_or_in_a_circle_is_reported() {
     let bench = bench();
     bench.sim.world().cloudflare.add_record(
         ZONE,

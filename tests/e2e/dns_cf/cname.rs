@@ -18,9 +18,7 @@ fn a_cname_is_created_changed_or_left_alone_and_says_which() {
     for name in ["api.acme.example", "*.acme.example", ZONE] {
         let set = |target: &str| dns_cf(&bench, &["cname", "set", name, target]);
         set(TARGET).code(0).prints("created");
-        set(&format!("{TARGET}."))
-            .code(0)
-            .prints("is there already");
+        set(&format!("{TARGET}.")).code(0).prints("already present");
         set("new.cloudhub.io")
             .code(0)
             .prints("changed to new.cloudhub.io")
@@ -89,7 +87,7 @@ fn a_dry_run_and_a_wrong_target_change_nothing() {
     for (target, text) in [
         ("192.0.2.1", "is an address"),
         ("2001:db8::1", "is an address"),
-        ("api.acme.example", "cannot lead to itself"),
+        ("api.acme.example", "cannot point to itself"),
         ("localhost", "single label"),
     ] {
         dns_cf(&bench, &["cname", "set", "api.acme.example", target])

@@ -29,18 +29,18 @@ fn without_credentials_nothing_is_asked_and_both_ways_are_named() {
 fn credentials_of_a_wrong_form_are_named_before_any_request() {
     let token = "canarytoken_canarytoken_canarytoken_ca01";
     let key = "0123456789abcdef0123456789abcdef01234";
-    let cases: [(&[(&str, &str)], &str); 10] = [
+    let cases: [(&[(&str, &str)], &str); 11] = [
         (
             &[("CF_Key", key), ("CF_Email", "admin.acme.example")],
             "is not an e-mail address",
         ),
         (
             &[("CF_Key", token), ("CF_Email", "admin@acme.example")],
-            "CF_Key (environment) holds an API token",
+            "CF_Key (environment) contains an API token",
         ),
         (
             &[("CF_Token", key)],
-            "CF_Token (environment) holds a global API key",
+            "CF_Token (environment) contains a global API key",
         ),
         (
             &[("CF_Token", &format!("Bearer {token}"))],
@@ -48,19 +48,19 @@ fn credentials_of_a_wrong_form_are_named_before_any_request() {
         ),
         (
             &[("CF_Token", &format!("{token} "))],
-            "holds a blank or line break",
+            "contains a space or line break",
         ),
         (
             &[("CF_Token", &format!("{token}\nx"))],
-            "holds a blank or line break",
+            "contains a space or line break",
         ),
         (
             &[("CF_Token", &format!("'{token}'"))],
-            "holds quotation marks",
+            "contains quotation marks",
         ),
         (
             &[("CF_Token", token), ("CF_Account_ID", "admin@acme.example")],
-            "CF_Account_ID (environment) holds an e-mail",
+            "CF_Account_ID (environment) contains an e-mail",
         ),
         (
             &[("CF_Token", token), ("CF_Zone_ID", "acme.example")],
@@ -69,6 +69,10 @@ fn credentials_of_a_wrong_form_are_named_before_any_request() {
         (
             &[("CF_Token", token), ("CF_TTL", "5")],
             "CF_TTL (environment)",
+        ),
+        (
+            &[("CF_Token", token), ("CF_Api", "ftp://cf.acme.example")],
+            "CF_Api (environment): \"ftp://cf.acme.example\" is not the address of an API",
         ),
     ];
     for (variables, text) in cases {
@@ -131,7 +135,7 @@ fn a_domain_without_zone_ends_with_4_and_shows_what_is_visible() {
     let bench = bench();
     add(&bench, "_acme-challenge.other.example", "v")
         .code(4)
-        .tells("visible are: acme.example");
+        .tells("visible zones: acme.example");
 }
 
 #[test]

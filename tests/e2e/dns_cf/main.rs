@@ -9,6 +9,7 @@ mod cname;
 mod failure;
 mod fixture;
 mod input;
+mod mounted;
 mod output;
 mod records;
 mod saved;

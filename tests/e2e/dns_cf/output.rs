@@ -68,3 +68,37 @@ fn no_secret_shows_at_full_verbosity_in_any_outcome() {
         .tells("GET zones");
     assert!(read(&log).contains("GET zones") && !read(&log).contains(&token));
 }
+
+#[test]
+fn config_shows_each_setting_with_its_origin_and_no_secret() {
+    let mut bench = bench();
+    bench.set("CF_TTL", "600");
+    bench.write(
+        "acme/account.conf",
+        "SAVED_CF_Account_ID='0123456789abcdef'\n",
+    );
+    let config = [
+        "config",
+        "--set",
+        "--home",
+        "acme",
+        "--api",
+        "cf.acme.example",
+    ];
+    dns_cf(&bench, &config)
+        .code(0)
+        .prints("*** (40 characters)")
+        .prints("CF_TTL (environment)")
+        .prints("0123456789abcdef")
+        .prints("account.conf")
+        .prints("--api");
+    let json = dns_cf(&bench, &[&config[..], &["--output", "json"]].concat());
+    let json = json.code(0).json();
+    let of = |name: &str| {
+        let settings = json["settings"].as_array().unwrap();
+        settings.iter().find(|row| row["name"] == name).cloned()
+    };
+    assert_eq!(of("CF_Token").unwrap()["secret_length"], 40);
+    assert_eq!(of("CF_Api").unwrap()["value"], "cf.acme.example");
+    assert_eq!(of("CF_Key"), None);
+}

@@ -66,7 +66,7 @@ fn adding_twice_leaves_one_record_and_says_so() {
         let bench = bench();
         bench.sim.world().cloudflare.switches.identical_code = code;
         add(&bench, NAME, "value").code(0).prints("created");
-        add(&bench, NAME, "value").code(0).prints("there already");
+        add(&bench, NAME, "value").code(0).prints("already present");
         assert_eq!(txt(&bench, NAME), ["value"]);
     }
 }
@@ -189,7 +189,7 @@ fn a_name_of_253_octets_and_values_of_any_length_and_byte_survive() {
         &"long".repeat(100),
     ] {
         add(&bench, &name, value).code(0);
-        add(&bench, &name, value).code(0).prints("there already");
+        add(&bench, &name, value).code(0).prints("already present");
         rm(&bench, &name, value).code(0).prints("deleted from");
     }
     assert_eq!(records_in(&bench, ZONE), 0);

@@ -13,18 +13,12 @@ fn a_token_is_saved_in_the_account_conf_as_the_stock_hook_saves_it() {
     let token = bench.sim.world().cloudflare.add_token();
     bench.set_secret("CF_Token", &token);
     let conf = as_hook(&mut bench);
-    fs::write(
-        &conf,
-        "UPGRADE_HASH='0'\nCF_Token='old'\nSAVED_CF_Zone_ID=''\nCF_Zone_ID=''\n",
-    )
-    .unwrap();
+    fs::write(&conf, "UPGRADE_HASH='0'\nCF_Token='old'\n").unwrap();
     add(&bench, NAME, "v").code(0);
     let api = bench.sim.cloudflare_url();
     assert_eq!(
         read(&conf),
-        format!(
-            "UPGRADE_HASH='0'\nSAVED_CF_Token='{token}'\nSAVED_CF_Account_ID=''\nSAVED_CF_Api='{api}'\n"
-        )
+        format!("UPGRADE_HASH='0'\nSAVED_CF_Token='{token}'\nSAVED_CF_Api='{api}'\n")
     );
     assert!(!domain_conf(&conf).exists());
     // A renewal has nothing but what was saved.
@@ -74,12 +68,8 @@ fn a_key_is_saved_with_its_address_and_the_tokens_values_go() {
     // The key is in the environment, which comes before anything saved.
     add(&bench, NAME, "v").code(0);
     let text = read(&conf);
-    assert!(
-        text.starts_with(&format!(
-            "SAVED_CF_Key='{key}'\nSAVED_CF_Email='admin@acme.example'\n"
-        )),
-        "{text}"
-    );
+    let saved = format!("SAVED_CF_Key='{key}'\nSAVED_CF_Email='admin@acme.example'\n");
+    assert!(text.contains(&saved), "{text}");
     assert!(!text.contains("Token"), "{text}");
     bench.unset("CF_Key").unset("CF_Email");
     rm(&bench, NAME, "v").code(0);
@@ -217,7 +207,7 @@ fn runs_side_by_side_leave_a_whole_conf_file() {
         text.starts_with("UPGRADE_HASH='0'\nSAVED_CF_Token='"),
         "{text}"
     );
-    assert_eq!(text.lines().count(), 4, "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
     assert_eq!(fs::read_dir(conf.parent().unwrap()).unwrap().count(), 1);
 }
 
@@ -240,6 +230,98 @@ fn values_of_the_configuration_file_stay_there() {
         600
     );
     assert!(!read(&conf).contains("CF_Token"), "{}", read(&conf));
+}
+
+#[test]
+fn a_new_token_for_a_certificate_with_its_own_goes_into_its_own_conf() {
+    let mut bench = bench();
+    let token = bench.sim.world().cloudflare.add_token();
+    let conf = as_hook(&mut bench);
+    let account = "SAVED_CF_Token='canary-of-the-account'\n";
+    fs::write(&conf, account).unwrap();
+    fs::write(domain_conf(&conf), "SAVED_CF_Token='canary-old'\n").unwrap();
+    bench.set_secret("CF_Token", &token).set("CF_TTL", "600");
+    add(&bench, NAME, "v").code(0);
+    assert_eq!(read(&conf), account);
+    let api = bench.sim.cloudflare_url();
+    assert_eq!(
+        read(&domain_conf(&conf)),
+        format!("CF_Token='{token}'\nCF_Api='{api}'\nCF_TTL='600'\n")
+    );
+}
+
+#[test]
+fn a_key_replaces_the_token_in_a_certificates_own_conf_and_no_other() {
+    let mut bench = bench();
+    let key = bench.sim.world().cloudflare.add_key("admin@acme.example");
+    let conf = as_hook(&mut bench);
+    let account = "SAVED_CF_Token='canary-of-the-account'\n";
+    fs::write(&conf, account).unwrap();
+    fs::write(domain_conf(&conf), "SAVED_CF_Token='canary-old'\n").unwrap();
+    bench
+        .unset("CF_Token")
+        .set("CF_Email", "admin@acme.example")
+        .set_secret("CF_Key", &key);
+    add(&bench, NAME, "v").code(0);
+    assert_eq!(read(&conf), account);
+    let api = bench.sim.cloudflare_url();
+    assert_eq!(
+        read(&domain_conf(&conf)),
+        format!("CF_Key='{key}'\nCF_Email='admin@acme.example'\nCF_Api='{api}'\n")
+    );
+    bench.unset("CF_Key").unset("CF_Email").unset("CF_Api");
+    rm(&bench, NAME, "v").code(0);
+}
+
+#[test]
+fn a_zone_id_with_a_key_is_kept_for_its_certificate_alone() {
+    let mut bench = bench();
+    let key = bench.sim.world().cloudflare.add_key("admin@acme.example");
+    let id = zone_id(&bench, ZONE);
+    let conf = as_hook(&mut bench);
+    bench
+        .unset("CF_Token")
+        .set("CF_Email", "admin@acme.example")
+        .set_secret("CF_Key", &key)
+        .set("CF_Zone_ID", &id);
+    add(&bench, NAME, "v").code(0);
+    assert_eq!(read(&domain_conf(&conf)), format!("CF_Zone_ID='{id}'\n"));
+    let text = read(&conf);
+    assert!(
+        text.contains(&format!("SAVED_CF_Key='{key}'")) && !text.contains(&id),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_name_of_the_configuration_file_is_saved_and_found_again() {
+    let mut bench = bench();
+    let token = bench.sim.world().cloudflare.add_token();
+    let conf = as_hook(&mut bench);
+    bench.write("token", &token);
+    let toml = bench.write("hooks.toml", "[dns_cf]\ntoken_file = \"token\"\n");
+    let toml = toml.to_str().unwrap();
+    bench
+        .unset("CF_Token")
+        .never_shown(&token)
+        .set("ANYPOINT_HOOKS_CONFIG", toml);
+    add(&bench, NAME, "v").code(0);
+    let line = format!("SAVED_ANYPOINT_HOOKS_CONFIG='{toml}'\n");
+    assert!(read(&conf).contains(&line), "{}", read(&conf));
+    assert!(!domain_conf(&conf).exists());
+    bench.unset("ANYPOINT_HOOKS_CONFIG").unset("CF_Api");
+    rm(&bench, NAME, "v").code(0);
+}
+
+#[test]
+fn that_servers_are_not_verified_holds_for_a_plain_call_too() {
+    let mut bench = bench();
+    bench.unset("CA_BUNDLE");
+    bench.write("acme/account.conf", "USER_AGENT='x'\n");
+    let add = ["add", NAME, "v", "--home", "acme"];
+    dns_cf(&bench, &add).code(6).tells("certificate");
+    bench.write("acme/account.conf", "HTTPS_INSECURE='1'\n");
+    dns_cf(&bench, &add).code(0).tells("HTTPS_INSECURE");
 }
 
 #[test]

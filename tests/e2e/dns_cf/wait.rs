@@ -36,7 +36,7 @@ fn a_wait_ends_as_soon_as_the_record_is_served() {
         &["add", NAME, "-value", "--wait", "--resolver", &dns],
     )
     .code(0)
-    .tells("is served by every name server asked (1)");
+    .tells("is served by every name server queried (1)");
     assert!(
         bench
             .sim

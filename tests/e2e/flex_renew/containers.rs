@@ -206,7 +206,7 @@ mod needs_podman {
             .tells("runtime podman: a container mounts the registration")
             .tells(&format!("flexctl of the image {}", gateway.image))
             .tells(if gateway.can_be_entered() {
-                "flexctl registration inspect says the same"
+                "flexctl registration inspect reports the same expiry"
             } else {
                 "flexctl registration inspect could not be asked: podman exec"
             })
@@ -284,8 +284,8 @@ mod needs_podman {
         use std::os::unix::net::UnixStream;
         use std::path::Path;
         use std::process::{Child, Command, Stdio};
-        use std::thread;
-        use std::time::{Duration, Instant};
+
+        use fixtures::wait_until;
 
         use super::Gateway;
         use crate::edge::days_left;
@@ -317,12 +317,9 @@ mod needs_podman {
                     .stderr(Stdio::null())
                     .spawn()
                     .unwrap();
-                let started = Instant::now();
-                while UnixStream::connect(socket).is_err() {
-                    assert!(started.elapsed() < Duration::from_secs(60));
-                    thread::yield_now();
-                }
-                Self(child)
+                let service = Self(child);
+                wait_until("podman answers", || UnixStream::connect(socket).is_ok());
+                service
             }
         }
 

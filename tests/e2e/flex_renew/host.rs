@@ -1,11 +1,11 @@
 //! A gateway on the host itself: owners and modes, restart, going back, being interrupted.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
 
+use fixtures::{Finished, wait_until};
 use simulator::registration::Layout;
 
 use crate::edge::{DAY, Edge, SECRET, days_left, entries, in_days, is_root, names, read};
@@ -39,7 +39,7 @@ fn a_due_registration_is_renewed_with_its_owner_and_mode_and_the_unit_restarted(
         .prints("renewed, valid until")
         .prints("restarted flex-gateway (systemd)");
     run.tells("runtime linux: FLEXCTL is set")
-        .tells("flexctl registration inspect says the same");
+        .tells("flexctl registration inspect reports the same expiry");
 
     let new = fs::metadata(&edge.file).unwrap();
     assert_eq!(
@@ -146,7 +146,7 @@ fn it_makes_no_difference_in_which_folder_it_is_called() {
         .current_dir(edge.file.parent().unwrap())
         .output()
         .unwrap();
-    fixtures::Finished::from(output).code(0);
+    Finished::from(output).code(0);
     assert_eq!(days_left(&edge.installed()), 365);
 }
 
@@ -327,11 +327,7 @@ fn a_signal_ends_flexctl_too_and_leaves_nothing_behind() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let started = Instant::now();
-    while edge.calls().is_empty() {
-        assert!(started.elapsed() < Duration::from_secs(60));
-        thread::yield_now();
-    }
+    wait_until("flexctl is called", || !edge.calls().is_empty());
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let code = child.wait().unwrap().code();
@@ -343,21 +339,14 @@ fn a_signal_ends_flexctl_too_and_leaves_nothing_behind() {
     );
     // The stand-in is named by its folder, which no other test has.
     let mine = edge.state().to_str().unwrap().to_owned();
-    let alive = || {
-        entries(std::path::Path::new("/proc"))
+    wait_until("flexctl has ended", || {
+        !entries(std::path::Path::new("/proc"))
             .iter()
             .any(|process| {
                 fs::read(process.join("cmdline"))
                     .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&mine))
             })
-    };
-    while alive() {
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "flexctl is still running"
-        );
-        thread::yield_now();
-    }
+    });
 }
 
 #[test]
@@ -407,14 +396,11 @@ fn flexctl_that_a_killed_run_left_running_is_waited_for_and_ended() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let written = || {
+    wait_until("flexctl has written", || {
         entries(&edge.state()).iter().any(|work| {
             fs::metadata(work.join("new/registration.yaml")).is_ok_and(|meta| meta.len() > 0)
         })
-    };
-    while !written() {
-        thread::yield_now();
-    }
+    });
     child.kill().unwrap();
     child.wait().unwrap();
     edge.bench.unset("FLEXCTL_FAULT");
@@ -424,6 +410,62 @@ fn flexctl_that_a_killed_run_left_running_is_waited_for_and_ended() {
         .tells("what flexctl wrote in a run that was killed is kept in");
     assert_eq!(names(&edge.state()), ["backups", "rejected"]);
     assert_eq!(days_left(&edge.installed()), 365);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn flexctl_of_a_run_that_was_killed_before_writing_down_which_program_it_started_is_ended() {
+    let mut edge = Edge::with_days(10);
+    let pid_file = edge.in_home("pid-of-flexctl");
+    let flexctl = edge.bench.write(
+        "kills-its-parent",
+        format!(
+            "#!/bin/sh\necho $$ > {}\nkill -9 $PPID\nexec sleep 1000\n",
+            pid_file.display()
+        ),
+    );
+    fs::set_permissions(&flexctl, fs::Permissions::from_mode(0o755)).unwrap();
+    let real = fixtures::program("flexctl");
+    edge.bench.set("FLEXCTL", flexctl.to_str().unwrap());
+    assert_eq!(edge.renew(&[]).code, None);
+
+    // The run may have been so quick as to write before it was killed.
+    let left = names(&edge.state());
+    let work = left.iter().find(|name| name.starts_with("work-")).unwrap();
+    let lock = edge.state().join(work).join("lock");
+    assert!(fs::File::open(&lock).unwrap().try_lock().is_err());
+    fs::write(&lock, "").unwrap();
+
+    edge.bench.set("FLEXCTL", real.to_str().unwrap());
+    edge.renew(&["--flexctl-timeout", "1s"])
+        .code(0)
+        .tells("flexctl of a run that was killed was still running, and has ended now");
+    let pid = fs::read_to_string(pid_file).unwrap();
+    let stat = format!("/proc/{}/stat", pid.trim());
+    // Nobody may have waited for the orphan yet, so a zombie counts as ended.
+    wait_until("the orphan has ended", || {
+        fs::read_to_string(&stat).map_or(true, |state| state.contains(") Z"))
+    });
+    assert_eq!(edge.calls().len(), 1);
+    assert_eq!(names(&edge.state()), ["backups"]);
+    assert_eq!(days_left(&edge.installed()), 365);
+}
+
+#[test]
+fn no_second_flexctl_is_started_beside_one_that_cannot_be_ended() {
+    let edge = Edge::with_days(10);
+    let work = edge.state().join("work-left");
+    fs::create_dir_all(&work).unwrap();
+    fs::set_permissions(edge.state(), fs::Permissions::from_mode(0o700)).unwrap();
+    let held = fs::File::create_new(work.join("lock")).unwrap();
+    held.lock().unwrap();
+    edge.renew(&["--flexctl-timeout", "1s"])
+        .code(6)
+        .tells("may still be running, and cannot be ended")
+        .tells("Find it with lsof");
+    assert!(edge.calls().is_empty());
+    drop(held);
+    edge.renew(&[]).code(0);
 }
 
 #[test]

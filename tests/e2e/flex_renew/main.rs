@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, this is how it fails")]
 
+mod children;
 mod cluster;
 mod containers;
 mod disk;
 mod edge;
+mod flags;
 mod host;
 mod kill;
 mod look;

@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::anypoint;
 use crate::http::{Answer, Request};
 use crate::pki::Validity;
-use crate::server::{Delivery, read, response};
+use crate::server::{Delivery, each_connection, read, response};
 use crate::world::{Shared, World};
 
 /// Answers a request that came through the ingress for `server_name`. Policies are enforced here.
@@ -82,17 +82,8 @@ impl ResolvesServerCert for Resolver {
 }
 
 pub(crate) async fn serve(listener: TcpListener, tls: TlsAcceptor, shared: Arc<Shared>) {
-    let mut number = 0;
-    loop {
-        let Ok((tcp, peer)) = listener.accept().await else {
-            continue;
-        };
-        number += 1;
-        let (tls, shared) = (tls.clone(), Arc::clone(&shared));
-        tokio::spawn(async move {
-            let _ = connection(tcp, peer, tls, shared, number).await;
-        });
-    }
+    let serve = |tcp, peer, number| connection(tcp, peer, tls.clone(), Arc::clone(&shared), number);
+    each_connection(listener, serve).await;
 }
 
 async fn connection(

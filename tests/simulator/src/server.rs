@@ -33,17 +33,30 @@ enum Cut {
 }
 
 pub(crate) async fn serve(listener: TcpListener, tls: TlsAcceptor, shared: Arc<Shared>) {
+    let serve = |tcp, peer, number| {
+        shared.log().stats.connections += 1;
+        connection(tcp, peer, tls.clone(), Arc::clone(&shared), number)
+    };
+    each_connection(listener, serve).await;
+}
+
+/// Serves connections side by side; each gets its number, from 1.
+pub(crate) async fn each_connection<F>(
+    listener: TcpListener,
+    serve: impl Fn(TcpStream, SocketAddr, u64) -> F,
+) where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
     let mut number = 0;
     loop {
         let Ok((tcp, peer)) = listener.accept().await else {
             continue;
         };
         number += 1;
-        shared.log().stats.connections += 1;
-        let (tls, shared) = (tls.clone(), Arc::clone(&shared));
+        let served = serve(tcp, peer, number);
         tokio::spawn(async move {
             // A client that goes away in the middle is an everyday event, and seen in the log.
-            let _ = connection(tcp, peer, tls, shared, number).await;
+            let _ = served.await;
         });
     }
 }

@@ -28,7 +28,7 @@ fn question(name: &str, kind: RecordType) -> Vec<u8> {
 fn ask(sim: &Sim, name: &str, kind: RecordType) -> Message {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket
-        .set_read_timeout(Some(Duration::from_secs(5)))
+        .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     socket
         .send_to(&question(name, kind), sim.dns_addr())

@@ -1,6 +1,8 @@
 //! Questions to DNS that the system's own resolver cannot answer: other types than addresses, and a certain server's view.
 //!
 //! Names are absolute, in ASCII form (A-labels), and come back in lower case without a trailing dot.
+//!
+//! For programs that wait for a record or look where a name leads. HTTP clients leave names to the system.
 
 mod error;
 pub mod name;

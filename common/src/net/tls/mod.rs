@@ -1,4 +1,6 @@
 //! Whom the programs trust, and what a server really serves.
+//!
+//! The HTTP client takes its trust from here; a program that proves what an ingress serves probes and judges.
 
 mod judge;
 mod probe;

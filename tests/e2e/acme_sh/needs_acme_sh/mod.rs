@@ -2,4 +2,6 @@
 
 mod basic_auth_policy;
 mod conf;
+mod flex_renew;
 mod needs_pebble;
+mod walk;

@@ -1,9 +1,11 @@
 //! With pebble as the ACME server.
 
+mod accounts;
 mod alias;
 mod issuing;
 mod refusals;
 mod shells;
+mod toml_targets;
 
 use fixtures::{AcmeSh, Finished, Pebble};
 

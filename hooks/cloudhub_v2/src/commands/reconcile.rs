@@ -1,0 +1,322 @@
+//! `reconcile`: deploys whatever differs from acme.sh's certificates.
+//!
+//! acme.sh calls a deploy hook once, after a renewal. Where that fails, nobody calls it again until the next one.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use common::acme_sh::{Conf, Stored};
+use common::cli::{Invocation, Outcome, Report};
+use common::error::{Error, Result};
+use common::system::workers;
+use serde::Serialize;
+
+use crate::account::Logins;
+use crate::args::{ConnectArgs, ReconcileArgs};
+use crate::compare::Comparison;
+use crate::failures;
+use crate::material::{Files, Material};
+use crate::proof::{Expected, Probe};
+use crate::settings::{self, KEY_PASSPHRASE, VERIFY};
+use crate::target::Target;
+use crate::targets;
+use crate::write::{self, Action, Deployed, Mode};
+
+/// The name by which acme.sh knows the hook.
+const HOOK: &str = "cloudhub_v2";
+
+pub(crate) fn run(call: &Invocation, args: &ReconcileArgs) -> anyhow::Result<Outcome> {
+    let call = call.with_settings(call.settings.with_usual_home()?);
+    let mut run = Run {
+        workers: settings::workers(&call.settings)?,
+        call: &call,
+        connect: &args.connect,
+        overruled: BTreeSet::new(),
+        rows: Vec::new(),
+        failures: Vec::new(),
+    };
+    let jobs = run.prepare()?;
+    run.work(&jobs, args.dry_run);
+    run.conclude(args.dry_run)
+}
+
+/// A certificate that acme.sh deploys with this hook.
+struct Job {
+    /// With the settings of this certificate.
+    call: Invocation,
+    material: Material,
+    targets: Vec<Target>,
+    /// How to prove that it is served, where that is asked for.
+    probe: Option<Probe>,
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    dry_run: bool,
+    certificates: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    domain: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    outcome: RowOutcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum RowOutcome {
+    AlreadyDeployed,
+    Deployed,
+    WouldDeploy,
+    LeftOut,
+    Failed,
+}
+
+impl Report for Summary {
+    /// Failures are reported as errors.
+    fn text(&self) -> String {
+        let lines = self.certificates.iter().filter_map(|row| {
+            let what = match row.outcome {
+                RowOutcome::AlreadyDeployed => "already deployed",
+                RowOutcome::Deployed => "deployed",
+                RowOutcome::WouldDeploy => "would be deployed",
+                RowOutcome::LeftOut => "left out",
+                RowOutcome::Failed => return None,
+            };
+            let at = row
+                .target
+                .as_ref()
+                .map_or(String::new(), |name| format!(" in {name}"));
+            let detail = row
+                .detail
+                .as_ref()
+                .map_or(String::new(), |text| format!(" ({text})"));
+            Some(format!("{}{at}: {what}{detail}", row.domain))
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+struct Run<'a> {
+    call: &'a Invocation,
+    connect: &'a ConnectArgs,
+    workers: usize,
+    /// Variables of the environment that a warning has named.
+    overruled: BTreeSet<&'static str>,
+    rows: Vec<Row>,
+    failures: Vec<anyhow::Error>,
+}
+
+impl Run<'_> {
+    /// Reads every certificate that names the hook. One that cannot be read is a failure, but stops no other.
+    fn prepare(&mut self) -> Result<Vec<Job>> {
+        let home = self.call.settings.home().ok_or_else(|| {
+            Error::config("no acme.sh home is given")
+                .advise("Name it with --home or LE_WORKING_DIR.")
+        })?;
+        let mut logins = Logins::default();
+        let mut jobs: Vec<Job> = Vec::new();
+        let mut named = 0;
+        for stored in home.list()? {
+            // Whether one that cannot be read names the hook is not known, so it may be one of them.
+            let conf = match Conf::load(&stored.conf()) {
+                Ok(conf) if !names_hook(&conf) => continue,
+                conf => conf,
+            };
+            named += 1;
+            let domain = conf
+                .as_ref()
+                .ok()
+                .and_then(|conf| conf.value("Le_Domain"))
+                .unwrap_or_else(|| stored.domain.clone());
+            let job = conf
+                .map_err(anyhow::Error::new)
+                .and_then(|_| self.job(&stored, &domain, &mut logins));
+            match job {
+                Ok(job) => self.add(job, &mut jobs),
+                Err(err) => self.fail(&domain, None, err.context(domain.clone())),
+            }
+        }
+        if named == 0 {
+            self.call.log.info(format!(
+                "no certificate in {} names the deploy hook {HOOK}: nothing to do",
+                home.certificates.display()
+            ));
+        }
+        Ok(jobs)
+    }
+
+    fn job(&mut self, stored: &Stored, domain: &str, logins: &mut Logins) -> anyhow::Result<Job> {
+        let call = self
+            .call
+            .with_settings(self.call.settings.for_certificate(stored)?);
+        self.warn_of_overruled(&call)?;
+        let files = Files::from(stored);
+        let passphrase = call.settings.secret(&KEY_PASSPHRASE)?;
+        let material = Material::load(domain, &files, passphrase.as_ref(), call.clock.now())?;
+        let targets = targets::load_with(logins, &call, Some(domain))?;
+        let probe = if call.settings.switch(&VERIFY)? {
+            Some(Probe::new(&call, self.connect, domain)?)
+        } else {
+            None
+        };
+        Ok(Job {
+            call,
+            material,
+            targets,
+            probe,
+        })
+    }
+
+    /// One environment cannot be right for all certificates, so what was saved for each comes first.
+    fn warn_of_overruled(&mut self, call: &Invocation) -> Result<()> {
+        for variable in targets::overruled_variables(&call.settings)? {
+            if self.overruled.insert(variable) {
+                call.log.warn(format!(
+                    "{variable} is set in the environment and has no effect here: each certificate is deployed as its own \
+                     saved settings say"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Of two certificates for one domain, RSA and EC, the newer one counts: both lead to the same TLS context.
+    fn add(&mut self, job: Job, jobs: &mut Vec<Job>) {
+        let twin = jobs.iter().position(|other| {
+            other.material.domain == job.material.domain
+                && other.targets[0].context_for(&other.material.domain)
+                    == job.targets[0].context_for(&job.material.domain)
+        });
+        let Some(twin) = twin else {
+            jobs.push(job);
+            return;
+        };
+        let older = if jobs[twin].material.identity.leaf.not_before
+            < job.material.identity.leaf.not_before
+        {
+            std::mem::replace(&mut jobs[twin], job)
+        } else {
+            job
+        };
+        self.rows.push(Row {
+            domain: older.material.domain,
+            target: None,
+            outcome: RowOutcome::LeftOut,
+            detail: Some(format!(
+                "the {} certificate: a newer one with another key type goes into the same TLS context",
+                older.material.identity.leaf.algorithm()
+            )),
+        });
+    }
+
+    fn work(&mut self, jobs: &[Job], dry_run: bool) {
+        let pairs: Vec<(usize, &Job, &Target)> = jobs
+            .iter()
+            .enumerate()
+            .flat_map(|(at, job)| job.targets.iter().map(move |target| (at, job, target)))
+            .collect();
+        let outcomes = workers::side_by_side(&pairs, self.workers, |(_, job, target)| {
+            let done = if dry_run {
+                write::look(&job.call, target, &job.material).map(Step::Seen)
+            } else {
+                write::deploy(&job.call, target, &job.material, Mode::default()).map(Step::Done)
+            };
+            done.with_context(|| {
+                format!("{} in private space {}", job.material.domain, target.name)
+            })
+        });
+        let mut written = vec![false; jobs.len()];
+        for ((at, job, target), outcome) in pairs.iter().zip(outcomes) {
+            let domain = &job.material.domain;
+            match outcome {
+                Ok(step) => {
+                    let (outcome, detail) = step.outcome();
+                    written[*at] |= outcome == RowOutcome::Deployed;
+                    self.rows.push(Row {
+                        domain: domain.clone(),
+                        target: Some(target.name.clone()),
+                        outcome,
+                        detail,
+                    });
+                }
+                Err(err) => self.fail(domain, Some(&target.name), err),
+            }
+        }
+        for (job, _) in jobs.iter().zip(written).filter(|(_, written)| *written) {
+            self.prove(job);
+        }
+    }
+
+    fn prove(&mut self, job: &Job) {
+        let Some(probe) = &job.probe else { return };
+        let expected = Expected::Whole(Box::new(job.material.identity.leaf.clone()));
+        let domain = &job.material.domain;
+        match probe.prove(&job.call, &expected) {
+            Ok(proof) => self.call.log.info(proof.text()),
+            Err(err) => self.fail(
+                domain,
+                None,
+                anyhow::Error::new(err).context(domain.clone()),
+            ),
+        }
+    }
+
+    fn fail(&mut self, domain: &str, target: Option<&str>, err: anyhow::Error) {
+        self.rows.push(Row {
+            domain: domain.to_owned(),
+            target: target.map(str::to_owned),
+            outcome: RowOutcome::Failed,
+            detail: Some(format!("{err:#}")),
+        });
+        self.failures.push(err);
+    }
+
+    fn conclude(mut self, dry_run: bool) -> anyhow::Result<Outcome> {
+        let due = self
+            .rows
+            .iter()
+            .any(|row| row.outcome == RowOutcome::WouldDeploy);
+        let all = self.rows.len();
+        self.call.result(&Summary {
+            dry_run,
+            certificates: std::mem::take(&mut self.rows),
+        })?;
+        failures::conclude(
+            self.failures,
+            all,
+            "The next run does what is missing.",
+            &self.call.log,
+        )?;
+        Ok(if due { Outcome::Due } else { Outcome::Done })
+    }
+}
+
+enum Step {
+    Done(Deployed),
+    Seen(Comparison),
+}
+
+impl Step {
+    fn outcome(self) -> (RowOutcome, Option<String>) {
+        match self {
+            Self::Done(deployed) if deployed.action != Action::AlreadyDeployed => {
+                (RowOutcome::Deployed, None)
+            }
+            Self::Done(_) | Self::Seen(Comparison::Same(_)) => (RowOutcome::AlreadyDeployed, None),
+            Self::Seen(Comparison::Different(why)) => {
+                (RowOutcome::WouldDeploy, Some(why.to_string()))
+            }
+        }
+    }
+}
+
+/// Whether acme.sh deploys this certificate with the hook.
+fn names_hook(conf: &Conf) -> bool {
+    conf.value("Le_DeployHook")
+        .is_some_and(|list| list.split(',').any(|name| name.trim() == HOOK))
+}

@@ -1,0 +1,116 @@
+//! What the platform reports.
+
+use common::anypoint::Credentials;
+use common::anypoint::standalone::{Gateway, Replica};
+use common::cli::{Invocation, Outcome, Report};
+use common::error::Result;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::args::StatusArgs;
+use crate::dates::{day, days_left};
+use crate::platform::Environment;
+
+/// Asks the platform about one gateway or all of an environment.
+pub(crate) fn run(call: &Invocation, args: &StatusArgs) -> anyhow::Result<Outcome> {
+    let there = Environment::of(call, None, Credentials::general(&call.settings)?)?;
+    let now = call.clock.now();
+    let gateways = there
+        .gateways(args.gateway.as_deref())?
+        .into_iter()
+        .map(|known| {
+            let replicas = there.replicas(&known.id)?;
+            Ok(GatewayStatus::new(known, replicas, now))
+        })
+        .collect::<Result<_>>()?;
+    call.result(&Status { gateways })?;
+    Ok(Outcome::Done)
+}
+
+/// What the platform reports about an environment.
+#[derive(Debug, Serialize)]
+struct Status {
+    gateways: Vec<GatewayStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct GatewayStatus {
+    id: String,
+    name: String,
+    status: String,
+    /// The earliest expiry among connected replicas.
+    expires: Option<Timestamp>,
+    days_left: Option<i64>,
+    replicas: Vec<ReplicaStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReplicaStatus {
+    name: String,
+    status: String,
+    version: Option<String>,
+    expires: Option<Timestamp>,
+}
+
+impl GatewayStatus {
+    fn new(known: Gateway, replicas: Vec<Replica>, now: Timestamp) -> Self {
+        let expires = replicas
+            .iter()
+            .filter(|replica| replica.is_connected())
+            .filter_map(|replica| replica.certificate_expiration_date)
+            .min();
+        Self {
+            id: known.id,
+            name: known.name,
+            status: known.status,
+            expires,
+            days_left: expires.map(|expires| days_left(expires, now)),
+            replicas: replicas
+                .into_iter()
+                .map(|replica| ReplicaStatus {
+                    name: replica.name.unwrap_or_default(),
+                    status: replica.status,
+                    version: replica.gateway_version,
+                    expires: replica.certificate_expiration_date,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Report for Status {
+    fn text(&self) -> String {
+        if self.gateways.is_empty() {
+            return "no gateways in this environment".to_owned();
+        }
+        let expiry = |expires: Option<Timestamp>| {
+            expires.map_or_else(
+                || "no certificate reported".to_owned(),
+                |date| format!("valid until {}", day(date)),
+            )
+        };
+        let mut lines = Vec::new();
+        for gateway in &self.gateways {
+            let left = gateway
+                .days_left
+                .map_or_else(String::new, |days| format!(" ({days} days left)"));
+            lines.push(format!(
+                "{}  {}  {}{left}  {}",
+                gateway.name,
+                gateway.status,
+                expiry(gateway.expires),
+                gateway.id
+            ));
+            for replica in &gateway.replicas {
+                lines.push(format!(
+                    "  {}  {}  {}  {}",
+                    replica.name,
+                    replica.status,
+                    replica.version.as_deref().unwrap_or("-"),
+                    expiry(replica.expires)
+                ));
+            }
+        }
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,294 @@
+//! Docker and Podman, whose command lines are alike where they are used here.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use common::error::{Error, Kind, Result};
+use common::flex::flexctl::Flexctl;
+use common::flex::registration::FILE_NAME;
+use common::system::files;
+use common::system::process::{self, Program, user};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::runtime::{CONF_FOLDER, Runtime};
+
+/// Where a renewal's folder is inside the container, as in the documented call.
+pub(crate) const WORK: &str = "/registration";
+
+/// Limit on a question to the engine.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What runs containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Docker,
+    Podman,
+}
+
+/// A container that has the registration's folder, or the registration, from this host.
+#[derive(Debug, Clone)]
+pub(crate) struct Mounted {
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) running: bool,
+    folder: PathBuf,
+    is_file: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Container {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    config: Config,
+    #[serde(default)]
+    state: State,
+    #[serde(default)]
+    mounts: Vec<Mount>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct Config {
+    image: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct State {
+    running: bool,
+    started_at: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Mount {
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    destination: String,
+}
+
+impl Engine {
+    /// Those that are looked for, in this order.
+    pub(crate) const ALL: [Engine; 2] = [Engine::Docker, Engine::Podman];
+
+    /// The engine of a runtime; none where it runs no containers of this host.
+    pub(crate) fn of(runtime: Runtime) -> Option<Self> {
+        match runtime {
+            Runtime::Docker => Some(Engine::Docker),
+            Runtime::Podman => Some(Engine::Podman),
+            Runtime::Linux | Runtime::Kubernetes => None,
+        }
+    }
+
+    pub(crate) fn runtime(self) -> Runtime {
+        match self {
+            Engine::Docker => Runtime::Docker,
+            Engine::Podman => Runtime::Podman,
+        }
+    }
+
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Engine::Docker => "docker",
+            Engine::Podman => "podman",
+        }
+    }
+
+    pub(crate) fn default_image(self) -> &'static str {
+        match self {
+            Engine::Docker => "mulesoft/flex-gateway",
+            Engine::Podman => "docker.io/mulesoft/flex-gateway",
+        }
+    }
+
+    pub(crate) fn exists(self) -> bool {
+        process::exists(self.program())
+    }
+
+    /// Whether the engine works: Docker needs its daemon.
+    pub(crate) fn answers(self) -> bool {
+        self.ids().is_ok()
+    }
+
+    /// The registrations of this host that containers have mounted where a gateway reads.
+    pub(crate) fn registrations(self) -> Result<Vec<PathBuf>> {
+        let mut found: Vec<PathBuf> = self
+            .mounted()?
+            .into_iter()
+            .map(|container| {
+                if container.is_file {
+                    container.folder
+                } else {
+                    container.folder.join(FILE_NAME)
+                }
+            })
+            .filter(|path| path.is_file())
+            .collect();
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// The containers that have the registration at `file`.
+    pub(crate) fn mounting(self, file: &Path) -> Result<Vec<Mounted>> {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let (file, folder) = (real(file), real(&files::folder_of(file)));
+        let mut all = self.mounted()?;
+        all.retain(|container| {
+            let there = real(&container.folder);
+            if container.is_file {
+                there == file
+            } else {
+                there == folder
+            }
+        });
+        Ok(all)
+    }
+
+    fn mounted(self) -> Result<Vec<Mounted>> {
+        let containers = self.inspect(&self.ids()?)?;
+        Ok(containers
+            .into_iter()
+            .flat_map(|container| {
+                let Container {
+                    name,
+                    config,
+                    state,
+                    mounts,
+                } = container;
+                mounts.into_iter().filter_map(move |mount| {
+                    let is_file =
+                        Path::new(&mount.destination) == Path::new(CONF_FOLDER).join(FILE_NAME);
+                    (is_file || Path::new(&mount.destination) == Path::new(CONF_FOLDER)).then(
+                        || Mounted {
+                            name: name.trim_start_matches('/').to_owned(),
+                            image: config.image.clone(),
+                            running: state.running,
+                            folder: PathBuf::from(mount.source),
+                            is_file,
+                        },
+                    )
+                })
+            })
+            .collect())
+    }
+
+    fn ids(self) -> Result<Vec<String>> {
+        let listed = self
+            .ask(["ps", "--all", "--quiet", "--no-trunc"])
+            .succeed()
+            .map_err(|err| {
+                err.advise(format!(
+                    "Check that this user may use {} and that it is running.",
+                    self.program()
+                ))
+            })?;
+        Ok(listed
+            .stdout
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect())
+    }
+
+    fn inspect(self, names: &[String]) -> Result<Vec<Container>> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        // One that went away meanwhile makes the command fail, and the others are in its answer all the same.
+        let answer = self.ask(["container", "inspect"]).args(names).run()?;
+        serde_json::from_str(&answer.stdout).map_err(|_| {
+            Error::new(
+                Kind::Refused,
+                format!(
+                    "{} container inspect: {}",
+                    self.program(),
+                    answer.last_words()
+                ),
+            )
+        })
+    }
+
+    /// The arguments of a container that runs `flexctl` on the folder `work` and is gone afterwards.
+    pub(crate) fn run_flexctl(self, name: &str, work: &Path, image: &str) -> Vec<OsString> {
+        let (uid, gid) = user();
+        let mut volume = work.as_os_str().to_owned();
+        volume.push(format!(":{WORK}"));
+        if Path::new("/sys/fs/selinux/enforce").exists() {
+            volume.push(":Z");
+        }
+        let mut args: Vec<OsString> = ["run", "--rm", "--name", name, "--entrypoint", "flexctl"]
+            .map(OsString::from)
+            .into();
+        if self == Engine::Podman && uid != 0 {
+            // Without root, Podman would give files of the container to a subordinate user.
+            args.push("--userns=keep-id".into());
+        }
+        args.extend([
+            "-u".into(),
+            format!("{uid}:{gid}").into(),
+            "-v".into(),
+            volume,
+            image.into(),
+        ]);
+        args
+    }
+
+    /// The name of the container that belongs to the renewal in the folder `work`.
+    pub(crate) fn container_name(work: &Path) -> String {
+        let unique = work
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        format!("flex-renew-{unique}")
+    }
+
+    /// Removes a container, running or not; one that is not there is no error.
+    pub(crate) fn remove(self, name: &str) {
+        let _ = self.ask(["rm", "--force", name]).run();
+    }
+
+    /// Restarts containers.
+    pub(crate) fn restart(self, names: &[String], limit: Duration) -> Result<()> {
+        Program::new(self.program())
+            .arg("restart")
+            .args(names)
+            .limit(limit)
+            .succeed()
+            .map(drop)
+    }
+
+    /// When each container was started, all of them running.
+    pub(crate) fn started(self, names: &[String]) -> Result<Vec<String>> {
+        let containers = self.inspect(names)?;
+        if let Some(down) = containers.iter().find(|container| !container.state.running) {
+            return Err(Error::new(
+                Kind::Refused,
+                format!("{} is not running", down.name.trim_start_matches('/')),
+            ));
+        }
+        Ok(containers
+            .into_iter()
+            .map(|container| container.state.started_at)
+            .collect())
+    }
+
+    /// When the certificate expires according to `flexctl` in a gateway's own container.
+    pub(crate) fn inspect_inside(self, name: &str) -> Result<Timestamp> {
+        Flexctl {
+            program: self.program().into(),
+            before: vec!["exec".into(), name.into(), "flexctl".into()],
+            limit: LIMIT,
+            hold: None,
+            folder: None,
+        }
+        .inspect(None)
+    }
+
+    fn ask<const N: usize>(self, args: [&str; N]) -> Program {
+        Program::new(self.program()).args(args).limit(LIMIT)
+    }
+}

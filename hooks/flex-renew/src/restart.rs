@@ -1,0 +1,199 @@
+//! How a gateway is restarted, and whether it stays up.
+
+use std::fmt;
+use std::time::Duration;
+
+use common::error::{Error, Kind, Result};
+use common::log::Log;
+use common::system::clock::SharedClock;
+use common::system::process::{self, Program};
+
+use crate::cluster::Cluster;
+use crate::containers::{Engine, Mounted};
+use crate::runtime::Runtime;
+
+/// The unit of the package.
+const UNIT: &str = "flex-gateway";
+
+/// Limit on a restart.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A gateway that cannot read its registration ends within moments: this long it is watched.
+const WATCHES: u32 = 3;
+const BETWEEN_WATCHES: Duration = Duration::from_secs(1);
+
+/// The restart that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RestartPolicy {
+    /// What the runtime has.
+    Usual,
+    /// These units or containers.
+    Named(Vec<String>),
+    /// This command.
+    Command(String),
+    /// None.
+    Nothing,
+}
+
+/// The restart that belongs to a gateway, settled before anything is changed.
+#[derive(Debug)]
+pub(crate) enum Restart {
+    Nothing,
+    Command(String),
+    Units(Vec<String>),
+    Containers(Engine, Vec<String>),
+    Rollout(Box<Cluster>),
+}
+
+impl Restart {
+    /// The restart of a gateway whose registration is a file. `mounted` are its containers.
+    ///
+    /// # Errors
+    ///
+    /// Not found: what would be restarted, or the program that does it.
+    pub(crate) fn of_host(
+        policy: &RestartPolicy,
+        runtime: Runtime,
+        mounted: &[Mounted],
+    ) -> Result<Self> {
+        match (policy, Engine::of(runtime)) {
+            (RestartPolicy::Nothing, _) => Ok(Restart::Nothing),
+            (RestartPolicy::Command(command), _) => Ok(Restart::Command(command.clone())),
+            (RestartPolicy::Named(names), Some(engine)) => {
+                Ok(Restart::Containers(engine, names.clone()))
+            }
+            (RestartPolicy::Named(names), None) => units(names.clone()),
+            (RestartPolicy::Usual, None) => units(vec![UNIT.to_owned()]),
+            (RestartPolicy::Usual, Some(engine)) => {
+                let running: Vec<String> = mounted
+                    .iter()
+                    .filter(|container| container.running)
+                    .map(|container| container.name.clone())
+                    .collect();
+                if running.is_empty() {
+                    return Err(Error::not_found(format!(
+                        "no running container of {runtime} mounts the registration"
+                    ))
+                    .advise(
+                        "Name the gateway's container with --restart, give a --restart-cmd, or leave the restart to \
+                         somebody else with --no-restart. Nothing was changed.",
+                    ));
+                }
+                Ok(Restart::Containers(engine, running))
+            }
+        }
+    }
+
+    /// The restart of a gateway in a cluster.
+    pub(crate) fn of_cluster(policy: &RestartPolicy, cluster: &Cluster) -> Self {
+        match policy {
+            RestartPolicy::Nothing => Restart::Nothing,
+            RestartPolicy::Command(command) => Restart::Command(command.clone()),
+            RestartPolicy::Named(_) | RestartPolicy::Usual => {
+                Restart::Rollout(Box::new(cluster.clone()))
+            }
+        }
+    }
+
+    /// Restarts the gateway and sees whether it stays up.
+    ///
+    /// # Errors
+    ///
+    /// Refused, with the words of the program that restarts.
+    pub(crate) fn run(&self, clock: &SharedClock, log: &Log) -> Result<()> {
+        if let Restart::Nothing = self {
+            log.info(
+                "not restarted, as asked (--no-restart): the gateway keeps the old registration until it is",
+            );
+            return Ok(());
+        }
+        log.info(format!("restarting {self}"));
+        match self {
+            Restart::Nothing => Ok(()),
+            Restart::Command(command) => Program::new("/bin/sh")
+                .arg("-c")
+                .arg(command)
+                .limit(LIMIT)
+                .succeed()
+                .map(drop),
+            Restart::Units(units) => restart_units(units, clock),
+            Restart::Containers(engine, names) => restart_containers(*engine, names, clock),
+            Restart::Rollout(cluster) => cluster.restart(clock),
+        }
+    }
+}
+
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Restart::Nothing => f.write_str("nothing"),
+            // It may hold a password.
+            Restart::Command(_) => f.write_str("by the restart command"),
+            Restart::Units(names) => write!(f, "{} (systemd)", names.join(", ")),
+            Restart::Containers(engine, names) => {
+                write!(f, "{} ({})", names.join(", "), engine.runtime())
+            }
+            Restart::Rollout(cluster) => write!(f, "{cluster}"),
+        }
+    }
+}
+
+fn units(names: Vec<String>) -> Result<Restart> {
+    if process::exists("systemctl") {
+        return Ok(Restart::Units(names));
+    }
+    Err(Error::not_found("systemctl is not there, so the gateway cannot be restarted").advise(
+        "Give a --restart-cmd (FLEX_RESTART_CMD), or leave the restart to somebody else with --no-restart. Nothing was \
+         changed.",
+    ))
+}
+
+fn restart_units(units: &[String], clock: &SharedClock) -> Result<()> {
+    let systemctl = |verb: &str| {
+        Program::new("systemctl")
+            .arg(verb)
+            .arg("--")
+            .args(units)
+            .limit(LIMIT)
+    };
+    systemctl("restart").succeed()?;
+    let first = units.first().map_or(UNIT, String::as_str);
+    watch(units, &format!("journalctl -u {first}"), clock, || {
+        systemctl("is-active").succeed().map(drop)
+    })
+}
+
+fn restart_containers(engine: Engine, names: &[String], clock: &SharedClock) -> Result<()> {
+    engine.restart(names, LIMIT)?;
+    let started = engine.started(names)?;
+    let logs = format!("{} logs {}", engine.program(), names.join(" "));
+    watch(names, &logs, clock, || {
+        // A restart policy hides that the gateway ended by starting it again.
+        if engine.started(names)? == started {
+            Ok(())
+        } else {
+            Err(Error::new(Kind::Refused, "it ended and was started again"))
+        }
+    })
+}
+
+/// Looks for some moments whether what was restarted stays up; `logs` shows why it did not.
+fn watch(
+    names: &[String],
+    logs: &str,
+    clock: &SharedClock,
+    mut is_up: impl FnMut() -> Result<()>,
+) -> Result<()> {
+    for _ in 0..WATCHES {
+        clock.sleep(BETWEEN_WATCHES);
+        is_up().map_err(|err| {
+            Error::new(
+                Kind::Refused,
+                format!("{} did not stay up after the restart", names.join(", ")),
+            )
+            .caused_by(err)
+            .advise(format!("Look at {logs}."))
+        })?;
+    }
+    Ok(())
+}
