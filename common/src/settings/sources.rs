@@ -1034,6 +1034,28 @@ mod tests {
     }
 
     #[test]
+    fn a_renewal_finds_neither_the_flags_nor_the_variables_of_this_call() {
+        let folder = Folder::new();
+        let stored = Stored {
+            domain: "a.example".to_owned(),
+            folder: folder.0.path().to_owned(),
+        };
+        let env = Env::from_pairs([("CH2_PRIVATE_SPACE_ID", "exported")]);
+        let flags = Flags::new([("--private-space", "flagged".to_owned())]);
+        let settings = Settings::load(&DEPLOY, &env, flags).unwrap();
+        let space = |conf: &str| {
+            std::fs::write(stored.conf(), conf).unwrap();
+            let found = settings.for_renewal(&stored).unwrap().text(&SPACE);
+            found.unwrap().map(|found| found.value)
+        };
+        let saved = space("SAVED_CH2_PRIVATE_SPACE_ID='own'\n");
+        assert_eq!(saved.as_deref(), Some("own"));
+        assert_eq!(space(""), None);
+        let unflagged = settings.without_flag(&SPACE).text(&SPACE).unwrap();
+        assert_eq!(unflagged.unwrap().value, "exported");
+    }
+
+    #[test]
     fn a_program_that_saves_to_the_account_keeps_plain_names_in_a_domain_conf() {
         let folder = Folder::new();
         let conf = folder.write("d.conf", "SAVED_CF_Token='canary-old'\n");
@@ -1068,10 +1090,6 @@ mod tests {
         let certificate = flagged.for_certificate(&stored).unwrap();
         assert_eq!(space(&certificate), "flagged");
         assert!(certificate.overruled_variables().unwrap().is_empty());
-        assert_eq!(space(&flagged.for_renewal(&stored).unwrap()), "own");
-        std::fs::write(stored.conf(), "").unwrap();
-        let renewal = flagged.for_renewal(&stored).unwrap();
-        assert_eq!(renewal.text(&SPACE).unwrap(), None);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! User and password of the policy: where they come from, and which are refused.
 
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use common::cli::{self, Invocation};
 use common::error::{Error, Result};
 use common::secret::Secret;
-use common::settings::{self, Origin, Settings, Sourced};
+use common::settings::{Origin, Settings, Sourced};
 use common::system::files;
 
 use crate::args::PasswordArgs;
@@ -20,6 +20,9 @@ const SHORTEST: usize = 12;
 
 /// A password longer than this is a mistake; gateways limit header lines to a few kilobytes.
 const LONGEST: usize = 1024;
+
+/// A file with a user name is small.
+const LARGEST_NAME_FILE: u64 = 4096;
 
 /// The user that is set or typed in, checked.
 pub(crate) fn username(call: &Invocation) -> Result<Sourced> {
@@ -61,11 +64,16 @@ pub(crate) fn username_if_set(settings: &Settings) -> Result<Option<Sourced>> {
 
 fn name_in(file: &Sourced) -> Result<Sourced> {
     let path = PathBuf::from(&file.value);
-    let text = files::read_text("the file that BASIC_AUTH_USERNAME_FILE names,", &path, 4096)?;
+    let named_by = USERNAME_FILE.name();
+    let text = files::read_text(
+        &format!("the file that {named_by} names,"),
+        &path,
+        LARGEST_NAME_FILE,
+    )?;
     Ok(Sourced {
         value: text.trim_end_matches(['\r', '\n']).to_owned(),
         origin: Origin::File {
-            named_by: "BASIC_AUTH_USERNAME_FILE".to_owned(),
+            named_by: named_by.to_owned(),
             path,
         },
     })
@@ -101,11 +109,8 @@ pub(crate) fn password(call: &Invocation, args: &PasswordArgs) -> Result<Sourced
 
 /// The password that the command line points to.
 pub(crate) fn given(call: &Invocation, args: &PasswordArgs) -> Result<Option<Sourced<Secret>>> {
-    if let Some(path) = call.settings.flag(&PASSWORD) {
-        return Ok(Some(Sourced {
-            value: settings::secret_in("--password-file", Path::new(path))?,
-            origin: Origin::Flag("--password-file"),
-        }));
+    if call.settings.flag(&PASSWORD).is_some() {
+        return call.settings.secret(&PASSWORD);
     }
     if !args.password_stdin {
         return Ok(None);
@@ -150,7 +155,7 @@ pub(crate) fn check_password(
             Ok(())
         }
         Some(why) => Err(Error::config(format!("{origin}: {why}")).advise(
-            "Have a password generated with --generate-password, or accept this one with --allow-weak.",
+            "Choose a stronger one, have apply generate one with --generate-password, or accept this one with --allow-weak.",
         )),
         None => Ok(()),
     }

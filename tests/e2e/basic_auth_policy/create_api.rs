@@ -8,7 +8,7 @@ use simulator::seed::ORGANIZATION_ID;
 use crate::fixture::{bench, run};
 
 #[test]
-fn create_api_prints_the_number_and_is_content_the_second_time() {
+fn create_api_prints_the_number_and_makes_nothing_the_second_time() {
     let bench = bench();
     let args = ["create-api", "Stock Level API", "--label", "prod"];
     let told = run(&bench, &args);
@@ -91,6 +91,9 @@ fn create_api_refuses_what_exchange_cannot_take() {
     run(&bench, &["create-api", "x", "--upstream", "http://x"])
         .code(2)
         .tells("--gateway flex");
+    run(&bench, &["create-api", "x", "--api", "20123456"])
+        .code(2)
+        .tells("--api has no effect");
     run(&bench, &["create-api", "x", "--label", &"l".repeat(256)])
         .code(2)
         .tells("--label");

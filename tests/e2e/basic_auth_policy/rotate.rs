@@ -25,7 +25,7 @@ fn rotate_changes_the_password_proves_it_and_hands_it_over() {
         .prints("has a new password since 20")
         .prints("password in svc.password")
         .prints("closed")
-        .tells("there is no time in which both are accepted");
+        .tells("at no time are both accepted");
     let file = bench.home().join("svc.password");
     let handed = std::fs::read_to_string(&file).unwrap();
     assert_eq!(mode(&file), 0o600);
@@ -57,7 +57,7 @@ fn rotate_waits_until_the_old_password_is_refused() {
 }
 
 #[test]
-fn rotate_is_not_content_while_a_replica_still_takes_the_old_password() {
+fn rotate_waits_while_a_replica_still_accepts_the_previous_password() {
     let bench = connected();
     run(&bench, &["apply"]).code(0);
     let url = url(&bench, "/orders");

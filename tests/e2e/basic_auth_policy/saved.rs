@@ -91,7 +91,7 @@ fn of_a_password_in_a_file_the_path_is_saved() {
 }
 
 #[test]
-fn a_rotation_tells_the_deploy_hooks_in_acme_shs_home() {
+fn a_rotation_is_saved_for_the_deploy_hooks_in_acme_shs_home() {
     let mut bench = bench();
     let conf = acme_calls(&mut bench);
     run(&bench, &["apply"]).code(0);

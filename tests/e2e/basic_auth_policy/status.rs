@@ -6,7 +6,7 @@ use simulator::seed::{PRODUCTION_ID, SANDBOX_ID};
 use crate::fixture::{bench, policies, run};
 
 #[test]
-fn enable_disable_and_remove_are_content_when_it_is_so_already() {
+fn enable_disable_and_remove_accept_what_is_already_so() {
     let bench = bench();
     run(&bench, &["enable"])
         .code(4)

@@ -6,7 +6,7 @@ use common::anypoint::api_instances::{Activity, ApiInstance, Technology};
 use common::cli::{Format, Invocation, Outcome, Report};
 use common::error::Result;
 use common::secret::Secret;
-use common::settings::{ConfFile, Origin, Sourced};
+use common::settings::{ConfFile, Origin, Saving, Sourced};
 use serde::Serialize;
 
 use crate::args::ApplyArgs;
@@ -64,7 +64,7 @@ pub(crate) fn run(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome
     // What is refused without a request comes first, so that no password is generated or asked for in vain.
     let rest = Rest::read(call, args)?;
     session::selected_api(call)?;
-    call.settings.saving()?;
+    let accepted = Savings::prepare(call)?;
     let username = credentials::username(call)?;
     let (password, hand_over) = password(call, args, &username)?;
     let desired = DesiredPolicy {
@@ -72,7 +72,7 @@ pub(crate) fn run(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome
         password,
         rest,
     };
-    let outcome = check_and_carry_out(call, &desired);
+    let outcome = check_and_carry_out(call, &desired, &accepted);
     if let Err(err) = &outcome {
         hand_over.give_up(err, &call.log);
     }
@@ -128,17 +128,32 @@ fn password(
     Ok((generated(password), over))
 }
 
+/// What is to be saved for the next renewal. A mistyped API or password must not replace what that can work with, so
+/// most of it waits until the policy is applied.
+struct Savings {
+    login: Saving,
+    everything: Saving,
+}
+
+impl Savings {
+    fn prepare(call: &Invocation) -> Result<Self> {
+        Ok(Self {
+            login: call.settings.saving_of(ConfFile::Domain, LOGIN, &[])?,
+            everything: call.settings.saving()?,
+        })
+    }
+}
+
 fn check_and_carry_out(
     call: &Invocation,
     desired: &DesiredPolicy,
+    accepted: &Savings,
 ) -> Result<(ApiInstance, Converged)> {
     credentials::check_password(call, &desired.username.value, &desired.password)?;
     let selector = session::selected_api(call)?;
     let prepared = session::prepare(call)?;
-    let login = call.settings.saving_of(ConfFile::Domain, LOGIN, &[])?;
-    let everything = call.settings.saving()?;
     prepared.prove_credentials()?;
-    login.finish()?;
+    accepted.login.finish()?;
     let session = prepared.log_in()?;
     let api = session.api(&selector)?;
     if api.technology == Technology::Other {
@@ -155,8 +170,7 @@ fn check_and_carry_out(
         memory: Memory::of(call),
     }
     .run()?;
-    // A mistyped API or password must not replace what the next renewal can work with.
-    everything.finish()?;
+    accepted.everything.finish()?;
     warn_if_not_active(call, &api);
     Ok((api, done))
 }

@@ -219,7 +219,7 @@ impl Change<'_> {
         }
         log.info(format!(
             "changing the password of {} now: the old one stops working when the gateway picks up the new one, usually \
-             within a minute; there is no time in which both are accepted everywhere",
+             within a minute; at no time are both accepted everywhere",
             self.username
         ));
         self.session
