@@ -73,8 +73,12 @@ fn two_accounts(account_form: &str, own_form: &str) {
     issuer.issue(&addresses, &[OWN], &[]).code(0);
 
     let before = credentials(fixture);
-    assert!(before[0].contains(&usual) && !before[0].contains(&own));
-    assert!(before[1].contains(&own) && !before[1].contains(&usual));
+    let is_where_it_was = |text: &str, form: &str, token: &str, other: &str| {
+        let line = format!("{form}='{token}'");
+        text.lines().any(|known| known == line) && !text.contains(other)
+    };
+    assert!(is_where_it_was(&before[0], account_form, &usual, &own));
+    assert!(is_where_it_was(&before[1], own_form, &own, &usual));
     for _ in 0..2 {
         let old = [USUAL, OWN].map(|domain| fixture.issued(domain));
         assert_eq!(issuer.cron().code(0).stderr, "");
