@@ -49,6 +49,13 @@ impl Target {
             .unwrap_or_else(|| domain::context_name(domain))
     }
 
+    /// Whether `other` leads to the same TLS context for `domain`, as far as is known without a request.
+    pub(crate) fn is_same_context(&self, other: &Self, domain: &str) -> bool {
+        Arc::ptr_eq(&self.account, &other.account)
+            && self.space == other.space
+            && self.context_for(domain) == other.context_for(domain)
+    }
+
     /// Looks up organization and private space. Ids are taken as they are, without a request.
     pub(crate) fn resolve(&self) -> Result<ResolvedTarget> {
         self.account.log_in()?;

@@ -79,6 +79,34 @@ fn of_two_certificates_for_one_domain_reconcile_takes_the_newer_one() {
 }
 
 #[test]
+fn of_two_certificates_for_one_domain_each_keeps_the_space_that_is_its_own() {
+    let mut fixture = Fixture::new();
+    fixture.add_space("ec");
+    let mut earlier = Validity::days(60);
+    earlier.not_before -= 30 * 24 * 3600;
+    let domain = "shop.acme.example";
+    let rsa = fixture.authority.leaf(&[domain], earlier).unwrap();
+    let ec = fixture.leaf(&[domain]);
+    keep(&mut fixture, domain, &rsa, "cloudhub_v2,");
+    keep(&mut fixture, "shop.acme.example_ecc", &ec, "cloudhub_v2,");
+    let conf = "acme/shop.acme.example_ecc/shop.acme.example.conf";
+    let saved = fs::read_to_string(fixture.bench.home().join(conf)).unwrap();
+    let both = saved.replace("ID='prod'", "ID='ec,prod'");
+    let own = saved.replace("ID='prod'", "ID='ec'");
+    fixture.bench.write(conf, own);
+    fixture.run(&["reconcile", "--home", "acme"]).code(0);
+    assert!(fixture.holds("prod", "shop-acme-example", &rsa));
+    assert!(fixture.holds("ec", "shop-acme-example", &ec));
+
+    fixture.bench.write(conf, both);
+    fixture
+        .run(&["reconcile", "--home", "acme"])
+        .code(0)
+        .prints("shop.acme.example in prod: left out");
+    assert!(fixture.holds("prod", "shop-acme-example", &ec));
+}
+
+#[test]
 fn one_broken_certificate_does_not_keep_reconcile_from_the_others() {
     let mut fixture = Fixture::new();
     let good = fixture.leaf(&["shop.acme.example"]);

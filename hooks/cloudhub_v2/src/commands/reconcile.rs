@@ -9,6 +9,7 @@ use common::acme_sh::{Conf, Stored};
 use common::cli::{Invocation, Outcome, Report};
 use common::error::{Error, Result};
 use common::system::workers;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::account::Logins;
@@ -48,6 +49,39 @@ struct Job {
     targets: Vec<Target>,
     /// How to prove that it is served, where that is asked for.
     probe: Option<Probe>,
+}
+
+impl Job {
+    fn not_before(&self) -> Timestamp {
+        self.material.identity.leaf.not_before
+    }
+
+    /// Gives up the TLS contexts that `newer` goes into as well.
+    fn leave_to(&mut self, newer: &Job) -> Vec<Row> {
+        let domain = &self.material.domain;
+        if *domain != newer.material.domain {
+            return Vec::new();
+        }
+        let is_left = |target: &mut Target| {
+            newer
+                .targets
+                .iter()
+                .any(|other| other.is_same_context(target, domain))
+        };
+        let left: Vec<Target> = self.targets.extract_if(.., is_left).collect();
+        let detail = format!(
+            "the {} certificate: a newer one with another key type goes into the same TLS context",
+            self.material.identity.leaf.algorithm()
+        );
+        left.into_iter()
+            .map(|target| Row {
+                domain: domain.clone(),
+                target: Some(target.name),
+                outcome: RowOutcome::LeftOut,
+                detail: Some(detail.clone()),
+            })
+            .collect()
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -185,33 +219,18 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Of two certificates for one domain, RSA and EC, the newer one counts: both lead to the same TLS context.
-    fn add(&mut self, job: Job, jobs: &mut Vec<Job>) {
-        let twin = jobs.iter().position(|other| {
-            other.material.domain == job.material.domain
-                && other.targets[0].context_for(&other.material.domain)
-                    == job.targets[0].context_for(&job.material.domain)
-        });
-        let Some(twin) = twin else {
-            jobs.push(job);
-            return;
-        };
-        let older = if jobs[twin].material.identity.leaf.not_before
-            < job.material.identity.leaf.not_before
-        {
-            std::mem::replace(&mut jobs[twin], job)
-        } else {
-            job
-        };
-        self.rows.push(Row {
-            domain: older.material.domain,
-            target: None,
-            outcome: RowOutcome::LeftOut,
-            detail: Some(format!(
-                "the {} certificate: a newer one with another key type goes into the same TLS context",
-                older.material.identity.leaf.algorithm()
-            )),
-        });
+    /// Of two certificates for one domain, RSA and EC, the newer one counts where both go into the same TLS context.
+    fn add(&mut self, mut job: Job, jobs: &mut Vec<Job>) {
+        for other in jobs.iter_mut() {
+            let (older, newer): (&mut Job, &Job) = if other.not_before() < job.not_before() {
+                (other, &job)
+            } else {
+                (&mut job, other)
+            };
+            self.rows.extend(older.leave_to(newer));
+        }
+        jobs.push(job);
+        jobs.retain(|job| !job.targets.is_empty());
     }
 
     fn work(&mut self, jobs: &[Job], dry_run: bool) {
