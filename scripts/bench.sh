@@ -33,20 +33,33 @@ programs=
 while [ $# -gt 0 ]; do
   case $1 in
   --runs)
-    runs=${2:?--runs needs a number}
+    runs=${2:-}
+    case $runs in
+    '' | *[!0-9]* | 0*) refuse "--runs needs a number" ;;
+    esac
     shift
     ;;
   dns_cf | cloudhub_v2) programs="$programs $1" ;;
   -h | --help) usage && exit 0 ;;
-  *) die "unknown option '$1': see $0 --help" ;;
+  *) refuse "unknown option '$1': see $0 --help" ;;
   esac
   shift
 done
 programs=${programs:-dns_cf cloudhub_v2}
 
-for tool in cargo curl python3 time; do
-  env sh -c "command -v $tool" >/dev/null || die "the benchmark needs $tool: install it"
+tools='cargo curl python3'
+case $programs in
+*cloudhub_v2*) tools="$tools openssl" ;;
+esac
+for tool in $tools; do
+  have "$tool" || die "the benchmark needs $tool: install it"
 done
+# The shell's own, and that of BSD, do not tell how much memory was used.
+env time -f %M true >/dev/null 2>&1 || die "the benchmark needs GNU time: install it (package time)"
+if [ -n "${CLOUDHUB_V2_SH:-}" ]; then
+  [ -f "$CLOUDHUB_V2_SH" ] || refuse "CLOUDHUB_V2_SH: there is no file at $CLOUDHUB_V2_SH"
+  CLOUDHUB_V2_SH=$(real_path "$CLOUDHUB_V2_SH")
+fi
 
 work=$(mktemp -d)
 simulator=
@@ -57,13 +70,13 @@ finish() {
 trap finish EXIT
 trap 'exit 1' HUP INT TERM
 
+built=$(target_dir "$root")
 cd "$root"
 say "Building for release, and the simulator"
 for program in $programs; do
-  cargo build --quiet --locked --release --package "$program"
+  cargo build --quiet --locked --target-dir "$built" --release --package "$program"
 done
-cargo build --quiet --locked --package simulator --bins
-built=${CARGO_TARGET_DIR:-$root/target}
+cargo build --quiet --locked --target-dir "$built" --package simulator --bins
 ACME_SH=$(find_acme_sh "$built/acme.sh")
 [ -n "$ACME_SH" ] || die "there is no acme.sh to compare with: set ACME_SH to its path"
 

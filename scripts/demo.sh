@@ -31,7 +31,7 @@ for option in "$@"; do
   --direct) direct="as requested" ;;
   --no-install) install= ;;
   -h | --help) usage && exit 0 ;;
-  *) die "unknown option '$option': see $0 --help" ;;
+  *) refuse "unknown option '$option': see $0 --help" ;;
   esac
 done
 
@@ -84,9 +84,10 @@ show() {
 # --- The simulated world ----------------------------------------------------------------------------------------
 
 step "Building the executables and the simulator"
+target=$(target_dir "$root")
+built=$target/debug
 cd "$root"
-cargo build --quiet --locked --workspace --bins
-built=${CARGO_TARGET_DIR:-$root/target}/debug
+cargo build --quiet --locked --target-dir "$target" --workspace --bins
 
 step "Starting the simulator: Cloudflare with its name servers, and the Anypoint Platform with a private space"
 mkdir "$work/world"

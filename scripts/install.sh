@@ -5,6 +5,7 @@ set -eu
 here=$(CDPATH='' cd -P -- "$(dirname -- "$0")" && pwd -P)
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
+root=$(dirname "$here")
 
 usage() {
   cat <<'TEXT'
@@ -18,15 +19,23 @@ Installs dns_cf, cloudhub_v2, flex-renew and basic-auth-policy into an existing 
   --bin-dir DIR       where the executables go (default: ~/.local/bin, for root /usr/local/bin)
   --from DIR          take the executables from DIR instead of building them with cargo
   --cron              also run `cloudhub_v2 reconcile` every day, from this user's crontab
+  --systemd           also run `cloudhub_v2 reconcile` every six hours, from a systemd timer: of the system for root, else of
+                      this user
+  --flex              with --cron or --systemd: run `flex-renew run` every day, too. For hosts that have a Flex Gateway, or a
+                      [[flex.gateway]] in the configuration file; elsewhere it would report an error every day
   --dry-run           check everything, say what would be done, change nothing
-  --uninstall         remove what an installation put there (shims, executables, crontab line)
+  --uninstall         remove what an installation put there (shims, executables, crontab lines, systemd units)
   --help              this text
 
-Running it again updates what is there. Files that it did not install are never replaced or deleted, a crontab line that you
-have edited or commented out stays as it is, and what another acme.sh home uses stays installed.
+Running it again updates what is there. Files that it did not install are never replaced or deleted, and what another acme.sh
+home uses stays installed. A crontab line or a systemd unit that you have edited, commented out or disabled stays as it is
+(systemctl edit is the way to change a unit that goes on being updated). A job is in one schedule only: --systemd takes it from
+the crontab, --cron from systemd. cron mails what fails; systemctl --failed and journalctl show it.
 
 Environment:
-  CRONTAB   the crontab program (default: crontab, else fcrontab)
+  CRONTAB         the crontab program (default: crontab, else fcrontab)
+  SYSTEMCTL       the systemctl program (default: systemctl)
+  SYSTEMD_UNITS   the folder for units (default: /etc/systemd/system, else ~/.config/systemd/user)
 TEXT
 }
 
@@ -34,38 +43,54 @@ home=${LE_WORKING_DIR:-$HOME/.acme.sh}
 config_home=${LE_CONFIG_HOME:-}
 bin_dir=
 from=
-cron=
+schedule=
+flex=
 dry_run=
 uninstall=
 programs=
 
 while [ $# -gt 0 ]; do
   case $1 in
-  --home | --config-home | --bin-dir | --from) if [ -z "${2:-}" ]; then die "$1 needs a folder"; fi ;;
+  --home | --config-home | --bin-dir | --from) if [ -z "${2:-}" ]; then refuse "$1 needs a folder"; fi ;;
   esac
   case $1 in
   --home) home=$2 && shift ;;
   --config-home) config_home=$2 && shift ;;
   --bin-dir) bin_dir=$2 && shift ;;
   --from) from=$2 && shift ;;
-  --cron) cron=yes ;;
+  --cron | --systemd)
+    [ -z "$schedule" ] || [ "--$schedule" = "$1" ] || refuse "--cron and --systemd are two ways to do the same: choose one"
+    schedule=${1#--}
+    ;;
+  --flex) flex=yes ;;
   --dry-run) dry_run=yes ;;
   --uninstall) uninstall=yes ;;
   -h | --help) usage && exit 0 ;;
   dns_cf | cloudhub_v2 | flex-renew | basic-auth-policy) programs="$programs $1" ;;
-  *) die "unknown option or program '$1': see $0 --help" ;;
+  *) refuse "unknown option or program '$1': see $0 --help" ;;
   esac
   shift
 done
 all_programs='dns_cf cloudhub_v2 flex-renew basic-auth-policy'
 programs=${programs:-$all_programs}
+[ -z "$flex" ] || [ -n "$schedule" ] || refuse "--flex needs --cron or --systemd"
+jobs=
+for program in $programs; do
+  case $program in
+  cloudhub_v2 | flex-renew) jobs="$jobs $program" ;;
+  esac
+done
+case "$flex: $programs " in
+*' cloudhub_v2 '* | yes:*' flex-renew '*) ;;
+*) [ -z "$schedule" ] || refuse "--$schedule is for cloudhub_v2, and with --flex for flex-renew, not for:$programs" ;;
+esac
 
 # --- Where things are -----------------------------------------------------------------------------------------
 
-[ -d "$home" ] || die "no acme.sh home at $home: name it with --home, or install acme.sh first (https://get.acme.sh)"
+[ -d "$home" ] || refuse "no acme.sh home at $home: name it with --home, or install acme.sh first (https://get.acme.sh)"
 home=$(real_dir "$home")
 acme_sh=$(acme_sh_of "$home")
-[ -n "$acme_sh" ] || die "no acme.sh in $home or on PATH: name its home with --home"
+[ -n "$acme_sh" ] || refuse "no acme.sh in $home or on PATH: name its home with --home"
 script_home=$(dirname "$acme_sh")
 
 # acme.sh writes down there what it was installed with.
@@ -73,7 +98,7 @@ if [ -z "$config_home" ] && [ -f "$home/acme.sh.env" ]; then
   config_home=$(sed -n 's/^export LE_CONFIG_HOME="\(.*\)"$/\1/p' "$home/acme.sh.env")
 fi
 config_home=${config_home:-$home}
-[ -d "$config_home" ] || die "no folder at $config_home: name acme.sh's config home with --config-home"
+[ -d "$config_home" ] || refuse "no folder at $config_home: name acme.sh's config home with --config-home"
 config_home=$(real_dir "$config_home")
 
 # acme.sh looks for hooks beside its real self first, then in its home.
@@ -84,7 +109,7 @@ hook_dir() {
       return
     fi
   done
-  die "no folder $1 beside $acme_sh or in $home: this acme.sh installation is incomplete"
+  refuse "no folder $1 beside $acme_sh or in $home: this acme.sh installation is incomplete"
 }
 dnsapi_dir=$(hook_dir dnsapi)
 deploy_dir=$(hook_dir deploy)
@@ -96,7 +121,7 @@ case $bin_dir in
 /*) ;;
 *) bin_dir=$PWD/$bin_dir ;;
 esac
-if [ -d "$bin_dir" ]; then bin_dir=$(real_dir "$bin_dir"); fi
+bin_dir=$(future_dir "$bin_dir")
 
 shim_source() {
   case $1 in
@@ -116,93 +141,8 @@ shim_of() {
 is_our_shim() { [ -f "$1" ] && grep -q '^# Part of anypoint-acme-hooks' "$1"; }
 is_our_executable() { [ -f "$1" ] && LC_ALL=C grep -q ANYPOINT_HOOKS_VOICE "$1"; }
 
-# --- The crontab ----------------------------------------------------------------------------------------------
-
-crontab=${CRONTAB:-}
-if [ -z "$crontab" ]; then
-  if have crontab || ! have fcrontab; then crontab='crontab'; else crontab='fcrontab'; fi
-fi
-cron_mark="# anypoint-acme-hooks $(printf '%s' "$home" | sed 's/%/\\%/g')"
-
-# Puts the crontab into $table, with its last line breaks, or fails with $reason.
-read_crontab() {
-  if table=$(LC_ALL=C "$crontab" -l 2>/dev/null && printf x); then
-    table=${table%x}
-    return
-  fi
-  table=
-  reason=$(LC_ALL=C "$crontab" -l 2>&1 >/dev/null) || true
-  case $reason in
-  *'no crontab'* | *'no fcrontab'* | *'No such file'*) ;;
-  *) return 1 ;;
-  esac
-}
-
-write_crontab() { printf '%s' "$1" | "$crontab" -; }
-
-# The lines of $1 that are not ours, or with "ours" those that are.
-cron_lines() {
-  printf '%s' "$1" | MARK=$cron_mark WHICH=${2:-} awk '
-    { at = length($0) - length(ENVIRON["MARK"]) + 1
-      ours = at > 0 && substr($0, at) == ENVIRON["MARK"] }
-    ours == (ENVIRON["WHICH"] == "ours")'
-}
-
-shell_quote() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
-
-# An hour after acme.sh's own job, so that it finds what that one left undone.
-cron_time() {
-  printf '%s' "$table" | awk '
-    / --cron( |$)/ && $1 ~ /^[0-9]+$/ && $2 ~ /^[0-9]+$/ { print $1, ($2 + 1) % 24; found = 1; exit }
-    END { if (!found) print "17 4" }'
-}
-
-# cron_command EXECUTABLE CONFIG-HOME: what follows the five fields of time.
-cron_command() {
-  _command="$(shell_quote "$1") reconcile --home $(shell_quote "$home")"
-  if [ "$2" != "$home" ]; then _command="$_command --config-home $(shell_quote "$2")"; fi
-  # Standard error is what cron mails. A percent sign would end the command.
-  printf '%s %s\n' "$(printf '%s >/dev/null' "$_command" | sed 's/%/\\%/g')" "$cron_mark"
-}
-
-# Puts what the crontab should become into $new_table, and our lines in that into $cron_ours. A line is changed only if
-# its command is one that an installation wrote; its time stays.
-plan_crontab() {
-  command_now=$(cron_command "$bin_dir/cloudhub_v2" "$config_home")
-  old1=$(cron_command "$bin_dir/cloudhub_v2" "$home")
-  old2=$(cron_command "$old_cloudhub_v2" "$config_home")
-  old3=$(cron_command "$old_cloudhub_v2" "$home")
-  new_table=$(
-    printf '%s' "$table" | NEW=$command_now OLD1=$old1 OLD2=$old2 OLD3=$old3 awk '
-      BEGIN { for (i = 1; i <= 3; i++) old[i] = " " ENVIRON["OLD" i] }
-      !/^[ \t]*#/ {
-        for (i = 1; i <= 3; i++) {
-          at = length($0) - length(old[i]) + 1
-          if (at > 1 && substr($0, at) == old[i]) { $0 = substr($0, 1, at) ENVIRON["NEW"]; break }
-        }
-      }
-      { print }'
-    printf x
-  )
-  new_table=${new_table%x}
-  cron_ours=$(cron_lines "$new_table" ours)
-  if [ -z "$cron_ours" ] && [ -n "$cron" ]; then
-    cron_ours="$(cron_time) * * * $command_now"
-    new_table="$new_table$cron_ours
-"
-  fi
-}
-
-report_crontab() {
-  printf '%s\n' "$cron_ours" | while read -r line; do
-    case $line in
-    '') ;;
-    '#'*) say "crontab: left this line commented out: $line" ;;
-    *" $command_now") if [ "$new_table" != "$table" ]; then say "crontab: ${dry_run:+would write }$line"; fi ;;
-    *) say "crontab: kept this line, which differs from what would be written now: $line" ;;
-    esac
-  done
-}
+# shellcheck source=scripts/schedule.sh
+. "$here/schedule.sh"
 
 # --- Who uses the executables -----------------------------------------------------------------------------------
 
@@ -315,90 +255,74 @@ report_users_of() {
   done
 }
 
-uninstall_crontab() {
-  have "$crontab" || return 0
-  if ! read_crontab; then
-    warn "reading the crontab failed, so a line of cloudhub_v2 reconcile may be left in it: $reason"
-  elif [ -n "$(cron_lines "$table" ours)" ]; then
-    if [ -n "$dry_run" ]; then
-      say "would remove the crontab line of cloudhub_v2 reconcile"
-    else
-      others=$(cron_lines "$table" && printf x)
-      write_crontab "${others%x}"
-      say "removed the crontab line of cloudhub_v2 reconcile"
-    fi
-  fi
-}
-
 if [ -n "$uninstall" ]; then
   for program in $programs; do
     uninstall_one "$program"
     report_users_of "$program"
   done
-  case " $programs " in
-  *' cloudhub_v2 '*) uninstall_crontab ;;
-  esac
+  for job in $jobs; do
+    remove_lines "$job"
+    remove_units "$job"
+  done
   exit 0
 fi
 
 # --- Checks, before anything is built or changed ----------------------------------------------------------------
 
-case $home in
-*[[:blank:],]*)
-  warn "the path $home contains a blank or a comma: acme.sh cannot remove its DNS records from such a home. Move it if you can."
-  ;;
-esac
+# It keeps the records of a challenge in a list that it takes apart at both.
+for dir in "$home" "$script_home"; do
+  case $dir in
+  *[[:blank:],]*)
+    refuse "acme.sh does not work in $dir: with a blank or a comma in its path, it leaves its DNS records behind. Install it into another folder first: acme.sh --install --home DIR"
+    ;;
+  esac
+done
 
 # acme.sh would source an executable that lies where it looks for hooks.
 case $bin_dir in
 "$home" | "$script_home" | "$dnsapi_dir" | "$deploy_dir" | "$home"/dnsapi | "$home"/deploy | "$home"/notify | \
   "$script_home"/notify | "$home"/*.*)
-  die "acme.sh looks for hooks in $bin_dir: name another folder for the executables with --bin-dir"
+  refuse "acme.sh looks for hooks in $bin_dir: name another folder for the executables with --bin-dir"
   ;;
 esac
 
 writable() {
   _dir=$1
   while [ ! -e "$_dir" ]; do _dir=$(dirname "$_dir"); done
-  if [ ! -d "$_dir" ] || [ ! -w "$_dir" ]; then die "$1 is not writable by $(id -un): $2"; fi
+  if [ ! -d "$_dir" ] || [ ! -w "$_dir" ]; then refuse "$1 is not writable by $(id -un): $2"; fi
 }
 
 for program in $programs; do
   shim=$(shim_of "$program")
   writable "$(dirname "$shim")" "acme.sh looks for hooks there. Run this as the owner of that folder."
   if [ -e "$shim" ] && ! is_our_shim "$shim"; then
-    die "$shim exists and was not installed by this script: move it out of the way first (a file named $(basename "$shim").sh can stay)"
+    refuse "$shim exists and was not installed by this script: move it out of the way first (a file named $(basename "$shim").sh can stay)"
   fi
   if [ -e "$bin_dir/$program" ] && ! is_our_executable "$bin_dir/$program"; then
-    die "$bin_dir/$program exists and was not installed by this script: move it out of the way, or name another folder with --bin-dir"
+    refuse "$bin_dir/$program exists and was not installed by this script: move it out of the way, or name another folder with --bin-dir"
   fi
 done
 writable "$bin_dir" "name another folder for the executables with --bin-dir."
-old_cloudhub_v2=$bin_dir/cloudhub_v2
-shim=$(shim_of cloudhub_v2)
-if [ -f "$shim.path" ]; then IFS= read -r old_cloudhub_v2 <"$shim.path" || true; fi
-
-# What is done about the crontab: only with --cron is a line added, but one that is there is updated.
+# Only with --cron or --systemd is a job added, but one that is there is updated.
 cron_plan=
-case " $programs " in
-*' cloudhub_v2 '*)
-  if ! have "$crontab"; then
-    [ -z "$cron" ] || die "--cron: there is no crontab program here"
-  elif read_crontab; then
-    cron_plan=yes
-  else
-    [ -z "$cron" ] || die "reading the crontab failed: $reason"
-    warn "reading the crontab failed, so a line of cloudhub_v2 reconcile in it is not updated: $reason"
-  fi
-  ;;
-*) [ -z "$cron" ] || die "--cron is for cloudhub_v2, which is not among:$programs" ;;
-esac
+if ! have "$crontab"; then
+  [ "$schedule" != cron ] || refuse "--cron: there is no crontab program here"
+elif [ -z "$jobs" ]; then
+  :
+elif read_crontab; then
+  cron_plan=yes
+  plan_crontab
+else
+  [ "$schedule" != cron ] || refuse "reading the crontab failed: $reason"
+  warn "reading the crontab failed, so a line of this home in it is not updated: $reason"
+fi
+plan_units
 
 if [ -z "$from" ]; then
-  command -v cargo >/dev/null || die "cargo is needed to build: get it from https://rustup.rs, or name a folder with the built executables with --from"
+  command -v cargo >/dev/null || refuse "cargo is needed to build: get it from https://rustup.rs, or name a folder with the built executables with --from"
 else
   for program in $programs; do
-    [ -f "$from/$program" ] || die "--from: no $program in $from"
+    [ -f "$from/$program" ] || refuse "--from: no $program in $from"
   done
 fi
 
@@ -406,10 +330,7 @@ if [ -n "$dry_run" ]; then
   for program in $programs; do
     say "would install $bin_dir/$program and $(shim_of "$program")"
   done
-  if [ -n "$cron_plan" ]; then
-    plan_crontab
-    report_crontab
-  fi
+  printf '%s' "$notes"
   exit 0
 fi
 
@@ -420,15 +341,14 @@ if [ -z "$from" ]; then
   for program in $programs; do packages="$packages -p $program"; done
   say "Building$programs ..."
   # shellcheck disable=SC2086 # a list of options
-  (cd "$here/.." && cargo build --release --locked $packages)
-  from=${CARGO_TARGET_DIR:-$here/../target}/release
+  (cd "$root" && cargo build --release --locked --target-dir "$(target_dir "$root")" $packages)
+  from=$(target_dir "$root")/release
 fi
 
 mkdir -p "$bin_dir"
-bin_dir=$(real_dir "$bin_dir")
 for program in $programs; do
   "$from/$program" --version >/dev/null 2>&1 ||
-    die "$from/$program does not run on this system: it was built for another one, or is damaged"
+    refuse "$from/$program does not run on this system: it was built for another one, or is damaged"
 done
 for program in $programs; do
   shim=$(shim_of "$program")
@@ -439,11 +359,11 @@ for program in $programs; do
   { record_without "$bin_dir" "$shim" && printf '%s\t%s\n' "$shim" "$home"; } | place 644 "$(record_in "$bin_dir")"
   say "installed $bin_dir/$program and $shim"
 done
-if [ -n "$cron_plan" ]; then
-  plan_crontab
-  if [ "$new_table" != "$table" ]; then write_crontab "$new_table"; fi
-  report_crontab
-fi
+# A job that changes over is in its new schedule before it leaves the old one.
+if [ "$schedule" = systemd ]; then apply_units; fi
+if [ -n "$cron_plan" ] && [ "$new_table" != "$table" ]; then write_crontab "$new_table"; fi
+if [ "$schedule" != systemd ]; then apply_units; fi
+printf '%s' "$notes"
 
 # --- What to do next ------------------------------------------------------------------------------------------
 

@@ -9,6 +9,12 @@ die() {
   exit 1
 }
 
+# Ends a script that was called in a way, or at a place, that cannot work: with the exit code that the programs have for it.
+refuse() {
+  warn "$*"
+  exit 2
+}
+
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # --- Packages ---------------------------------------------------------------------------------------------------
@@ -66,6 +72,27 @@ real_path() {
 
 # The absolute path of a folder that exists, without symbolic links.
 real_dir() { (CDPATH='' cd -P -- "$1" && pwd -P); }
+
+# The same of a folder that may have to be made yet.
+future_dir() {
+  _dir=$1
+  _below=
+  while [ ! -d "$_dir" ]; do
+    _below=/$(basename "$_dir")$_below
+    _dir=$(dirname "$_dir")
+  done
+  _dir=$(real_dir "$_dir")
+  printf '%s%s\n' "${_dir%/}" "$_below"
+}
+
+# Where cargo builds the workspace in folder $1; to be named with --target-dir, for cargo's configuration may say otherwise.
+target_dir() {
+  case ${CARGO_TARGET_DIR:-} in
+  '') printf '%s\n' "$1/target" ;;
+  /*) printf '%s\n' "$CARGO_TARGET_DIR" ;;
+  *) printf '%s\n' "$PWD/$CARGO_TARGET_DIR" ;;
+  esac
+}
 
 # The acme.sh of the home folder $1, else the one on PATH, as its real path; empty if there is none.
 acme_sh_of() {

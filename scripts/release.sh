@@ -25,33 +25,45 @@ target=
 out=$root/target/dist
 while [ $# -gt 0 ]; do
   case $1 in
-  --target) target=${2:?--target needs a triple} && shift ;;
-  --out) out=${2:?--out needs a folder} && shift ;;
+  --target | --out) [ -n "${2:-}" ] || refuse "$1 needs a value: see $0 --help" ;;
+  esac
+  case $1 in
+  --target) target=${2:-} && shift ;;
+  --out) out=${2:-} && shift ;;
   -h | --help) usage && exit 0 ;;
-  *) die "unknown option '$1': see $0 --help" ;;
+  *) refuse "unknown option '$1': see $0 --help" ;;
   esac
   shift
 done
 
+have cargo || die "cargo is missing: install Rust from https://rustup.rs"
 target=${target:-$(rustc -vV | sed -n 's/^host: //p')}
+[ -n "$target" ] || die "rustc does not say what it builds for: name it with --target"
+built=$(target_dir "$root")
+mkdir -p "$out"
+out=$(real_dir "$out")
 cd "$root"
 case $target in
 *-linux-*) RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }-C target-feature=+crt-static" && export RUSTFLAGS ;;
 esac
-cargo build --release --locked --target "$target" -p dns_cf -p cloudhub_v2 -p flex-renew -p basic-auth-policy
+cargo build --release --locked --target-dir "$built" --target "$target" -p dns_cf -p cloudhub_v2 -p flex-renew -p basic-auth-policy
 
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 name=anypoint-acme-hooks-$version-$target
-mkdir -p "$out"
+# Whoever unpacks it may be another user.
+umask 022
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir -p "$work/$name/bin" "$work/$name/scripts"
 for program in dns_cf cloudhub_v2 flex-renew basic-auth-policy; do
-  cp "${CARGO_TARGET_DIR:-target}/$target/release/$program" "$work/$name/bin/"
+  cp "$built/$target/release/$program" "$work/$name/bin/"
 done
-cp -R scripts/dnsapi scripts/deploy scripts/install.sh scripts/lib.sh "$work/$name/scripts/"
+cp -R scripts/dnsapi scripts/deploy scripts/install.sh scripts/schedule.sh scripts/lib.sh "$work/$name/scripts/"
 cp README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$work/$name/"
-(cd "$work" && tar -czf "$out/$name.tar.gz" "$name")
-(cd "$out" && if command -v sha256sum >/dev/null; then sha256sum "$name.tar.gz"; else shasum -a 256 "$name.tar.gz"; fi >"$name.tar.gz.sha256")
+# Unpacked by root, the files would belong to whoever has the builder's number there.
+if tar --version 2>/dev/null | grep -q GNU; then owner='--owner=0 --group=0'; else owner='--uid 0 --gid 0'; fi
+# shellcheck disable=SC2086 # a list of options
+(cd "$work" && tar $owner -czf "$out/$name.tar.gz" "$name")
+(cd "$out" && if have sha256sum; then sha256sum "$name.tar.gz"; else shasum -a 256 "$name.tar.gz"; fi >"$name.tar.gz.sha256")
 say "$out/$name.tar.gz"

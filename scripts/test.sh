@@ -32,7 +32,7 @@ for option in "$@"; do
   --quick) quick=yes ;;
   --no-install) install= ;;
   -h | --help) usage && exit 0 ;;
-  *) die "unknown option '$option': see $0 --help" ;;
+  *) refuse "unknown option '$option': see $0 --help" ;;
   esac
 done
 
@@ -159,7 +159,8 @@ fi
 # command:package in Debian, for everything that a test may call.
 tools='dash:dash bash:bash busybox:busybox mksh:mksh ksh93:ksh93u+m yash:yash zsh:zsh shellcheck:shellcheck
   shfmt:shfmt pebble:pebble lego:lego certbot:certbot podman:podman runc:runc kubectl:kubernetes-client
-  openssl:openssl curl:curl git:git jq:jq tmux:tmux setpriv:util-linux unshare:util-linux'
+  openssl:openssl curl:curl git:git jq:jq tmux:tmux setpriv:util-linux unshare:util-linux
+  systemd-analyze:systemd'
 
 # shellcheck disable=SC2086 # a list of tools
 packages=$(missing_packages $tools)

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::{Level, PLAIN, RED, YELLOW, write_to_stderr};
+use super::line::{Level, PLAIN, RED, YELLOW, write_to_stderr};
 use crate::system::environment::{self, Env};
 
 /// acme.sh's own logging rules: functions `_info`, `_err`, `_debug`, `_debug2` of acme.sh 3.1.4.

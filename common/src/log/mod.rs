@@ -4,14 +4,18 @@
 //! not told here: they are what a command prints at its end.
 
 mod acme;
+mod line;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
 use crate::error::Error;
 use crate::secret;
 use crate::system::environment::Env;
 use acme::AcmeLog;
+use line::{CYAN, Level, PLAIN, RED, YELLOW};
+
+pub(crate) use line::write_to_stderr;
 
 /// How much is told on standard error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,22 +49,6 @@ enum Voice {
         progress: bool,
     },
 }
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
-    Error,
-    /// What to do about the error told before.
-    Advice,
-    Warning,
-    Info,
-    /// 1: steps, 2: requests.
-    Debug(u8),
-}
-
-const RED: &str = "\x1b[1;31m";
-const CYAN: &str = "\x1b[1;36m";
-const YELLOW: &str = "\x1b[1;33m";
-const PLAIN: &str = "\x1b[0m";
 
 impl Log {
     /// Chooses the voice: acme.sh's when its shim says so in `ANYPOINT_HOOKS_VOICE`, else the command line's.
@@ -196,13 +184,6 @@ pub fn advice(err: &anyhow::Error) -> Option<&str> {
     err.chain()
         .filter_map(|cause| cause.downcast_ref::<Error>())
         .find_map(Error::advice)
-}
-
-/// Nobody is left to be told when standard error is gone, so a failure to write there is let go.
-pub(crate) fn write_to_stderr(text: &str) {
-    let mut stderr = io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes());
-    let _ = stderr.flush();
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::secret_in;
-use super::setting::{Kind, Registry, Setting};
-use super::value::{Origin, Sourced};
+use super::registry::Registry;
+use super::setting::{Kind, Setting};
+use super::value::{Origin, Sourced, secret_in};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 use crate::system::environment::{self, Env};
@@ -28,24 +28,6 @@ const TABLES: [&str; 7] = [
     "basic_auth_policy",
     "estate",
 ];
-
-/// An array of tables that a program takes from the file.
-#[derive(Debug, Clone, Copy)]
-pub struct List {
-    /// Its dotted name, for example `cloudhub_v2.target`.
-    pub name: &'static str,
-    /// Whether its entries hold what they may: see [`check`].
-    pub check: fn(&str) -> std::result::Result<(), toml::de::Error>,
-}
-
-/// Whether the text of the file fits `T`, which describes the lists of a program.
-///
-/// # Errors
-///
-/// It does not.
-pub fn check<T: DeserializeOwned>(text: &str) -> std::result::Result<(), toml::de::Error> {
-    toml::from_str::<T>(text).map(drop)
-}
 
 /// One string or a list of them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -351,7 +333,7 @@ fn text_of(value: &toml::Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::ConfFile;
+    use crate::settings::registry::{ConfFile, List, fits};
 
     static ZONE: Setting = Setting::text(&["CF_Zone_ID"], "zone").toml(&["dns_cf.zone_id"]);
     static TOKEN: Setting = Setting::secret(&["CF_Token"], "token").toml(&["dns_cf.token"]);
@@ -385,7 +367,7 @@ mod tests {
         own: &[&ZONE, &TOKEN, &TTL, &NAMES, &VERIFY],
         lists: &[List {
             name: "dns_cf.account",
-            check: check::<Lists>,
+            check: fits::<Lists>,
         }],
         saves_to: ConfFile::Account,
     };

@@ -1,7 +1,4 @@
-//! The registry entry: one thing that can be set, and the table of all that one program has.
-
-use super::file::List;
-use super::general;
+//! The registry entry: one thing that can be set.
 
 /// One thing that can be set, and every way to set it.
 ///
@@ -242,34 +239,5 @@ impl Setting {
         self.toml
             .iter()
             .flat_map(|key| suffixes.iter().map(move |suffix| format!("{key}{suffix}")))
-    }
-}
-
-/// Which of acme.sh's conf files a program saves to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConfFile {
-    /// `account.conf`, as DNS hooks do.
-    Account,
-    /// The conf file of the certificate, as deploy hooks do.
-    Domain,
-}
-
-/// Every setting of one program.
-#[derive(Debug)]
-pub struct Registry {
-    /// The program's name.
-    pub program: &'static str,
-    /// What the program has beside the settings that all programs share.
-    pub own: &'static [&'static Setting],
-    /// Arrays of tables that the program takes from the TOML file.
-    pub lists: &'static [List],
-    /// Where the program saves.
-    pub saves_to: ConfFile,
-}
-
-impl Registry {
-    /// Its own settings, then those that all programs share.
-    pub fn settings(&self) -> impl Iterator<Item = &'static Setting> {
-        self.own.iter().chain(general::SETTINGS).copied()
     }
 }

@@ -1,9 +1,14 @@
 //! A value together with where it came from.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::secret::Secret;
+use crate::system::files;
+
+/// A secret fits into this many bytes, with room to spare.
+const LARGEST_SECRET: u64 = 64 * 1024;
 
 /// A value and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,4 +82,25 @@ impl fmt::Display for Origin {
             Origin::Default => f.write_str("default"),
         }
     }
+}
+
+/// Reads the file that holds a secret. A final newline does not belong to it.
+///
+/// # Errors
+///
+/// The file is missing, unreadable, or empty.
+pub fn secret_in(named_by: &str, path: &Path) -> Result<Secret> {
+    let text = files::read_text(
+        &format!("the file that {named_by} names,"),
+        path,
+        LARGEST_SECRET,
+    )?;
+    let value = text.trim_end_matches(['\n', '\r']);
+    if value.is_empty() {
+        return Err(Error::config(format!(
+            "the file that {named_by} names, {}, is empty",
+            path.display()
+        )));
+    }
+    Ok(Secret::new(value))
 }

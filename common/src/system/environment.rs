@@ -75,6 +75,16 @@ impl Env {
             .filter(|value| !value.is_empty())
     }
 
+    /// The same environment without these variables.
+    #[must_use]
+    pub fn without<N: AsRef<str>>(&self, names: impl IntoIterator<Item = N>) -> Self {
+        let mut rest = self.clone();
+        for name in names {
+            rest.0.remove(name.as_ref());
+        }
+        rest
+    }
+
     /// Whether one of acme.sh's hooks is calling: our shims say so.
     pub fn acme_is_calling(&self) -> bool {
         self.get("ANYPOINT_HOOKS_VOICE") == Some("acme")

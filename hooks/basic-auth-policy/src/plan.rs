@@ -1,4 +1,6 @@
-//! What is wanted of the policy against what is applied.
+//! What is desired of the policy, compared with what is applied.
+
+use std::num::NonZeroUsize;
 
 use common::anypoint::policies::{Policy, PolicyId, Resource};
 use common::error::{Error, Result};
@@ -88,12 +90,12 @@ fn resource(flag: &str, methods: &[String], path: &str) -> Result<Resource> {
     })
 }
 
-/// What differs between an applied policy and the wanted one.
+/// What differs between an applied policy and the desired one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Differences {
     /// User and password are to be written.
     pub(crate) configuration: bool,
-    /// Another version is wanted.
+    /// Another version is desired.
     pub(crate) version: Option<String>,
     /// It is switched off.
     pub(crate) enable: bool,
@@ -104,12 +106,12 @@ pub(crate) struct Differences {
 }
 
 impl Differences {
-    /// Whether the policy has to be written. Its place among the others is another matter.
+    /// Whether the policy has to be written. Its position among the others is another matter.
     pub(crate) fn any(&self) -> bool {
         !self.words.is_empty()
     }
 
-    /// Compares. `version` is the wanted one, `password` how the wanted password compares with what was written last.
+    /// Compares. `version` is the desired one, `password` how the desired password compares with what was written last.
     pub(crate) fn between(
         applied: &Policy,
         username: &str,
@@ -136,7 +138,7 @@ impl Differences {
                 found.configuration = true;
                 found
                     .words
-                    .push("password (not known which one is set)".to_owned());
+                    .push("password (which one is set is not known)".to_owned());
             }
         }
         if !is_version(applied, version) {
@@ -163,21 +165,25 @@ fn is_version(applied: &Policy, version: &Version) -> bool {
     }
 }
 
-/// The order of all policies in which `id` has place `wanted` (from 1, the last place at most), or none where it is so
-/// already. Policies without a place are left alone.
-pub(crate) fn reordered(policies: &[Policy], id: PolicyId, wanted: usize) -> Option<Vec<PolicyId>> {
+/// The order of all policies in which `id` has the position `desired` (the last one at most), or none where it has that
+/// already. Policies without a position are left alone.
+pub(crate) fn reordered(
+    policies: &[Policy],
+    id: PolicyId,
+    desired: NonZeroUsize,
+) -> Option<Vec<PolicyId>> {
     let now: Vec<PolicyId> = policies
         .iter()
         .filter(|policy| policy.order.is_some() || policy.id == id)
         .map(|policy| policy.id)
         .collect();
     let mut then: Vec<PolicyId> = now.iter().copied().filter(|other| *other != id).collect();
-    then.insert((wanted - 1).min(then.len()), id);
+    then.insert((desired.get() - 1).min(then.len()), id);
     (then != now).then_some(then)
 }
 
-/// Place of a policy among the others, from 1.
-pub(crate) fn place(policies: &[Policy], id: PolicyId) -> Option<usize> {
+/// Position of a policy among the others, from 1.
+pub(crate) fn position(policies: &[Policy], id: PolicyId) -> Option<usize> {
     policies
         .iter()
         .filter(|policy| policy.order.is_some())
@@ -228,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_that_is_as_wanted_has_no_differences() {
+    fn a_policy_that_is_as_desired_has_no_differences() {
         let found = Differences::between(
             &policy(1, Some(1)),
             "svc",
@@ -264,13 +270,17 @@ mod tests {
     }
 
     #[test]
-    fn a_place_behind_the_last_is_the_last() {
+    fn a_position_behind_the_last_is_the_last() {
+        let at = |position| NonZeroUsize::new(position).unwrap();
         let policies = [policy(7, Some(1)), policy(8, Some(2)), policy(9, Some(5))];
-        assert_eq!(numbers(reordered(&policies, PolicyId(9), 1)), [9, 7, 8]);
-        assert_eq!(numbers(reordered(&policies, PolicyId(7), 99)), [8, 9, 7]);
-        assert_eq!(reordered(&policies, PolicyId(9), 3), None);
-        assert_eq!(reordered(&policies, PolicyId(9), 99), None);
-        assert_eq!(place(&policies, PolicyId(9)), Some(3));
+        assert_eq!(numbers(reordered(&policies, PolicyId(9), at(1))), [9, 7, 8]);
+        assert_eq!(
+            numbers(reordered(&policies, PolicyId(7), at(99))),
+            [8, 9, 7]
+        );
+        assert_eq!(reordered(&policies, PolicyId(9), at(3)), None);
+        assert_eq!(reordered(&policies, PolicyId(9), at(99)), None);
+        assert_eq!(position(&policies, PolicyId(9)), Some(3));
     }
 
     #[test]

@@ -3,129 +3,32 @@
 use common::anypoint::api_instances::{ApiId, ApiInstance, Location};
 use common::anypoint::directory::listed;
 use common::anypoint::policies::Policy;
-use common::anypoint::{self, Client, Credentials};
+use common::anypoint::settings::organization;
+use common::anypoint::{Client, Credentials};
+use common::cli::Invocation;
 use common::error::{Error, Result};
-use common::log::Output;
-use common::net::http::Http;
-use common::settings::{Found, Key, Settings};
-use common::system::clock;
+use common::settings::{Settings, Sourced};
 
-use crate::args::TargetArgs;
-
-/// The API instance.
-pub(crate) const API: Key =
-    Key::new(&["API_INSTANCE_ID"], &["basic_auth_policy.api_instance"]).flag("--api");
-
-/// The environment.
-pub(crate) const ENVIRONMENT: Key = Key::new(
-    &["ENVIRONMENT_ID", "ANYPOINT_ENV"],
-    &["basic_auth_policy.environment", "anypoint.environment"],
-)
-.flag("--environment");
-
-/// `--url` is the API's here.
-const URL: Key = anypoint::URL.flag("--anypoint-url");
-
-/// Label of the instance.
-const LABEL: Key = Key::new(&[], &["basic_auth_policy.label"]).flag("--label");
-
-/// What every command gets.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Context<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) target: &'a TargetArgs,
-    pub(crate) out: &'a Output,
-}
+use crate::settings::{API, ENVIRONMENT, LABEL, POLICY_ID, URL};
 
 /// What is known before the first request.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     client: Client,
-    organization: Found,
-    environment: Found,
+    organization: Sourced,
+    environment: Sourced,
 }
 
 /// A client that is logged in, and the environment to work in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) at: Location,
 }
 
-impl Context<'_> {
-    /// The address of the control plane.
-    pub(crate) fn plane(&self) -> Result<String> {
-        Ok(self
-            .settings
-            .text(&URL, self.target.anypoint_url.as_deref())?
-            .map_or_else(|| anypoint::DEFAULT_URL.to_owned(), |found| found.value))
-    }
-
-    /// Gathers what a session needs, without a request.
-    pub(crate) fn prepare(&self) -> Result<Prepared> {
-        let credentials = Credentials::general(self.settings)?;
-        let organization =
-            anypoint::organization(self.settings, self.target.organization.as_deref())?;
-        let environment = self
-            .settings
-            .text(&ENVIRONMENT, self.target.environment.as_deref())?
-            .ok_or_else(|| {
-                Error::config("no environment is given").advise(format!(
-                    "Set {} to the name or the id of the environment, as Sandbox.",
-                    ENVIRONMENT.how_to_give()
-                ))
-            })?;
-        let http = Http::new(
-            "basic-auth-policy",
-            &self.plane()?,
-            &self.settings.network()?,
-            clock::system(),
-            self.out,
-        )?;
-        Ok(Prepared {
-            client: Client::new(http, credentials),
-            organization,
-            environment,
-        })
-    }
-
-    /// The API instance that is set.
-    pub(crate) fn wanted_api(&self) -> Result<WantedApi> {
-        self.wanted_api_if_set()?.ok_or_else(|| {
-            Error::config("no API instance is given").advise(format!(
-                "Set {} to the number that API Manager shows next to the API, or to the API's name.",
-                API.how_to_give()
-            ))
-        })
-    }
-
-    /// The API instance that is set, if one is.
-    pub(crate) fn wanted_api_if_set(&self) -> Result<Option<WantedApi>> {
-        let Some(given) = self.settings.text(&API, self.target.api.as_deref())? else {
-            return Ok(None);
-        };
-        let label = self.settings.text(&LABEL, self.target.label.as_deref())?;
-        let text = given.value.trim();
-        if text.bytes().all(|byte| byte.is_ascii_digit()) {
-            let id = text.parse().ok().filter(|&id| id > 0).ok_or_else(|| {
-                Error::config(format!(
-                    "{}: {text:?} is not the number of an API instance",
-                    given.origin
-                ))
-            })?;
-            return Ok(Some(WantedApi::Id(ApiId(id))));
-        }
-        Ok(Some(WantedApi::Name {
-            name: text.to_owned(),
-            label: label.map(|label| label.value),
-            origin: given.origin.to_string(),
-        }))
-    }
-}
-
 /// Which API instance is meant.
 #[derive(Debug)]
-pub(crate) enum WantedApi {
+pub(crate) enum ApiSelector {
     Id(ApiId),
     Name {
         name: String,
@@ -134,8 +37,86 @@ pub(crate) enum WantedApi {
     },
 }
 
+/// Gathers what a session needs, without a request.
+pub(crate) fn prepare(call: &Invocation) -> Result<Prepared> {
+    let credentials = Credentials::general(&call.settings)?;
+    let organization = organization(&call.settings)?;
+    let environment = environment(&call.settings)?;
+    let http = call.http(&call.settings.text_or_default(&URL)?.value)?;
+    Ok(Prepared {
+        client: Client::new(http, credentials),
+        organization,
+        environment,
+    })
+}
+
+/// The environment that is set.
+pub(crate) fn environment(settings: &Settings) -> Result<Sourced> {
+    settings.text(&ENVIRONMENT)?.ok_or_else(|| {
+        Error::config("no environment is given").advise(format!(
+            "Set {} to the name or the id of the environment, for example Sandbox.",
+            ENVIRONMENT.how_to_give()
+        ))
+    })
+}
+
+/// The API instance that is set.
+pub(crate) fn selected_api(call: &Invocation) -> Result<ApiSelector> {
+    selected_api_if_set(&call.settings)?.ok_or_else(|| {
+        Error::config("no API instance is given").advise(format!(
+            "Set {} to the number that API Manager shows next to the API, or to the API's name.",
+            API.how_to_give()
+        ))
+    })
+}
+
+/// The API instance that is set, if one is.
+pub(crate) fn selected_api_if_set(settings: &Settings) -> Result<Option<ApiSelector>> {
+    let label = settings.text(&LABEL)?;
+    let flagged = label
+        .as_ref()
+        .filter(|label| settings.is_near(&label.origin));
+    let Some(given) = settings.text(&API)? else {
+        return match flagged {
+            Some(label) => Err(Error::config(format!(
+                "{} is given without the name of an API",
+                label.origin
+            ))
+            .advise(format!("Set {}.", API.how_to_give()))),
+            None => Ok(None),
+        };
+    };
+    let text = given.value.trim();
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(Some(ApiSelector::Name {
+            name: text.to_owned(),
+            label: label.map(|label| label.value),
+            origin: given.origin.to_string(),
+        }));
+    }
+    if let Some(label) = flagged {
+        return Err(Error::config(format!(
+            "{} has no effect: {} gives the API instance by its number, {text}",
+            label.origin, given.origin
+        ))
+        .advise("A label selects among the instances of an API that is given by name: give the name, or leave out the label."));
+    }
+    let id = text.parse().ok().filter(|&id| id > 0).ok_or_else(|| {
+        Error::config(format!(
+            "{}: {text:?} is not the number of an API instance",
+            given.origin
+        ))
+    })?;
+    Ok(Some(ApiSelector::Id(ApiId(id))))
+}
+
 impl Prepared {
-    /// Logs in and finds organization and environment.
+    /// Proves that the credentials are accepted.
+    pub(crate) fn prove_credentials(&self) -> Result<()> {
+        self.client.log_in()
+    }
+
+    /// Logs in and looks up organization and environment.
     pub(crate) fn log_in(self) -> Result<Session> {
         let organization = self.client.organization(&self.organization)?;
         let environment = self.client.environment(&organization, &self.environment)?;
@@ -147,63 +128,73 @@ impl Prepared {
             },
         })
     }
-
-    /// Proves that the credentials are accepted.
-    pub(crate) fn prove_credentials(&self) -> Result<()> {
-        self.client.log_in()
-    }
 }
 
 impl Session {
+    /// The same session with a fresh deadline, for the next target.
+    pub(crate) fn for_target(&self) -> Self {
+        Self {
+            client: self.client.for_target(),
+            at: self.at.clone(),
+        }
+    }
+
     /// The API instance that is meant.
-    pub(crate) fn api(&self, wanted: &WantedApi) -> Result<ApiInstance> {
-        match wanted {
-            WantedApi::Id(id) => self.client.api(&self.at, *id),
-            WantedApi::Name {
+    pub(crate) fn api(&self, selector: &ApiSelector) -> Result<ApiInstance> {
+        match selector {
+            ApiSelector::Id(id) => self.client.api(&self.at, *id),
+            ApiSelector::Name {
                 name,
                 label,
                 origin,
             } => {
                 let all = self.client.apis(&self.at, None)?;
                 let id = pick(&all, name, label.as_deref(), origin, &self.at)?;
-                // A list does not tell everything that the single read tells.
+                // A list does not hold everything that the single read does.
                 self.client.api(&self.at, id)
             }
         }
     }
 
-    /// The Basic Authentication policy of an API among `policies`, or the one that `--policy-id` names.
-    pub(crate) fn basic<'p>(
-        api: &ApiInstance,
-        policies: &'p [Policy],
-        only: Option<u64>,
-    ) -> Result<Option<&'p Policy>> {
-        let basics: Vec<&Policy> = policies.iter().filter(|policy| policy.is_basic()).collect();
-        if let Some(only) = only {
-            return basics
-                .iter()
-                .find(|policy| policy.id.0 == only)
-                .copied()
-                .map(Some)
-                .ok_or_else(|| {
-                    Error::not_found(format!(
-                        "API {} has no Basic Authentication policy {only}",
-                        api.shown()
-                    ))
-                    .advise(format!("It has {}.", ids(&basics)))
-                });
-        }
-        match basics[..] {
-            [] => Ok(None),
-            [one] => Ok(Some(one)),
-            _ => Err(Error::config(format!(
-                "API {} has {} Basic Authentication policies, {}: where both apply, everybody is refused",
-                api.shown(),
-                basics.len(),
-                ids(&basics)
-            ))
-            .advise("Say which one is meant with --policy-id, and remove the others: remove --policy-id ID.")),
-        }
+    /// Every policy of an API instance.
+    pub(crate) fn policies(&self, api: &ApiInstance) -> Result<Vec<Policy>> {
+        self.client.policies(&self.at, api.id)
+    }
+}
+
+/// The Basic Authentication policy of an API among `policies`, or the one that `--policy-id` names.
+pub(crate) fn basic<'p>(
+    call: &Invocation,
+    api: &ApiInstance,
+    policies: &'p [Policy],
+) -> Result<Option<&'p Policy>> {
+    let only = call.settings.parsed(&POLICY_ID, str::parse::<u64>)?;
+    let basics: Vec<&Policy> = policies.iter().filter(|policy| policy.is_basic()).collect();
+    if let Some(only) = only {
+        return basics
+            .iter()
+            .find(|policy| policy.id.0 == only.value)
+            .copied()
+            .map(Some)
+            .ok_or_else(|| {
+                Error::not_found(format!(
+                    "API {} has no Basic Authentication policy {}",
+                    api.shown(),
+                    only.value
+                ))
+                .advise(format!("It has {}.", ids(&basics)))
+            });
+    }
+    match basics[..] {
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
+        _ => Err(Error::config(format!(
+            "API {} has {} Basic Authentication policies, {}: where both apply, everybody is refused",
+            api.shown(),
+            basics.len(),
+            ids(&basics)
+        ))
+        .advise("Choose one with --policy-id, and remove the others: remove --policy-id ID.")),
     }
 }
 
@@ -225,10 +216,7 @@ fn pick(
     origin: &str,
     at: &Location,
 ) -> Result<ApiId> {
-    let named: Vec<&ApiInstance> = all
-        .iter()
-        .filter(|api| api.asset == name || api.asset_name.as_deref() == Some(name))
-        .collect();
+    let named: Vec<&ApiInstance> = all.iter().filter(|api| is_called(api, name)).collect();
     let fitting: Vec<&ApiInstance> = named
         .iter()
         .filter(|api| label.is_none_or(|label| api.label.as_deref() == Some(label)))
@@ -263,6 +251,11 @@ fn pick(
             shown(several)
         ))),
     }
+}
+
+/// Whether `name` is the asset id or the name of an API.
+pub(crate) fn is_called(api: &ApiInstance, name: &str) -> bool {
+    api.asset == name || api.asset_name.as_deref() == Some(name)
 }
 
 fn shown(apis: &[&ApiInstance]) -> String {

@@ -1,22 +1,37 @@
-//! `enable`, `disable`, `remove`.
+//! The policy that an API has, to switch it on and off or to remove it.
 
-use common::anypoint::api_instances::ApiInstance;
+use common::anypoint::api_instances::{Activity, ApiInstance};
 use common::anypoint::policies::Policy;
-use common::cli::exit::Outcome;
+use common::cli::{Invocation, Outcome, Report, confirm};
 use common::error::{Error, Result};
-use common::log::Report;
 use serde::Serialize;
 
-use crate::apply;
-use crate::session::{Context, Session};
+use crate::memory::Memory;
+use crate::session::{self, Session};
+
+/// An API and its policy, if it has one.
+#[derive(Debug)]
+pub(crate) struct Protection {
+    pub(crate) session: Session,
+    pub(crate) api: ApiInstance,
+    pub(crate) policy: Option<Policy>,
+}
+
+/// What became of the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    Enabled,
+    Disabled,
+    Removed,
+}
 
 #[derive(Debug, Serialize)]
 struct Switched {
     api: String,
     api_instance_id: u64,
     policy_id: Option<u64>,
-    /// `enabled`, `disabled` or `removed`.
-    state: &'static str,
+    state: State,
     changed: bool,
 }
 
@@ -27,32 +42,36 @@ impl Report for Switched {
             None => "Basic Authentication".to_owned(),
         };
         let already = if self.changed { "" } else { " already" };
-        format!("{}: {policy} is{already} {}", self.api, self.state)
+        let state = match self.state {
+            State::Enabled => "enabled",
+            State::Disabled => "disabled",
+            State::Removed => "removed",
+        };
+        format!("{}: {policy} is{already} {state}", self.api)
     }
 }
 
-/// An API and its policy, if it has one.
-struct Found {
-    session: Session,
-    api: ApiInstance,
-    policy: Option<Policy>,
-}
+impl Protection {
+    /// Looks up the API that is set, and its policy.
+    pub(crate) fn find(call: &Invocation) -> Result<Self> {
+        let selector = session::selected_api(call)?;
+        let session = session::prepare(call)?.log_in()?;
+        let api = session.api(&selector)?;
+        let policies = session.policies(&api)?;
+        let policy = session::basic(call, &api, &policies)?.cloned();
+        Ok(Self {
+            session,
+            api,
+            policy,
+        })
+    }
 
-fn find(context: &Context<'_>) -> Result<Found> {
-    let wanted = context.wanted_api()?;
-    let session = context.prepare()?.log_in()?;
-    let api = session.api(&wanted)?;
-    let policies = session.client.policies(&session.at, api.id)?;
-    let policy = Session::basic(&api, &policies, context.target.policy_id)?.cloned();
-    Ok(Found {
-        session,
-        api,
-        policy,
-    })
-}
-
-impl Found {
-    fn policy(&self) -> Result<&Policy> {
+    /// The policy.
+    ///
+    /// # Errors
+    ///
+    /// Not found: the API has none.
+    pub(crate) fn policy(&self) -> Result<&Policy> {
         self.policy.as_ref().ok_or_else(|| {
             Error::not_found(format!(
                 "API {} has no Basic Authentication policy of its own",
@@ -62,8 +81,25 @@ impl Found {
         })
     }
 
-    fn report(&self, context: &Context<'_>, state: &'static str, changed: bool) -> Result<Outcome> {
-        context.out.result(&Switched {
+    /// Switches the policy on or off, and shows the result.
+    pub(crate) fn switch(&self, call: &Invocation, state: State) -> Result<Outcome> {
+        let policy = self.policy()?;
+        let disabled = state == State::Disabled;
+        let changed = policy.disabled != disabled;
+        if changed {
+            let Session { client, at } = &self.session;
+            client.switch_policy(at, self.api.id, policy.id, disabled)?;
+            let after = self.session.policies(&self.api)?;
+            if let Some(after) = after.iter().find(|after| after.id == policy.id) {
+                Memory::of(call).follow(&self.session, &self.api, policy, after);
+            }
+        }
+        self.show(call, state, changed)
+    }
+
+    /// Shows the result.
+    pub(crate) fn show(&self, call: &Invocation, state: State, changed: bool) -> Result<Outcome> {
+        call.result(&Switched {
             api: self.api.shown(),
             api_instance_id: self.api.id.0,
             policy_id: self.policy.as_ref().map(|policy| policy.id.0),
@@ -73,92 +109,31 @@ impl Found {
         Ok(Outcome::Done)
     }
 
-    fn switch(&self, context: &Context<'_>, disabled: bool) -> Result<Outcome> {
-        let policy = self.policy()?;
-        let changed = policy.disabled != disabled;
-        if changed {
-            self.session.client.switch_policy(
-                &self.session.at,
-                self.api.id,
-                policy.id,
-                disabled,
-            )?;
-            self.keep_memory(context, policy)?;
+    /// Asks whether the API may be opened, unless that was answered with `--yes`.
+    pub(crate) fn may_open(&self, call: &Invocation, yes: bool, what: &str) -> Result<bool> {
+        let question = format!(
+            "{what} Basic Authentication of {}? Anybody can call the API then.",
+            self.api.shown()
+        );
+        if yes || confirm(&question)? {
+            return Ok(true);
         }
-        let state = if disabled { "disabled" } else { "enabled" };
-        self.report(context, state, changed)
-    }
-
-    /// Our own change is none that makes the password unknown.
-    fn keep_memory(&self, context: &Context<'_>, before: &Policy) -> Result<()> {
-        let after = self
-            .session
-            .client
-            .policies(&self.session.at, self.api.id)?;
-        let after = after.iter().find(|policy| policy.id == before.id);
-        let subject = apply::subject(&self.session, &self.api, before.id);
-        if let (Some(memory), Some(after)) = (apply::memory(context), after) {
-            let moved = memory.follow(
-                &subject,
-                before.updated.as_deref(),
-                after.updated.as_deref(),
-            );
-            if let Err(err) = moved {
-                context.out.warn(err.to_string());
-            }
-        }
-        Ok(())
+        call.log.info("nothing was changed");
+        Ok(false)
     }
 }
 
-/// Switches the policy on.
-pub(crate) fn enable(context: &Context<'_>) -> anyhow::Result<Outcome> {
-    let found = find(context)?;
-    let outcome = found.switch(context, false)?;
-    apply::warn_if_not_active(context, &found.api);
-    Ok(outcome)
-}
-
-/// Switches the policy off.
-pub(crate) fn disable(context: &Context<'_>, yes: bool) -> anyhow::Result<Outcome> {
-    let found = find(context)?;
-    let policy = found.policy()?;
-    if !policy.disabled && !agreed(context, yes, &found.api, "Switch off")? {
-        return Ok(Outcome::Done);
-    }
-    Ok(found.switch(context, true)?)
-}
-
-/// Removes the policy.
-pub(crate) fn remove(context: &Context<'_>, yes: bool) -> anyhow::Result<Outcome> {
-    let found = find(context)?;
-    let Some(policy) = &found.policy else {
-        return Ok(found.report(context, "removed", false)?);
+/// Warns that a policy on this instance protects nothing yet.
+pub(crate) fn warn_if_not_active(call: &Invocation, api: &ApiInstance) {
+    let why = match api.activity {
+        Activity::Active | Activity::Unknown => return,
+        Activity::Inactive => "no gateway tracks it any more",
+        Activity::Unregistered => "no gateway has ever tracked it",
     };
-    if !agreed(context, yes, &found.api, "Remove")? {
-        return Ok(Outcome::Done);
-    }
-    found
-        .session
-        .client
-        .remove_policy(&found.session.at, found.api.id, policy.id)?;
-    if let Some(memory) = apply::memory(context) {
-        let subject = apply::subject(&found.session, &found.api, policy.id);
-        if let Err(err) = memory.forget(&subject) {
-            context.out.warn(err.to_string());
-        }
-    }
-    Ok(found.report(context, "removed", true)?)
-}
-
-fn agreed(context: &Context<'_>, yes: bool, api: &ApiInstance, what: &str) -> Result<bool> {
-    let question = format!(
-        "{what} Basic Authentication of {}? Anybody can call the API then.",
-        api.shown()
-    );
-    if yes || context.out.confirm(&question)? {
-        return Ok(true);
-    }
-    context.out.info("nothing was changed");
-    Ok(false)
+    call.log.warn(format!(
+        "API instance {} is {}: {why}, so the policy protects nothing yet. Connect the application with \
+         basic-auth-policy autodiscover, or check its autodiscovery and anypoint.platform properties",
+        api.shown(),
+        api.activity
+    ));
 }

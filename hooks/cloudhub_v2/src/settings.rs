@@ -2,8 +2,8 @@
 
 use common::anypoint::settings::{BEARER, ORGANIZATION, URL};
 use common::error::Result;
-use common::settings::file::{self, List, OneOrMany};
-use common::settings::{ConfFile, Registry, Setting, Settings};
+use common::settings::file::OneOrMany;
+use common::settings::{ConfFile, List, Registry, Setting, Settings, fits};
 use serde::Deserialize;
 
 /// All of them.
@@ -26,7 +26,7 @@ pub(crate) static SETTINGS: Registry = Registry {
     ],
     lists: &[List {
         name: "cloudhub_v2.target",
-        check: file::check::<Lists>,
+        check: fits::<Lists>,
     }],
     saves_to: ConfFile::Domain,
 };

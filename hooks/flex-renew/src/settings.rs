@@ -1,8 +1,8 @@
 //! Every setting of the program: variables, flags, keys of the TOML file, what is saved.
 
 use common::anypoint::settings as shared;
-use common::settings::file::{self, List, OneOrMany};
-use common::settings::{ConfFile, Registry, Setting};
+use common::settings::file::OneOrMany;
+use common::settings::{ConfFile, List, Registry, Setting, fits};
 use serde::Deserialize;
 
 use crate::runtime::Runtime;
@@ -38,7 +38,7 @@ pub(crate) static SETTINGS: Registry = Registry {
     ],
     lists: &[List {
         name: "flex.gateway",
-        check: file::check::<Lists>,
+        check: fits::<Lists>,
     }],
     saves_to: ConfFile::Domain,
 };

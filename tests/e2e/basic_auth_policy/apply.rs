@@ -63,7 +63,7 @@ fn apply_a_second_time_changes_nothing_in_any_form_of_the_list_and_of_the_passwo
                 });
                 change_api(&bench, |api| technology.clone_into(&mut api.technology));
                 run(&bench, &["apply"]).code(0).prints("applied");
-                run(&bench, &["apply"]).code(0).prints("is as wanted");
+                run(&bench, &["apply"]).code(0).prints("is up to date");
                 assert_eq!(
                     writes(&bench).len(),
                     1,
@@ -116,7 +116,7 @@ fn an_applied_version_is_not_taken_back_unless_named() {
     };
     add_template(&bench, newer);
     run(&bench, &["apply", "--policy-version", "1.4.0"]).code(0);
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     run(&bench, &["apply", "--policy-version", "1.3.1"])
         .code(0)
         .prints("version 1.4.0 → 1.3.1");
@@ -136,7 +136,7 @@ fn a_version_without_an_implementation_for_the_runtime_is_passed_over() {
         switches.api_manager.template_version_field = true;
     });
     run(&bench, &["apply"]).code(0).prints("1.3.2");
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     run(&bench, &["apply", "--policy-version", "1.4.0"])
         .code(5)
         .tells("does not have an implementation")
@@ -173,7 +173,7 @@ fn a_password_that_somebody_else_may_have_changed_is_written_once() {
     }
     run(&bench, &["apply"]).code(0).prints("password");
     assert_eq!(password_of(&the_policy(&bench)), PASSWORD);
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn what_was_written_is_remembered_as_a_hash_that_only_the_owner_can_read() {
     run(&bench, &["apply"]).code(0).tells("is damaged");
     std::fs::remove_file(&file).unwrap();
     run(&bench, &["apply"]).code(0).prints("changed: password");
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
 }
 
 #[test]
@@ -231,12 +231,12 @@ fn a_policy_is_brought_to_its_place() {
     assert_eq!(order(), ["rate-limiting", "message-logging", BASIC]);
     run(&bench, &["apply", "--order", "1"])
         .code(0)
-        .prints("place 1");
+        .prints("position 1");
     assert_eq!(order(), [BASIC, "rate-limiting", "message-logging"]);
     run(&bench, &["apply", "--order", "1"])
         .code(0)
-        .prints("is as wanted");
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+        .prints("is up to date");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     run(&bench, &["apply", "--order", "9"]).code(0);
     assert_eq!(order(), ["rate-limiting", "message-logging", BASIC]);
     run(&bench, &["apply", "--order", "0"]).code(2);
@@ -263,7 +263,7 @@ fn conditions_are_set_kept_and_dropped() {
         { "methodRegex": "GET|PUT", "uriTemplateRegex": "/x{1,2}" },
     ]);
     assert_eq!(the_policy(&bench).pointcut, expected);
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     run(
         &bench,
         &["apply", "--resource", "POST:/a", "--resource", "GET,PUT:/b"],
@@ -304,7 +304,7 @@ fn a_lost_answer_never_applies_the_policy_twice() {
         bench.fault(Fault::on("POST", POLICIES, action));
         run(&bench, &["apply"]).code(0);
         assert_eq!(password_of(&the_policy(&bench)), PASSWORD);
-        run(&bench, &["apply"]).code(0).prints("is as wanted");
+        run(&bench, &["apply"]).code(0).prints("is up to date");
     }
 }
 
@@ -351,7 +351,7 @@ fn two_basic_policies_are_not_touched_until_one_is_named() {
         .tells("2 Basic Authentication policies")
         .tells("--policy-id");
     run(&bench, &["remove", "--yes", "--policy-id", "9999"]).code(0);
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     run(&bench, &["status", "--policy-id", "1"]).code(0);
     run(&bench, &["enable", "--policy-id", "1"])
         .code(4)

@@ -54,7 +54,7 @@ fn autodiscover_connects_an_application_with_its_api() {
     // Nothing differs: no restart.
     run(&bench, &["autodiscover", "--app", "orders"])
         .code(0)
-        .prints("is as wanted");
+        .prints("is up to date");
     assert_eq!(restarts(&bench), 1);
     // And now the whole way of the tutorial.
     run(&bench, &["apply"]).code(0);
@@ -103,7 +103,7 @@ fn autodiscover_never_deletes_a_protected_property() {
         assert_eq!(running.properties["log.level"], "INFO");
         assert_eq!(running.secure["db.password"], "canary-db-1");
         assert_eq!(running.secure.len(), 3);
-        run(&bench, &with(&[])).code(0).prints("is as wanted");
+        run(&bench, &with(&[])).code(0).prints("is up to date");
         run(&bench, &["autodiscover", "--app", "orders", "--undo"])
             .code(2)
             .tells("db.password");
@@ -121,7 +121,7 @@ fn autodiscover_goes_back_when_the_redeployment_fails() {
     run(&bench, &["autodiscover", "--app", "orders"])
         .code(5)
         .tells("did not start")
-        .tells("were put back");
+        .tells("were restored");
     let world = bench.sim.world();
     let application = world.anypoint.deployment("orders").unwrap();
     assert_eq!(application.desired, Configuration::default());

@@ -16,7 +16,7 @@ fn create_api_prints_the_number_and_is_content_the_second_time() {
     let id: u64 = told.stdout.trim().parse().unwrap();
     run(&bench, &args)
         .code(0)
-        .tells("is there already")
+        .tells("is already present")
         .prints(&id.to_string());
     {
         let world = bench.sim.world();

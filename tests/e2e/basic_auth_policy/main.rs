@@ -4,6 +4,7 @@
 mod apply;
 mod autodiscover;
 mod create_api;
+mod deploy_hooks;
 mod fixture;
 mod official_tool;
 mod password;

@@ -113,7 +113,7 @@ fn a_generated_password_is_handed_over_once_to_a_private_file() {
     // The same command again finds the password that was handed over.
     run(&bench, &args)
         .code(0)
-        .prints("is as wanted")
+        .prints("is up to date")
         .never_shows(handed.trim());
     assert!(!bench.home().join("svc.password.new").exists());
 }

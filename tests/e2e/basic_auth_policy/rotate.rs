@@ -37,7 +37,7 @@ fn rotate_changes_the_password_proves_it_and_hands_it_over() {
     assert_ne!(handed, second);
     run(&bench, &["apply", "--password-file", "svc.password"])
         .code(0)
-        .prints("is as wanted");
+        .prints("is up to date");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn rotate_is_not_content_while_a_replica_still_takes_the_old_password() {
         &bench,
         &["rotate", "--url", &url, "--password-out", "new", "-v"],
     );
-    told.code(0).tells("200 with the password of before");
+    told.code(0).tells("200 with the previous password");
     switch(&bench, |switches| {
         switches.api_manager.second_replica_after = u64::MAX;
     });

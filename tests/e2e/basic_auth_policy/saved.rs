@@ -1,7 +1,7 @@
 //! As a deploy hook of acme.sh: what is saved, and what a renewal needs.
 
 use fixtures::Finished;
-use simulator::seed::{CLIENT_ID, CLIENT_SECRET};
+use simulator::seed::{API_INSTANCE_ID, CLIENT_ID, CLIENT_SECRET};
 
 use crate::fixture::{
     PASSWORD, acme_calls, bench, change_api, connected, forget_settings, password_of, run, run_raw,
@@ -31,7 +31,7 @@ fn everything_that_a_hook_needs_can_stand_in_the_configuration_file() {
     let policy = the_policy(&bench);
     assert_eq!(policy.version, "1.3.1");
     assert_eq!(policy.pointcut[0]["uriTemplateRegex"], "/orders/.*");
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     bench.write(
         "conf/hooks.toml",
         "[basic_auth_policy]\nusrname = \"svc\"\n",
@@ -54,7 +54,7 @@ fn a_renewal_re_asserts_the_policy_from_what_was_saved() {
         assert!(saved.contains(line), "{line} is missing in {saved}");
     }
     forget_settings(&mut bench);
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     run_raw(&bench, &["disable", "--yes"]).code(0);
     run(&bench, &["apply"]).code(0).prints("switched on again");
     change_api(&bench, |api| api.policies.clear());
@@ -82,11 +82,11 @@ fn of_a_password_in_a_file_the_path_is_saved() {
         "{saved}"
     );
     forget_settings(&mut bench);
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     // A rotation into that file is what the next renewal asserts.
     let rotated = ["rotate", "--password-out", "svc.password"];
     run(&bench, &rotated).code(0);
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     assert_ne!(password_of(&the_policy(&bench)), PASSWORD);
 }
 
@@ -108,7 +108,7 @@ fn a_rotation_tells_the_deploy_hooks_in_acme_shs_home() {
     );
     bench.set("ANYPOINT_HOOKS_VOICE", "acme");
     forget_settings(&mut bench);
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
 }
 
 #[test]
@@ -188,4 +188,74 @@ fn the_shim_hands_everything_over() {
             .unwrap()
             .contains("SAVED_API_INSTANCE_ID")
     );
+}
+
+/// What a whole configuration file holds.
+fn configuration_file(bench: &fixtures::Bench) -> std::path::PathBuf {
+    bench.write("conf/platform.secret", CLIENT_SECRET);
+    bench.write("conf/svc.password", PASSWORD);
+    bench.write(
+        "conf/hooks.toml",
+        format!(
+            "[anypoint]\nurl = \"{}\"\norganization = \"Acme\"\nclient_id = \"{CLIENT_ID}\"\n\
+             client_secret_file = \"platform.secret\"\n\n\
+             [basic_auth_policy]\napi_instance = {API_INSTANCE_ID}\nenvironment = \"Sandbox\"\nusername = \"svc\"\n\
+             password_file = \"svc.password\"\n",
+            bench.sim.url()
+        ),
+    )
+}
+
+#[test]
+fn a_renewal_finds_the_configuration_file_that_the_first_call_named() {
+    let mut bench = bench();
+    let conf = acme_calls(&mut bench);
+    forget_settings(&mut bench);
+    let file = configuration_file(&bench);
+    // cron starts in another folder.
+    bench.set("ANYPOINT_HOOKS_CONFIG", "conf/hooks.toml");
+    run(&bench, &["apply"]).code(0).prints("applied");
+    assert_eq!(
+        std::fs::read_to_string(&conf).unwrap(),
+        format!(
+            "Le_Domain='acme.example'\nSAVED_ANYPOINT_HOOKS_CONFIG='{}'\n",
+            file.display()
+        )
+    );
+    bench.unset("ANYPOINT_HOOKS_CONFIG");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
+}
+
+#[test]
+fn a_label_that_cannot_apply_to_the_api_of_the_configuration_file_is_an_error() {
+    let mut bench = bench();
+    forget_settings(&mut bench);
+    let file = configuration_file(&bench);
+    bench.set("ANYPOINT_HOOKS_CONFIG", file.to_str().unwrap());
+    for command in ["apply", "status", "enable"] {
+        run(&bench, &[command, "--label", "prod"])
+            .code(2)
+            .tells("--label has no effect")
+            .tells("basic_auth_policy.api_instance in")
+            .tells("hooks.toml");
+    }
+    run(&bench, &["status", "--all", "--label", "prod"]).code(2);
+    assert!(bench.sim.requests().is_empty());
+    run(&bench, &["apply"]).code(0);
+    bench.write("conf/hooks.toml", "[basic_auth_policy]\n");
+    run(&bench, &["status", "--label", "prod"])
+        .code(2)
+        .tells("without the name of an API");
+}
+
+#[test]
+fn what_the_platform_has_not_accepted_replaces_nothing_that_a_renewal_works_with() {
+    let mut bench = bench();
+    let conf = acme_calls(&mut bench);
+    run(&bench, &["apply"]).code(0);
+    let saved = std::fs::read_to_string(&conf).unwrap();
+    bench.set("ENVIRONMENT_ID", "Nowhere");
+    bench.set("API_INSTANCE_ID", "4711");
+    run(&bench, &["apply"]).code(4);
+    assert_eq!(std::fs::read_to_string(&conf).unwrap(), saved);
 }

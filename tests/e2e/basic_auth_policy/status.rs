@@ -23,7 +23,7 @@ fn enable_disable_and_remove_are_content_when_it_is_so_already() {
         .prints("is disabled");
     run(&bench, &["disable"]).code(0).prints("already disabled");
     run(&bench, &["enable"]).code(0).prints("is enabled");
-    run(&bench, &["apply"]).code(0).prints("is as wanted");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
     run(&bench, &["remove"]).code(2).tells("--yes");
     run(&bench, &["remove", "--yes"])
         .code(0)

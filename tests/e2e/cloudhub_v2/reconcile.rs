@@ -106,7 +106,7 @@ fn warnings(stderr: &str, variable: &str) -> usize {
 #[test]
 fn each_certificate_goes_where_its_own_saved_values_say_whatever_is_exported() {
     let mut fixture = Fixture::new();
-    fixture.add_space("exported");
+    fixture.bench.add_space("exported");
     let names = ["shop.acme.example", "api.acme.example"];
     let leaves = names.map(|name| {
         let leaf = fixture.leaf(&[name]);
@@ -175,8 +175,8 @@ fn the_environment_counts_for_a_certificate_that_nothing_was_saved_for() {
 #[test]
 fn targets_of_the_toml_file_are_not_left_for_what_is_exported_either() {
     let mut fixture = Fixture::new();
-    fixture.add_space("listed");
-    fixture.add_space("exported");
+    fixture.bench.add_space("listed");
+    fixture.bench.add_space("exported");
     let leaf = fixture.leaf(&["shop.acme.example"]);
     let conf = "Le_Domain='shop.acme.example'\nLe_DeployHook='cloudhub_v2,'\n";
     keep_with(&mut fixture, "shop.acme.example", &leaf, conf);
@@ -192,7 +192,7 @@ fn targets_of_the_toml_file_are_not_left_for_what_is_exported_either() {
 #[test]
 fn an_exported_toml_file_leads_no_certificate_away_from_its_saved_space() {
     let mut fixture = Fixture::new();
-    fixture.add_space("listed");
+    fixture.bench.add_space("listed");
     let leaf = fixture.leaf(&["shop.acme.example"]);
     keep(&mut fixture, "shop.acme.example", &leaf, "cloudhub_v2,");
     let toml = "[[cloudhub_v2.target]]\nprivate_space = \"listed\"\n";
@@ -301,7 +301,7 @@ fn the_network_settings_of_the_account_conf_hold_for_reconcile_too() {
 #[test]
 fn a_toml_file_named_in_a_deploy_is_found_by_reconcile_from_cron() {
     let mut fixture = Fixture::new();
-    fixture.add_space("listed");
+    fixture.bench.add_space("listed");
     let leaf = fixture.leaf(&["shop.acme.example"]);
     let conf = "Le_Domain='shop.acme.example'\nLe_DeployHook='cloudhub_v2,'\n";
     keep_with(&mut fixture, "shop.acme.example", &leaf, conf);

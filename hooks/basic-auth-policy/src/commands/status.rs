@@ -2,13 +2,12 @@
 
 use common::anypoint::api_instances::{Activity, ApiInstance, Technology};
 use common::anypoint::policies::{Policy, Resource};
-use common::cli::exit::Outcome;
+use common::cli::{Invocation, Outcome, Report};
 use common::error::Result;
-use common::log::Report;
 use serde::Serialize;
 
 use crate::args::StatusArgs;
-use crate::session::{Context, Session};
+use crate::session::{self, Session};
 
 #[derive(Debug, Serialize)]
 struct ApiStatus {
@@ -86,7 +85,7 @@ impl Report for One {
                 api.instance,
                 api.last_active
                     .as_deref()
-                    .map_or_else(String::new, |date| format!(", last heard of {date}"))
+                    .map_or_else(String::new, |date| format!(", last report {date}"))
             ),
             format!(
                 "authentication  {}",
@@ -185,24 +184,23 @@ fn table(rows: &[[String; 6]]) -> String {
     lines.join("\n")
 }
 
-/// Runs the command.
-pub(crate) fn run(context: &Context<'_>, args: &StatusArgs) -> anyhow::Result<Outcome> {
-    let wanted = if args.all {
+pub(crate) fn run(call: &Invocation, args: &StatusArgs) -> anyhow::Result<Outcome> {
+    let selector = if args.all {
         None
     } else {
-        context.wanted_api_if_set()?
+        session::selected_api_if_set(&call.settings)?
     };
-    let session = context.prepare()?.log_in()?;
-    let automated = automated(context, &session);
-    let open = match wanted {
-        Some(wanted) => {
-            let api = session.api(&wanted)?;
+    let session = session::prepare(call)?.log_in()?;
+    let automated = automated(call, &session);
+    let open = match selector {
+        Some(selector) => {
+            let api = session.api(&selector)?;
             let status = status(&session, &api, &automated)?;
             let open = usize::from(!status.authenticated);
-            context.out.result(&One(status))?;
+            call.result(&One(status))?;
             open
         }
-        None => environment(context, &session, &automated)?,
+        None => environment(call, &session, &automated)?,
     };
     Ok(if args.require && open > 0 {
         Outcome::Due
@@ -211,39 +209,33 @@ pub(crate) fn run(context: &Context<'_>, args: &StatusArgs) -> anyhow::Result<Ou
     })
 }
 
-fn environment(context: &Context<'_>, session: &Session, automated: &[Policy]) -> Result<usize> {
-    let apis = session.client.apis(&session.at, None)?;
-    let progress = context.out.progress("reading policies");
-    let mut all = Vec::with_capacity(apis.len());
-    for (api, number) in apis.iter().zip(1_u64..) {
-        progress.tick(
-            std::time::Duration::from_secs(apis.len() as u64),
-            &format!("API {number} of {}", apis.len()),
-        );
+fn environment(call: &Invocation, session: &Session, automated: &[Policy]) -> Result<usize> {
+    let listed = session.client.apis(&session.at, None)?;
+    let progress = call.progress("reading policies");
+    let limit = call.settings.network()?.deadline;
+    let mut apis = Vec::with_capacity(listed.len());
+    for (api, number) in listed.iter().zip(1_usize..) {
+        progress.tick(limit, &format!("API {number} of {}", listed.len()));
         // Each instance is a target of its own, with a deadline of its own.
-        let session = Session {
-            client: session.client.for_target(),
-            at: session.at.clone(),
-        };
-        all.push(status(&session, api, automated)?);
+        apis.push(status(&session.for_target(), api, automated)?);
     }
     drop(progress);
-    let open = all.iter().filter(|api| !api.authenticated).count();
-    context.out.result(&All {
+    let open = apis.iter().filter(|api| !api.authenticated).count();
+    call.result(&All {
         environment: session.at.environment.to_string(),
-        apis: all,
+        apis,
         without_authentication: open,
     })?;
     Ok(open)
 }
 
 /// Not being allowed to read them is no reason to say nothing: an API may then look more open than it is.
-fn automated(context: &Context<'_>, session: &Session) -> Vec<Policy> {
+fn automated(call: &Invocation, session: &Session) -> Vec<Policy> {
     session
         .client
         .automated_policies(&session.at)
         .inspect_err(|err| {
-            context.out.debug(format!(
+            call.log.debug(format!(
                 "automated policies cannot be read and do not count: {err}"
             ));
         })
@@ -251,7 +243,7 @@ fn automated(context: &Context<'_>, session: &Session) -> Vec<Policy> {
 }
 
 fn status(session: &Session, api: &ApiInstance, automated: &[Policy]) -> Result<ApiStatus> {
-    let own = session.client.policies(&session.at, api.id)?;
+    let own = session.policies(api)?;
     let policies: Vec<PolicyStatus> = automated
         .iter()
         .map(|policy| PolicyStatus::of(policy, true))

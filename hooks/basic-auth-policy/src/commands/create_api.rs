@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use common::anypoint::api_instances::{ApiId, ApiInstance, LONGEST_LABEL, NewApi, Technology};
 use common::anypoint::exchange::{AssetName, Created, asset_id};
-use common::cli::exit::Outcome;
+use common::cli::{Invocation, Outcome, Report};
 use common::error::{Error, Kind, Result};
-use common::log::Report;
+use common::system::polling::{Look, Pauses, poll};
 use semver::Version;
 use serde::Serialize;
 
 use crate::args::{CreateApiArgs, Gateway, Runtime};
-use crate::session::{Context, Session};
+use crate::session::{self, Session};
+use crate::settings::{API, LABEL};
 
 /// How long a new asset may take to show up.
 const PUBLICATION: Duration = Duration::from_secs(30);
@@ -33,15 +34,13 @@ impl Report for CreatedApi {
     }
 }
 
-/// Runs the command.
-pub(crate) fn run(context: &Context<'_>, args: &CreateApiArgs) -> anyhow::Result<Outcome> {
-    let wanted = Wanted::read(context, args)?;
-    let session = context.prepare()?.log_in()?;
-    if let Some(known) = wanted.instance(&session)? {
-        context
-            .out
-            .info(format!("API instance {} is there already", known.shown()));
-        context.out.result(&CreatedApi {
+pub(crate) fn run(call: &Invocation, args: &CreateApiArgs) -> anyhow::Result<Outcome> {
+    let desired = DesiredApi::read(call, args)?;
+    let session = session::prepare(call)?.log_in()?;
+    if let Some(known) = desired.instance(&session)? {
+        call.log
+            .info(format!("API instance {} is already present", known.shown()));
+        call.result(&CreatedApi {
             api_instance_id: known.id.0,
             asset_version: known.asset_version.unwrap_or_default(),
             asset: known.asset,
@@ -51,24 +50,24 @@ pub(crate) fn run(context: &Context<'_>, args: &CreateApiArgs) -> anyhow::Result
         })?;
         return Ok(Outcome::Done);
     }
-    let (version, asset_created) = wanted.ensure_asset(context, &session)?;
-    let id = wanted.create(&session, &version)?;
-    context.out.info(format!(
+    let (version, asset_created) = desired.ensure_asset(call, &session)?;
+    let id = desired.create(&session, &version)?;
+    call.log.info(format!(
         "created API instance {id} of {} {version}",
-        wanted.asset
+        desired.asset
     ));
-    context.out.result(&CreatedApi {
+    call.result(&CreatedApi {
         api_instance_id: id.0,
-        asset: wanted.asset.clone(),
+        asset: desired.asset.clone(),
         asset_version: version,
-        label: wanted.label.map(str::to_owned),
+        label: desired.label.map(str::to_owned),
         asset_created,
         instance_created: true,
     })?;
     Ok(Outcome::Done)
 }
 
-struct Wanted<'a> {
+struct DesiredApi<'a> {
     args: &'a CreateApiArgs,
     asset: String,
     label: Option<&'a str>,
@@ -76,15 +75,21 @@ struct Wanted<'a> {
     deployment_type: &'static str,
 }
 
-impl<'a> Wanted<'a> {
-    fn read(context: &Context<'a>, args: &'a CreateApiArgs) -> Result<Self> {
+impl<'a> DesiredApi<'a> {
+    fn read(call: &'a Invocation, args: &'a CreateApiArgs) -> Result<Self> {
+        if call.settings.flag(&API).is_some() {
+            return Err(Error::config(
+                "--api has no effect: it names an API instance that is already present",
+            )
+            .advise("Leave it out, and choose the asset of the new instance with --asset."));
+        }
         let asset = args.asset.clone().unwrap_or_else(|| asset_id(&args.name));
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if asset.is_empty() || !asset.chars().all(fits) {
             return Err(Error::config(format!(
-                "{asset:?} is no Exchange asset id, which consists of lower-case letters, digits and hyphens"
+                "{asset:?} is not an Exchange asset id, which consists of lower-case letters, digits and hyphens"
             ))
-            .advise("Give one with --asset, as orders-api."));
+            .advise("Give one with --asset, for example orders-api."));
         }
         Version::parse(&args.asset_version).map_err(|_| {
             Error::config(format!(
@@ -92,7 +97,7 @@ impl<'a> Wanted<'a> {
                 args.asset_version
             ))
         })?;
-        let label = context.target.label.as_deref();
+        let label = call.settings.flag(&LABEL);
         if label.is_some_and(|label| label.is_empty() || label.chars().count() > LONGEST_LABEL) {
             return Err(Error::config(format!(
                 "--label is empty or longer than {LONGEST_LABEL} characters"
@@ -130,7 +135,7 @@ impl<'a> Wanted<'a> {
             .filter(|api| api.asset == self.asset && api.label.as_deref() == self.label);
         let mut fitting = Vec::new();
         for candidate in candidates {
-            // A list does not always tell the technology.
+            // A list does not always hold the technology.
             let api = session.client.api(&session.at, candidate.id)?;
             if api.technology == self.technology {
                 fitting.push(api);
@@ -139,7 +144,7 @@ impl<'a> Wanted<'a> {
         if fitting.len() > 1 {
             let shown: Vec<String> = fitting.iter().map(ApiInstance::shown).collect();
             return Err(Error::config(format!(
-                "there are {} instances of {} already: {}",
+                "{} instances of {} are already present: {}",
                 fitting.len(),
                 self.asset,
                 shown.join(", ")
@@ -149,9 +154,9 @@ impl<'a> Wanted<'a> {
         Ok(fitting.pop())
     }
 
-    /// Makes sure that the asset is in Exchange. A version that was deleted can never come back, so that the next major
-    /// one is taken then.
-    fn ensure_asset(&self, context: &Context<'_>, session: &Session) -> Result<(String, bool)> {
+    /// Makes sure that the asset is in Exchange. A version that was deleted can never come back: the next major one is
+    /// taken then.
+    fn ensure_asset(&self, call: &Invocation, session: &Session) -> Result<(String, bool)> {
         let mut version = Version::parse(&self.args.asset_version)
             .map_err(|err| Error::config("--asset-version").caused_by(err))?;
         // Each version that was ever deleted costs one round.
@@ -169,8 +174,8 @@ impl<'a> Wanted<'a> {
                     .client
                     .create_http_api(&name, &self.args.name, &self.args.api_version)?;
             if created == Created::Yes {
-                self.wait_for(session, &name)?;
-                context.out.info(format!(
+                wait_for(call, session, &name)?;
+                call.log.info(format!(
                     "created asset {} {version} in Exchange",
                     self.asset
                 ));
@@ -180,7 +185,7 @@ impl<'a> Wanted<'a> {
                 return Ok((version.to_string(), false));
             }
             let next = Version::new(version.major + 1, 0, 0);
-            context.out.warn(format!(
+            call.log.warn(format!(
                 "version {version} of asset {} was deleted from Exchange and can never be published again: taking {next}",
                 self.asset
             ));
@@ -194,29 +199,6 @@ impl<'a> Wanted<'a> {
             ),
         )
         .advise("Choose another --asset, or a higher --asset-version."))
-    }
-
-    fn wait_for(&self, session: &Session, name: &AssetName) -> Result<()> {
-        let clock = session.client.http().clock();
-        let start = clock.elapsed();
-        loop {
-            if session.client.asset(name)?.is_some() {
-                return Ok(());
-            }
-            if clock.elapsed() - start > PUBLICATION {
-                return Err(Error::new(
-                    Kind::Unproved,
-                    format!(
-                        "Exchange took asset {} {} and does not show it after {} s",
-                        name.asset,
-                        name.version,
-                        PUBLICATION.as_secs()
-                    ),
-                )
-                .advise("Look for it in Exchange, and run create-api again."));
-            }
-            clock.sleep(Duration::from_secs(1));
-        }
     }
 
     fn create(&self, session: &Session, version: &str) -> Result<ApiId> {
@@ -244,5 +226,28 @@ impl<'a> Wanted<'a> {
             }
             created => created,
         }
+    }
+}
+
+fn wait_for(call: &Invocation, session: &Session, name: &AssetName) -> Result<()> {
+    let pauses = Pauses::of(Duration::from_secs(1));
+    let look = || -> Result<Look<(), ()>> {
+        Ok(match session.client.asset(name)? {
+            Some(_) => Look::Done(()),
+            None => Look::NotYet(()),
+        })
+    };
+    match poll(call.clock.as_ref(), PUBLICATION, pauses, look, |()| {})? {
+        Look::Done(()) => Ok(()),
+        Look::NotYet(()) => Err(Error::new(
+            Kind::Unproved,
+            format!(
+                "Exchange took asset {} {} and does not show it after {} s",
+                name.asset,
+                name.version,
+                PUBLICATION.as_secs()
+            ),
+        )
+        .advise("Look for it in Exchange, and run create-api again.")),
     }
 }

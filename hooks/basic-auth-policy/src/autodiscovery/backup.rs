@@ -1,0 +1,78 @@
+//! What an application had before, so that `--undo` can restore it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use common::anypoint::deployments::Deployment;
+use common::error::{Error, Result};
+use common::system::files;
+use common::system::fingerprints::{Fingerprints, private_folder};
+use serde::{Deserialize, Serialize};
+
+use super::properties::Properties;
+
+/// A file of properties is small.
+const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// The properties of an application. Protected values are not among them: the platform never returns them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Backup {
+    pub(crate) properties: Properties,
+    pub(crate) secure_names: BTreeSet<String>,
+}
+
+impl Backup {
+    /// What `application` has.
+    pub(crate) fn of(application: &Deployment) -> Self {
+        Self {
+            properties: application.properties.clone(),
+            secure_names: application.secure_names.clone(),
+        }
+    }
+
+    /// Writes it down, beside the memory of the program.
+    pub(crate) fn write(&self, memory: &Fingerprints, of: &Deployment) -> Result<()> {
+        let path = path(memory, of);
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|err| Error::config("the properties do not fit into JSON").caused_by(err))?;
+        private_folder(&files::folder_of(&path))
+            .and_then(|()| files::replace(&path, text.as_bytes(), files::PRIVATE))
+            .map_err(|err| {
+                Error::config(format!("{} cannot be written", path.display()))
+                    .caused_by(err)
+                    .advise("The previous properties are kept there for --undo.")
+            })
+    }
+
+    /// Reads what was written down last.
+    pub(crate) fn read(memory: Option<&Fingerprints>, of: &Deployment) -> Result<Self> {
+        let memory = memory.ok_or_else(|| {
+            Error::config(
+                "nothing is known of the previous properties: neither XDG_STATE_HOME nor HOME is set",
+            )
+        })?;
+        let path = path(memory, of);
+        let text = files::read_text("the record of the previous properties,", &path, LARGEST)?;
+        serde_json::from_str(&text).map_err(|_| {
+            Error::config(format!("{} is damaged", path.display()))
+                .advise("Restore the properties in Runtime Manager.")
+        })
+    }
+
+    /// Removes the record once it has been restored.
+    pub(crate) fn remove(memory: &Fingerprints, of: &Deployment) -> Result<()> {
+        let path = path(memory, of);
+        std::fs::remove_file(&path).map_err(|err| {
+            Error::config(format!("{} cannot be removed", path.display())).caused_by(err)
+        })
+    }
+}
+
+fn path(memory: &Fingerprints, of: &Deployment) -> PathBuf {
+    let id: String = of
+        .id
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .collect();
+    files::folder_of(memory.path()).join(format!("autodiscover-{id}.json"))
+}
