@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use common::cli::config::ConfigArgs;
 use common::cli::{Arguments, Format, VerbosityArgs};
@@ -121,8 +122,9 @@ pub(crate) struct RenewArgs {
     #[arg(long, help_heading = "flexctl")]
     pub(crate) update_urls: bool,
 
-    /// Where flexctl runs for a gateway in Kubernetes: linux, docker or podman [default: detected]
-    #[arg(long, value_enum, value_name = "RUNTIME", help_heading = "flexctl")]
+    /// Where flexctl runs for a gateway in Kubernetes [default: detected]
+    #[arg(long, value_name = "RUNTIME", help_heading = "flexctl")]
+    #[arg(value_parser = PossibleValuesParser::new(Runtime::OF_FLEXCTL).try_map(|word| Runtime::parse(&word)))]
     pub(crate) via: Option<Runtime>,
 
     #[command(flatten)]

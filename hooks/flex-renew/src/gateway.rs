@@ -135,15 +135,9 @@ impl Gateway {
         }
         let location = locate(&name, file, coordinates, args, &entry, runtime.as_ref())?;
         let via = match (args.via, &entry.via) {
-            (None, Some(own)) => Some(parse_own(own, "via", Runtime::parse)?),
+            (None, Some(own)) => Some(parse_own(own, "via", via)?),
             (flag, _) => flag,
         };
-        if via == Some(Runtime::Kubernetes) {
-            return Err(Error::config(
-                "flexctl runs in linux, docker or podman, not in kubernetes",
-            )
-            .advise("Set --via to one of them."));
-        }
         let gateway = Self {
             runtime: runtime.map(|runtime| runtime.value),
             via,
@@ -445,6 +439,16 @@ fn parse_own<T>(
     parse: impl Fn(&str) -> std::result::Result<T, String>,
 ) -> Result<T> {
     parse(text).map_err(|err| Error::config(format!("flex.gateway.{key}: {err}")))
+}
+
+fn via(text: &str) -> std::result::Result<Runtime, String> {
+    match Runtime::parse(text)? {
+        Runtime::Kubernetes => Err(format!(
+            "flexctl runs in one of {}, not in kubernetes",
+            Runtime::OF_FLEXCTL.join(", ")
+        )),
+        other => Ok(other),
+    }
 }
 
 fn no_credentials() -> Error {

@@ -13,19 +13,22 @@ pub(crate) const OTHER_CONF_FOLDER: &str = "/etc/mulesoft/flex-gateway/conf.d";
 /// Where a gateway runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Runtime {
-    /// A package on this host, started by systemd
+    /// A package on this host, started by systemd.
     Linux,
-    /// A Docker container
+    /// A Docker container.
     Docker,
-    /// A Podman container
+    /// A Podman container.
     Podman,
-    /// A deployment whose Secret holds the registration
+    /// A deployment whose Secret holds the registration.
     Kubernetes,
 }
 
 impl Runtime {
     /// How each is written.
     pub(crate) const WORDS: &[&str] = &["linux", "docker", "podman", "kubernetes"];
+
+    /// Those that `flexctl` can run in.
+    pub(crate) const OF_FLEXCTL: &[&str] = &["linux", "docker", "podman"];
 
     /// Reads one, in whatever case.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {

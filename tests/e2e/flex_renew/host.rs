@@ -437,7 +437,7 @@ fn flexctl_of_a_run_that_was_killed_before_writing_down_which_program_it_started
     fs::write(&lock, "").unwrap();
 
     edge.bench.set("FLEXCTL", real.to_str().unwrap());
-    edge.renew(&["--flexctl-timeout", "1s"])
+    edge.renew(&["--flexctl-timeout", "10s"])
         .code(0)
         .tells("flexctl of a run that was killed was still running, and has ended now");
     let pid = fs::read_to_string(pid_file).unwrap();
