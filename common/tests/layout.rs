@@ -1,4 +1,4 @@
-//! Imports run one way: no circle of files in `common`, and no room of `common` that uses a later one.
+//! Imports run one way: no circle of files in `common` or in a hook, and no room of `common` that uses a later one.
 //!
 //! Only `use` lines are read, and of a re-export those who use it: that a `mod.rs` shows what lies below it is no use.
 
@@ -289,6 +289,14 @@ fn without_circle(crates: &[PathBuf]) {
 #[test]
 fn no_files_of_common_use_each_other() {
     without_circle(&[root().join("common/src")]);
+}
+
+#[test]
+fn no_files_of_a_hook_use_each_other() {
+    let hooks = fs::read_dir(root().join("hooks")).unwrap();
+    let hooks: Vec<PathBuf> = hooks.map(|hook| hook.unwrap().path().join("src")).collect();
+    assert!(hooks.len() >= 4, "{hooks:?}");
+    without_circle(&hooks);
 }
 
 #[test]

@@ -188,17 +188,16 @@ fn the_readme_lists_every_setting() {
         .iter()
         .map(|(name, _)| (*name, registry(name)))
         .collect();
-    let users = |variable: &str| -> Vec<&str> {
-        PROGRAMS
-            .iter()
-            .map(|(name, _)| *name)
-            .filter(|name| {
-                registries[name]
-                    .settings
-                    .iter()
-                    .any(|known| known.name == variable)
-            })
-            .collect()
+    // Two programs may have a flag of the same name, each for something of its own.
+    let is_same = |one: &Setting, other: &Setting| one.name == other.name && one.toml == other.toml;
+    let users = |setting: &Setting| {
+        let has = |registry: &&Registry| {
+            registry
+                .settings
+                .iter()
+                .any(|other| is_same(other, setting))
+        };
+        registries.values().filter(has).count()
     };
     let mut groups: Vec<(String, Vec<Setting>)> = vec![
         ("every program".to_owned(), Vec::new()),
@@ -207,12 +206,12 @@ fn the_readme_lists_every_setting() {
     for (name, _) in PROGRAMS {
         let mut own = Vec::new();
         for setting in &registries[name].settings {
-            let group = match users(&setting.name).len() {
+            let group = match users(setting) {
                 4 => &mut groups[0].1,
                 1 => &mut own,
                 _ => &mut groups[1].1,
             };
-            match group.iter_mut().find(|known| known.name == setting.name) {
+            match group.iter_mut().find(|known| is_same(known, setting)) {
                 Some(known) if known.flag != setting.flag => {
                     let flags: BTreeSet<&str> = [&known.flag, &setting.flag]
                         .into_iter()
@@ -261,7 +260,7 @@ fn the_readme_lists_every_setting() {
     let lists: Vec<String> = PROGRAMS
         .iter()
         .flat_map(|(name, _)| registries[name].lists.clone())
-        .map(|list| format!("`[[{list}]]`"))
+        .map(|list| format!("`{list}`"))
         .collect();
     write!(table, "\nLists of the TOML file: {}.\n\n", lists.join(", ")).unwrap();
     hold(

@@ -169,8 +169,8 @@ impl PrivateKey {
         self.public.algorithm
     }
 
-    /// The key as PKCS#8 DER, unencrypted.
-    pub fn pkcs8_der(&self) -> &[u8] {
+    #[cfg(test)]
+    pub(super) fn pkcs8_der(&self) -> &[u8] {
         &self.pkcs8
     }
 

@@ -62,23 +62,6 @@ impl Reply {
         serde_json::from_slice(&self.body).map_err(|err| self.not_understood(&err))
     }
 
-    /// The body as JSON where the status is a 2xx.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Reply::error`] with `remote`, and of [`Reply::json`].
-    pub fn into_json<T: DeserializeOwned>(
-        self,
-        remote: impl FnOnce(&Reply) -> Remote,
-    ) -> Result<T> {
-        if self.is_success() {
-            self.json()
-        } else {
-            let said = remote(&self);
-            Err(self.error(said))
-        }
-    }
-
     /// The error that this refusal is, its kind by the status.
     pub fn error(&self, said: Remote) -> Error {
         let kind = match self.status.as_u16() {
