@@ -81,7 +81,7 @@ fn of_two_certificates_for_one_domain_reconcile_takes_the_newer_one() {
 #[test]
 fn of_two_certificates_for_one_domain_each_keeps_the_space_that_is_its_own() {
     let mut fixture = Fixture::new();
-    fixture.add_space("ec");
+    fixture.bench.add_space("ec");
     let mut earlier = Validity::days(60);
     earlier.not_before -= 30 * 24 * 3600;
     let domain = "shop.acme.example";
