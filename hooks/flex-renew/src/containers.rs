@@ -199,7 +199,7 @@ impl Engine {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        // One that went away meanwhile makes the command fail, and the others are in its answer all the same.
+        // One that is gone by now makes the command fail, and the others are in its answer all the same.
         let answer = self.ask(["container", "inspect"]).args(names).run()?;
         serde_json::from_str(&answer.stdout).map_err(|_| {
             Error::new(

@@ -165,7 +165,7 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// A flag that has no effect on this gateway would leave the user in the belief that it had.
+    /// A flag that has no effect on this gateway would let the user believe that it had one.
     fn refuse_flags_that_do_not_apply(&self, args: &RenewArgs) -> Result<()> {
         let (flag, where_it_is) = match &self.location {
             Location::File(_) => {

@@ -1,6 +1,6 @@
 //! Renewing one registration: `flexctl` into an empty folder, judge, back up, install, restart, prove.
 //!
-//! Whenever the program may be killed, the installed registration is whole, old or new, and the next run goes on: an
+//! Whenever the program may be killed, the installed registration is whole, old or new, and the next run continues: an
 //! accepted registration waits in the state folder until the gateway has been restarted with it.
 
 use std::fs::DirBuilder;
@@ -36,9 +36,9 @@ use crate::state::{self, State};
 pub(crate) struct Renewed {
     pub(crate) gateway: String,
     pub(crate) action: Action,
-    /// End of the certificate that was installed before.
+    /// Expiry of the certificate that was installed before.
     pub(crate) previous_expiry: Timestamp,
-    /// End of the certificate that is installed now.
+    /// Expiry of the certificate that is installed now.
     pub(crate) expires: Timestamp,
     /// What was restarted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,7 @@ pub(crate) enum Action {
     NotDue,
     /// `flexctl` renewed it.
     Renewed,
-    /// A renewal that an earlier run had begun was brought to its end.
+    /// A renewal that an earlier run had begun was completed.
     Finished,
 }
 
@@ -87,7 +87,7 @@ impl Report for Renewed {
     }
 }
 
-/// Renews a gateway's registration if it is due, or whatever its date if `force` says so.
+/// Renews a gateway's registration if it is due; with `force`, whatever its date.
 pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow::Result<Renewed> {
     let (runtime, why) = gateway.runtime()?;
     let mut installation = Installation::of(gateway)?;
@@ -171,7 +171,7 @@ impl Procedure<'_> {
         let (action, new) = match waiting {
             Some(new) => {
                 log.info(
-                    "an earlier run was interrupted before its end: going on with what it got",
+                    "an earlier run was interrupted before its end: continuing with what it received",
                 );
                 (Action::Finished, new)
             }
@@ -256,7 +256,9 @@ impl Procedure<'_> {
         let unwritable = |err: std::io::Error| {
             Error::config(format!("{} cannot be written", work.path().display()))
                 .caused_by(err)
-                .advise("Make room, or choose another place with --state-dir. Nothing was changed.")
+                .advise(
+                    "Free up space, or choose another place with --state-dir. Nothing was changed.",
+                )
         };
         // Copies: a container would have to relabel the gateway's own folder, and flexctl refuses one that is not empty.
         let (input, output) = (work.path().join("in"), work.path().join(state::NEW));
@@ -334,7 +336,7 @@ impl Procedure<'_> {
                 Kind::Unreachable,
                 "stopped by a signal before the installation",
             )
-            .advise("The next run goes on from here.")
+            .advise("The next run continues from here.")
             .into());
         }
         let work = self.state.work()?;
@@ -370,7 +372,7 @@ impl Procedure<'_> {
         let restarted = installed.and_then(|()| Ok(restart.run(&self.call.clock, log)?));
         match (restarted, old) {
             (Ok(()), _) => Ok(backup),
-            // Nobody knows whether the gateway took it, which is no reason to go back.
+            // Nobody knows whether the gateway accepted it, which is no reason to go back.
             (Err(err), _) if signals::interrupted() => Err(err.context(
                 "the new registration is installed, and the next run restarts the gateway once more",
             )),

@@ -142,7 +142,7 @@ fn units(names: Vec<String>) -> Result<Restart> {
     if process::exists("systemctl") {
         return Ok(Restart::Units(names));
     }
-    Err(Error::not_found("systemctl is not there, so the gateway cannot be restarted").advise(
+    Err(Error::not_found("systemctl is not installed, so the gateway cannot be restarted").advise(
         "Give a --restart-cmd (FLEX_RESTART_CMD), or leave the restart to somebody else with --no-restart. Nothing was \
          changed.",
     ))

@@ -1,12 +1,12 @@
 //! The folder of a registration for what must not lie where the gateway looks: backups, work in progress, and a new
-//! registration that is not wholly installed yet.
+//! registration that is not completely installed yet.
 //!
 //! | entry | content |
 //! |---|---|
 //! | `work-*` | one renewal: `in` for `flexctl` to read, `new` for it to write; what a killed run left is removed |
 //! | `pending` | an accepted registration, from before it is installed until the gateway has been restarted with it |
 //! | `backups/TIME` | a registration that was replaced; file names end in `.old`, which no gateway loads |
-//! | `rejected` | what `flexctl` wrote last without its being accepted |
+//! | `rejected` | what `flexctl` wrote last that was not accepted |
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -35,7 +35,7 @@ const LOCK: &str = "lock";
 /// In the folder of a renewal: where `flexctl` writes.
 pub(crate) const NEW: &str = "new";
 
-/// A folder that is locked against other runs until it is dropped; the kernel lets go of a killed run's lock.
+/// A folder that is locked against other runs until it is dropped; the kernel releases the lock of a killed run.
 #[derive(Debug)]
 pub(crate) struct State {
     folder: PathBuf,
@@ -123,12 +123,12 @@ pub(crate) fn is_unfinished(folder: &Path) -> bool {
 }
 
 impl State {
-    /// Makes the folder if needed, waits for another run to let go of it, and removes what killed runs left there.
+    /// Makes the folder if needed, waits until no other run holds it, and removes what killed runs left there.
     /// `limit` is how long `flexctl` may take, also one that such a run left behind.
     pub(crate) fn open(folder: &Path, limit: Duration, log: &Log) -> Result<Self> {
         make(folder).map_err(|err| {
             Error::config(format!(
-                "the folder {} for backups cannot be made",
+                "the folder {} for backups cannot be created",
                 folder.display()
             ))
             .caused_by(err)
@@ -181,14 +181,14 @@ impl State {
         Hold::new(&work.path().join(LOCK)).map_err(|err| self.unwritable(err))
     }
 
-    /// Keeps an accepted registration until it is wholly installed. From here on a run that is killed is finished by
+    /// Keeps an accepted registration until it is completely installed. From here on a run that is killed is finished by
     /// the next one, since nobody knows whether the platform still takes the old certificate.
     pub(crate) fn stage(&self, new: &Files) -> Result<()> {
         self.put(PENDING, new, "")
             .map_err(|err| self.unwritable(err))
     }
 
-    /// What is waiting to be wholly installed.
+    /// What is waiting to be completely installed.
     pub(crate) fn staged(&self) -> Result<Option<Files>> {
         let folder = self.folder.join(PENDING);
         if folder.is_dir() {
@@ -296,7 +296,7 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// Writes a set of files so that it is there wholly or not at all, also after a power failure.
+    /// Writes a set of files so that it is there completely or not at all, also after a power failure.
     fn put(&self, name: &str, set: &Files, suffix: &str) -> io::Result<()> {
         let work = tempfile::Builder::new()
             .prefix(WORK)
@@ -318,7 +318,7 @@ impl State {
     fn unwritable(&self, err: io::Error) -> Error {
         Error::config(format!("{} cannot be written", self.folder.display()))
             .caused_by(err)
-            .advise("Nothing was installed. Make room or grant the right to write, or choose another place with --state-dir.")
+            .advise("Nothing was installed. Free up space or grant the right to write, or choose another place with --state-dir.")
     }
 }
 
@@ -366,7 +366,7 @@ pub(crate) fn read(folder: &Path, suffix: &str) -> Result<Files> {
         let entry = entry.map_err(broken)?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let name = name.strip_suffix(suffix).unwrap_or(&name);
-        // A link could lead anywhere, and a hidden file is somebody's remainder.
+        // A link could lead anywhere, and a hidden file is a leftover.
         let plain = entry.file_type().map_err(broken)?.is_file() && !name.starts_with('.');
         if name != FILE_NAME && plain {
             let bytes = files::read("the registration", &entry.path(), LARGEST)?;
