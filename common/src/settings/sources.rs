@@ -17,6 +17,7 @@ use crate::net::tls::Trust;
 use crate::net::{Network, Proxies};
 use crate::secret::Secret;
 use crate::system::environment::Env;
+use crate::system::files;
 
 /// What the command line says about settings, by the name of the flag.
 #[derive(Debug, Clone, Default)]
@@ -691,6 +692,8 @@ impl Settings {
 }
 
 fn conf_at(path: PathBuf) -> Result<(PathBuf, Conf)> {
+    // The run that was killed while it saved may have been the last one that had anything to save.
+    files::remove_left_overs_of(&path);
     Conf::load(&path).map(|conf| (path, conf))
 }
 

@@ -9,13 +9,10 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
-use crate::system::attributes;
+use crate::system::{attributes, temporary};
 
 /// The mode of a file that may hold a secret.
 pub const PRIVATE: u32 = 0o600;
-
-/// What the names of temporary files begin with.
-pub const TEMPORARY: &str = ".anypoint-hooks-";
 
 /// Reads a text file of at most `limit` bytes. `what` names it in errors, as "the certificate".
 ///
@@ -147,7 +144,7 @@ fn in_place(target: &Path, content: &[u8]) -> io::Result<How> {
 }
 
 fn write_beside(target: &Path, content: &[u8], new: New<'_>) -> io::Result<NamedTempFile> {
-    let mut temporary = temporary_in(&folder_of(target))?;
+    let mut temporary = temporary::in_folder(&folder_of(target))?;
     temporary.write_all(content)?;
     let file = temporary.as_file();
     match (File::open(target), new) {
@@ -192,7 +189,7 @@ fn sync_folder_of(path: &Path) {
 /// As [`replace`].
 pub fn check_replaceable(path: &Path) -> io::Result<Vec<String>> {
     let target = follow(path)?;
-    let whole = temporary_in(&folder_of(&target)).and_then(|temporary| {
+    let whole = temporary::in_folder(&folder_of(&target)).and_then(|temporary| {
         let Ok(old) = File::open(&target) else {
             return Ok(Vec::new());
         };
@@ -217,8 +214,11 @@ fn is_in_the_way(err: &io::Error, target: &Path) -> bool {
     }
 }
 
-fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
-    NamedTempFile::with_prefix_in(TEMPORARY, folder)
+/// Removes what killed runs have left of [`replace`] beside `path`.
+pub fn remove_left_overs_of(path: &Path) {
+    if let Ok(target) = follow(path) {
+        temporary::remove_left_overs(&folder_of(&target));
+    }
 }
 
 /// Whether a file is mounted by itself: nothing can be renamed over it then.

@@ -12,4 +12,5 @@ pub mod polling;
 pub mod process;
 pub mod signals;
 mod streams;
+pub mod temporary;
 pub mod workers;

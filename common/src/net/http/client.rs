@@ -19,6 +19,7 @@ use crate::net::network::Network;
 use crate::net::tls;
 use crate::secret::{Secret, without_credentials};
 use crate::system::clock::SharedClock;
+use crate::system::signals::interrupted;
 
 /// A client for one API.
 ///
@@ -174,7 +175,8 @@ impl Http {
         self.request(Method::POST, path)
     }
 
-    fn left(&self) -> Duration {
+    /// How much of the deadline is left.
+    pub fn left(&self) -> Duration {
         self.deadline.saturating_sub(self.clock.elapsed())
     }
 }
@@ -267,12 +269,18 @@ impl Request<'_> {
                 Next::Return | Next::GiveUp => {
                     return http.concluded(outcome, &method, &path, effect_unknown);
                 }
+                Next::Wait(_) if interrupted() => {
+                    return http.concluded(outcome, &method, &path, effect_unknown);
+                }
                 Next::Wait(pause) => {
                     http.log.debug(format!(
                         "{method} {path}: trying again in {:.1} s",
                         pause.as_secs_f32()
                     ));
                     http.clock.sleep(pause);
+                    if interrupted() {
+                        return http.concluded(outcome, &method, &path, effect_unknown);
+                    }
                     previous = Some(outcome);
                 }
             }
