@@ -12,10 +12,12 @@ use super::value::{Origin, Sourced, secret_in};
 use crate::acme_sh::{self, Conf, Home, Stored};
 use crate::duration;
 use crate::error::{Error, Result};
+use crate::net::http::base_url;
 use crate::net::tls::Trust;
 use crate::net::{Network, Proxies};
 use crate::secret::Secret;
 use crate::system::environment::Env;
+use crate::system::files;
 
 /// What the command line says about settings, by the name of the flag.
 #[derive(Debug, Clone, Default)]
@@ -244,6 +246,17 @@ impl Settings {
             return Ok(None);
         }
         found.try_map(|text| parse(text.trim())).map(Some)
+    }
+
+    /// The address of an API that a setting is set to, its default where nobody has set it.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: it is not the address of an API.
+    pub fn address(&self, setting: &Setting) -> Result<String> {
+        let found = self.text_or_default(setting)?;
+        let address = found.try_map(|text| base_url(&text).map(|_| text))?;
+        Ok(address.value)
     }
 
     /// The duration that a setting is set to, else its default, else none at all.
@@ -679,6 +692,8 @@ impl Settings {
 }
 
 fn conf_at(path: PathBuf) -> Result<(PathBuf, Conf)> {
+    // The run that was killed while it saved may have been the last one that had anything to save.
+    files::remove_left_overs_of(&path);
     Conf::load(&path).map(|conf| (path, conf))
 }
 

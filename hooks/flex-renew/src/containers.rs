@@ -199,7 +199,7 @@ impl Engine {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        // One that went away meanwhile makes the command fail, and the others are in its answer all the same.
+        // One that is gone by now makes the command fail, and the others are in its answer all the same.
         let answer = self.ask(["container", "inspect"]).args(names).run()?;
         serde_json::from_str(&answer.stdout).map_err(|_| {
             Error::new(
@@ -233,6 +233,9 @@ impl Engine {
             format!("{uid}:{gid}").into(),
             "-v".into(),
             volume,
+            // Where flexctl writes should it overlook where it is to.
+            "--workdir".into(),
+            WORK.into(),
             image.into(),
         ]);
         args
@@ -251,12 +254,13 @@ impl Engine {
         let _ = self.ask(["rm", "--force", name]).run();
     }
 
-    /// Restarts containers.
+    /// Restarts containers; one that is stopped is started.
     pub(crate) fn restart(self, names: &[String], limit: Duration) -> Result<()> {
         Program::new(self.program())
             .arg("restart")
             .args(names)
             .limit(limit)
+            .to_its_end()
             .succeed()
             .map(drop)
     }
