@@ -21,6 +21,7 @@ pub(crate) static SETTINGS: Registry = Registry {
         &TRUSTSTORE,
         &CIPHERS,
         &VERIFY,
+        &STRICT,
         &WORKERS,
         &RATE,
     ],
@@ -93,6 +94,15 @@ pub(crate) static VERIFY: Setting = Setting::switch(
 .flag("--verify", "")
 .only_for(&["deploy"])
 .toml(&["cloudhub_v2.verify"])
+.saved();
+
+pub(crate) static STRICT: Setting = Setting::switch(
+    &["CH2_STRICT"],
+    "refuse a certificate whose chain does not lead to a root that is trusted here, instead of a warning",
+)
+.flag("--strict", "")
+.only_for(&["deploy", "reconcile"])
+.toml(&["cloudhub_v2.strict"])
 .saved();
 
 pub(crate) static WORKERS: Setting =

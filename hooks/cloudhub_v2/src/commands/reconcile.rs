@@ -18,7 +18,7 @@ use crate::compare::Comparison;
 use crate::failures;
 use crate::material::{Files, Material};
 use crate::proof::{Expected, Probe};
-use crate::settings::{self, KEY_PASSPHRASE, VERIFY};
+use crate::settings::{self, VERIFY};
 use crate::target::Target;
 use crate::targets;
 use crate::write::{self, Action, Deployed, Mode};
@@ -190,8 +190,7 @@ impl Run<'_> {
             .with_settings(self.call.settings.for_certificate(stored)?);
         self.warn_of_overruled(&call)?;
         let files = Files::from(stored);
-        let passphrase = call.settings.secret(&KEY_PASSPHRASE)?;
-        let material = Material::load(domain, &files, passphrase.as_ref(), call.clock.now())?;
+        let material = Material::load(&call, domain, &files)?;
         let targets = targets::load_with(logins, &call, Some(domain))?;
         let probe = if call.settings.switch(&VERIFY)? {
             Some(Probe::new(&call, self.connect, domain)?)

@@ -26,6 +26,6 @@ fn local(call: &Invocation, domain: &str) -> Result<Option<Identity>> {
     call.settings
         .home()
         .and_then(|home| home.find(domain))
-        .map(|stored| Identity::read(domain, &Files::from(&stored)))
+        .map(|stored| Identity::read(domain, &Files::from(&stored), call.clock.now()))
         .transpose()
 }
