@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use common::cli::config::ConfigArgs;
 use common::cli::{Arguments, Format, OutputArgs, exit};
 use common::duration;
 use common::log::Verbosity;
-use common::net::dns;
+use common::net::dns::{self, ServerAddress};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -128,9 +127,10 @@ pub(crate) struct ConnectArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) server_name: Option<String>,
 
-    /// Name server to look up addresses with, instead of the system's; may be repeated
+    /// Name server to look up addresses with, instead of the system's; may be repeated, and be one of DNS over HTTPS, as
+    /// https://HOST/dns-query
     #[arg(long, value_name = "ADDRESS", value_parser = dns::server)]
-    pub(crate) resolver: Vec<SocketAddr>,
+    pub(crate) resolver: Vec<ServerAddress>,
 
     /// How long to wait for the ingress to serve the certificate
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "5m")]
@@ -147,9 +147,10 @@ pub(crate) struct DnsArgs {
     #[arg(long)]
     pub(crate) check: bool,
 
-    /// Name server to ask, instead of the system's; may be repeated
+    /// Name server to ask, instead of the system's; may be repeated, and be one of DNS over HTTPS, as
+    /// https://HOST/dns-query
     #[arg(long, value_name = "ADDRESS", value_parser = dns::server)]
-    pub(crate) resolver: Vec<SocketAddr>,
+    pub(crate) resolver: Vec<ServerAddress>,
 }
 
 #[derive(Debug, clap::Args)]

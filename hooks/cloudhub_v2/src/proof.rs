@@ -158,8 +158,10 @@ impl Probe {
             server_name,
             host,
             port,
-            resolver: (!connect.resolver.is_empty())
-                .then(|| Resolver::new(connect.resolver.clone())),
+            resolver: match &connect.resolver[..] {
+                [] => None,
+                servers => Some(call.resolver(servers)?),
+            },
             timeout: connect.timeout,
         })
     }

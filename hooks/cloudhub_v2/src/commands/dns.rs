@@ -69,11 +69,7 @@ impl Report for Advice {
 pub(crate) fn run(call: &Invocation, args: &DnsArgs) -> anyhow::Result<Outcome> {
     let call = &call.for_domain(&args.domain)?;
     let targets = targets::load(call, Some(&args.domain))?;
-    let resolver = if args.resolver.is_empty() {
-        Resolver::system()
-    } else {
-        Resolver::new(args.resolver.clone())
-    };
+    let resolver = call.resolver(&args.resolver)?;
     let domain = canonical(&args.domain);
     let now = Now::ask(&resolver, &domain);
     let mut rows = Vec::new();
