@@ -80,7 +80,9 @@ impl Resolver {
                 ServerAddress::Https(url) => {
                     resolver.total += https::ATTEMPT;
                     let clock = SharedClock::clone(clock);
-                    Server::Https(HttpsServer::new(program, url, network, clock, log)?)
+                    Server::Https(Box::new(HttpsServer::new(
+                        program, url, network, clock, log,
+                    )?))
                 }
             });
         }

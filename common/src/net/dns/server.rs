@@ -68,7 +68,7 @@ fn https(text: &str) -> Option<Url> {
 #[derive(Debug, Clone)]
 pub(super) enum Server {
     Plain(SocketAddr),
-    Https(HttpsServer),
+    Https(Box<HttpsServer>),
 }
 
 impl fmt::Display for Server {
