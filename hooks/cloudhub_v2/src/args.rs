@@ -8,7 +8,6 @@ use common::cli::config::ConfigArgs;
 use common::cli::{Arguments, Format, OutputArgs, exit};
 use common::duration;
 use common::log::Verbosity;
-use common::net::dns::{self, ServerAddress};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -96,9 +95,6 @@ pub(crate) struct DeployArgs {
     /// Write even if the certificate is already deployed
     #[arg(long)]
     pub(crate) force: bool,
-
-    #[command(flatten)]
-    pub(crate) connect: ConnectArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -110,31 +106,6 @@ pub(crate) struct VerifyArgs {
     /// The certificate to expect, PEM; by default the one in acme.sh's home (--home), else the one that is deployed
     #[arg(long, value_name = "FILE")]
     pub(crate) cert: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) connect: ConnectArgs,
-}
-
-/// How an ingress is probed.
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Proof")]
-pub(crate) struct ConnectArgs {
-    /// Where to connect, instead of the addresses in DNS [default port: 443]
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) connect: Option<String>,
-
-    /// Server name to send, instead of the domain; for a wildcard, any name that it covers
-    #[arg(long, value_name = "NAME")]
-    pub(crate) server_name: Option<String>,
-
-    /// Name server to look up addresses with, instead of the system's; may be repeated, and be one of DNS over HTTPS, as
-    /// https://HOST/dns-query
-    #[arg(long, value_name = "ADDRESS", value_parser = dns::server)]
-    pub(crate) resolver: Vec<ServerAddress>,
-
-    /// How long to wait for the ingress to serve the certificate
-    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "5m")]
-    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, clap::Args)]
@@ -146,11 +117,6 @@ pub(crate) struct DnsArgs {
     /// Exit with 10 unless the record is there
     #[arg(long)]
     pub(crate) check: bool,
-
-    /// Name server to ask, instead of the system's; may be repeated, and be one of DNS over HTTPS, as
-    /// https://HOST/dns-query
-    #[arg(long, value_name = "ADDRESS", value_parser = dns::server)]
-    pub(crate) resolver: Vec<ServerAddress>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -158,9 +124,6 @@ pub(crate) struct ReconcileArgs {
     /// Change nothing; exit with 10 if something would be deployed
     #[arg(long)]
     pub(crate) dry_run: bool,
-
-    #[command(flatten)]
-    pub(crate) connect: ConnectArgs,
 }
 
 #[derive(Debug, Clone, Copy, clap::Args)]

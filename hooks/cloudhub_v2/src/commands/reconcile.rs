@@ -13,11 +13,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::account::Logins;
-use crate::args::{ConnectArgs, ReconcileArgs};
+use crate::args::ReconcileArgs;
 use crate::compare::Comparison;
 use crate::failures;
 use crate::material::{Files, Material};
-use crate::proof::{Expected, Probe};
+use crate::proof::Probe;
 use crate::settings::{self, KEY_PASSPHRASE, VERIFY};
 use crate::target::Target;
 use crate::targets;
@@ -31,7 +31,6 @@ pub(crate) fn run(call: &Invocation, args: &ReconcileArgs) -> anyhow::Result<Out
     let mut run = Run {
         workers: settings::workers(&call.settings)?,
         call: &call,
-        connect: &args.connect,
         overruled: BTreeSet::new(),
         rows: Vec::new(),
         failures: Vec::new(),
@@ -79,6 +78,7 @@ impl Job {
                 target: Some(target.name),
                 outcome: RowOutcome::LeftOut,
                 detail: Some(detail.clone()),
+                served: false,
             })
             .collect()
     }
@@ -98,6 +98,9 @@ struct Row {
     outcome: RowOutcome,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    /// Whether its ingress was seen to serve it, where that was asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    served: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -129,7 +132,8 @@ impl Report for Summary {
                 .detail
                 .as_ref()
                 .map_or(String::new(), |text| format!(" ({text})"));
-            Some(format!("{}{at}: {what}{detail}", row.domain))
+            let served = if row.served { ", and served" } else { "" };
+            Some(format!("{}{at}: {what}{served}{detail}", row.domain))
         });
         lines.collect::<Vec<_>>().join("\n")
     }
@@ -137,7 +141,6 @@ impl Report for Summary {
 
 struct Run<'a> {
     call: &'a Invocation,
-    connect: &'a ConnectArgs,
     workers: usize,
     /// Variables of the environment that a warning has named.
     overruled: BTreeSet<&'static str>,
@@ -194,7 +197,7 @@ impl Run<'_> {
         let material = Material::load(domain, &files, passphrase.as_ref(), call.clock.now())?;
         let targets = targets::load_with(logins, &call, Some(domain))?;
         let probe = if call.settings.switch(&VERIFY)? {
-            Some(Probe::new(&call, self.connect, domain)?)
+            Some(Probe::new(&call, domain)?)
         } else {
             None
         };
@@ -249,39 +252,58 @@ impl Run<'_> {
                 format!("{} in private space {}", job.material.domain, target.name)
             })
         });
-        let mut written = vec![false; jobs.len()];
+        // The rows of each certificate, and the targets that have it now.
+        let mut deployed: Vec<(Vec<usize>, Vec<Target>)> =
+            jobs.iter().map(|_| Default::default()).collect();
         for ((at, job, target), outcome) in pairs.iter().zip(outcomes) {
             let domain = &job.material.domain;
             match outcome {
                 Ok(step) => {
                     let (outcome, detail) = step.outcome();
-                    written[*at] |= outcome == RowOutcome::Deployed;
+                    if !dry_run {
+                        deployed[*at].0.push(self.rows.len());
+                        deployed[*at].1.push(Target::clone(target));
+                    }
                     self.rows.push(Row {
                         domain: domain.clone(),
                         target: Some(target.name.clone()),
                         outcome,
                         detail,
+                        served: false,
                     });
                 }
                 Err(err) => self.fail(domain, Some(&target.name), err),
             }
         }
-        for (job, _) in jobs.iter().zip(written).filter(|(_, written)| *written) {
-            self.prove(job);
-        }
+        self.prove(jobs, &deployed);
     }
 
-    fn prove(&mut self, job: &Job) {
-        let Some(probe) = &job.probe else { return };
-        let expected = Expected::Whole(Box::new(job.material.identity.leaf.clone()));
-        let domain = &job.material.domain;
-        match probe.prove(&job.call, &expected) {
-            Ok(proof) => self.call.log.info(proof.text()),
-            Err(err) => self.fail(
-                domain,
-                None,
-                anyhow::Error::new(err).context(domain.clone()),
-            ),
+    /// Also what was not written now: an ingress may have lost it, or never have taken it up.
+    fn prove(&mut self, jobs: &[Job], deployed: &[(Vec<usize>, Vec<Target>)]) {
+        let due: Vec<(&Job, &Probe, &Vec<usize>, &Vec<Target>)> = jobs
+            .iter()
+            .zip(deployed)
+            .filter(|(_, (rows, _))| !rows.is_empty())
+            .filter_map(|(job, (rows, targets))| Some((job, job.probe.as_ref()?, rows, targets)))
+            .collect();
+        let outcomes = workers::side_by_side(&due, self.workers, |(job, probe, _, targets)| {
+            probe.prove_everywhere(&job.call, targets, &job.material.identity.leaf)
+        });
+        for ((job, _, rows, _), outcome) in due.iter().zip(outcomes) {
+            let domain = &job.material.domain;
+            let proofs = outcome.unwrap_or_else(|err| vec![Err(anyhow::Error::new(err))]);
+            let each = proofs.len() == rows.len();
+            for (at, proof) in proofs.into_iter().enumerate() {
+                match proof {
+                    Ok(proof) => {
+                        self.call.log.debug(proof.to_string());
+                        if each {
+                            self.rows[rows[at]].served = true;
+                        }
+                    }
+                    Err(err) => self.fail(domain, None, err.context(domain.clone())),
+                }
+            }
         }
     }
 
@@ -291,6 +313,7 @@ impl Run<'_> {
             target: target.map(str::to_owned),
             outcome: RowOutcome::Failed,
             detail: Some(format!("{err:#}")),
+            served: false,
         });
         self.failures.push(err);
     }
