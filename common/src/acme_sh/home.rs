@@ -87,13 +87,19 @@ impl Home {
 
     /// The certificate for `domain`: the RSA folder if there is one, else the `_ecc` folder, as `acme.sh --deploy` does.
     pub fn find(&self, domain: &str) -> Option<Stored> {
+        self.all_of(domain).into_iter().next()
+    }
+
+    /// The certificates for `domain`: RSA, ECC, both or none.
+    pub fn all_of(&self, domain: &str) -> Vec<Stored> {
         [domain.to_owned(), format!("{domain}_ecc")]
             .into_iter()
             .map(|name| Stored {
                 domain: domain.to_owned(),
                 folder: self.certificates.join(name),
             })
-            .find(|stored| stored.conf().is_file())
+            .filter(|stored| stored.conf().is_file())
+            .collect()
     }
 
     /// Every certificate in the home, RSA and ECC, by folder name; also one whose conf file cannot be looked at, so that

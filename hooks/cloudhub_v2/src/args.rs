@@ -63,7 +63,10 @@ pub(crate) enum Command {
     /// Show what the targets have for a domain, next to acme.sh's certificate
     Status(StatusArgs),
 
-    /// Check whether a certificate expires soon, for monitoring
+    /// Check whether certificates expire soon, are missing or differ, for monitoring
+    ///
+    /// Without DOMAIN every certificate in acme.sh's home that names this deploy hook, where its own saved settings say,
+    /// and every other TLS context in those private spaces.
     Check(CheckArgs),
 
     /// Delete the TLS context of a domain
@@ -145,9 +148,10 @@ pub(crate) struct CheckArgs {
     #[arg(value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,
 
-    /// How long before its expiry a certificate is due
-    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "30d")]
-    pub(crate) within: Duration,
+    /// How long before its expiry a certificate is due [default: less than a quarter of its lifetime, at most 30 days; 10
+    /// days where acme.sh does not have it]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) within: Option<Duration>,
 
     /// Try the credentials on the other published control planes, and do nothing else
     #[arg(long, conflicts_with_all = ["domain", "within"])]

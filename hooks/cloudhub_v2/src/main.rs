@@ -8,6 +8,7 @@ mod cure;
 mod domain;
 mod expiry;
 mod failures;
+mod health;
 mod inventory;
 mod material;
 mod planes;
@@ -15,6 +16,7 @@ mod proof;
 mod settings;
 mod target;
 mod targets;
+mod walk;
 mod write;
 
 use std::process::ExitCode;

@@ -76,6 +76,19 @@ fn of_two_certificates_for_one_domain_reconcile_takes_the_newer_one() {
             .prints("left out");
         assert!(fixture.holds("prod", "shop-acme-example", &new));
     }
+    // Everybody who compares with the home takes the same one.
+    fixture
+        .run(&["status", "shop.acme.example", "--home", "acme"])
+        .code(0)
+        .prints("shop-acme-example in prod: current");
+    let ingress = fixture.bench.sim.ingress_addr().to_string();
+    let verify = ["verify", "shop.acme.example", "--home", "acme"];
+    fixture
+        .run(&[&verify[..], &["--connect", &ingress, "--timeout", "0s"]].concat())
+        .code(0);
+    fixture
+        .run(&["check", "shop.acme.example", "--home", "acme"])
+        .code(0);
 }
 
 #[test]

@@ -15,16 +15,15 @@ use serde::Serialize;
 use crate::account::Logins;
 use crate::args::ReconcileArgs;
 use crate::compare::Comparison;
+use crate::expiry;
 use crate::failures;
 use crate::material::{Files, Material};
 use crate::proof::Probe;
 use crate::settings::{self, KEY_PASSPHRASE, VERIFY};
 use crate::target::Target;
 use crate::targets;
+use crate::walk::{self, HOOK, Walked};
 use crate::write::{self, Action, Deployed, Mode};
-
-/// The name by which acme.sh knows the hook.
-const HOOK: &str = "cloudhub_v2";
 
 pub(crate) fn run(call: &Invocation, args: &ReconcileArgs) -> anyhow::Result<Outcome> {
     let call = call.with_settings(call.settings.with_usual_home()?);
@@ -32,6 +31,7 @@ pub(crate) fn run(call: &Invocation, args: &ReconcileArgs) -> anyhow::Result<Out
         workers: settings::workers(&call.settings)?,
         call: &call,
         overruled: BTreeSet::new(),
+        due: 0,
         rows: Vec::new(),
         failures: Vec::new(),
     };
@@ -144,6 +144,8 @@ struct Run<'a> {
     workers: usize,
     /// Variables of the environment that a warning has named.
     overruled: BTreeSet<&'static str>,
+    /// Certificates that acme.sh should have renewed by now.
+    due: usize,
     rows: Vec<Row>,
     failures: Vec<anyhow::Error>,
 }
@@ -158,21 +160,16 @@ impl Run<'_> {
         let mut logins = Logins::default();
         let mut jobs: Vec<Job> = Vec::new();
         let mut named = 0;
-        for stored in home.list()? {
-            // Whether one that cannot be read names the hook is not known, so it may be one of them.
-            let conf = match Conf::load(&stored.conf()) {
-                Ok(conf) if !names_hook(&conf) => continue,
-                conf => conf,
-            };
+        for Walked {
+            stored,
+            domain,
+            conf,
+        } in walk::certificates(home)?
+        {
             named += 1;
-            let domain = conf
-                .as_ref()
-                .ok()
-                .and_then(|conf| conf.value("Le_Domain"))
-                .unwrap_or_else(|| stored.domain.clone());
             let job = conf
                 .map_err(anyhow::Error::new)
-                .and_then(|_| self.job(&stored, &domain, &mut logins));
+                .and_then(|conf| self.job(&stored, &domain, &conf, &mut logins));
             match job {
                 Ok(job) => self.add(job, &mut jobs),
                 Err(err) => self.fail(&domain, None, err.context(domain.clone())),
@@ -187,7 +184,13 @@ impl Run<'_> {
         Ok(jobs)
     }
 
-    fn job(&mut self, stored: &Stored, domain: &str, logins: &mut Logins) -> anyhow::Result<Job> {
+    fn job(
+        &mut self,
+        stored: &Stored,
+        domain: &str,
+        conf: &Conf,
+        logins: &mut Logins,
+    ) -> anyhow::Result<Job> {
         let call = self
             .call
             .with_settings(self.call.settings.for_certificate(stored)?);
@@ -195,6 +198,12 @@ impl Run<'_> {
         let files = Files::from(stored);
         let passphrase = call.settings.secret(&KEY_PASSPHRASE)?;
         let material = Material::load(domain, &files, passphrase.as_ref(), call.clock.now())?;
+        if let Some(why) = expiry::due(conf, &material.identity.leaf, call.clock.now()) {
+            self.due += 1;
+            call.log.warn(format!(
+                "{domain} has to be renewed: {why}. `acme.sh --renew -d {domain}` tells what keeps it from that."
+            ));
+        }
         let targets = targets::load_with(logins, &call, Some(domain))?;
         let probe = if call.settings.switch(&VERIFY)? {
             Some(Probe::new(&call, domain)?)
@@ -355,10 +364,4 @@ impl Step {
             }
         }
     }
-}
-
-/// Whether acme.sh deploys this certificate with the hook.
-fn names_hook(conf: &Conf) -> bool {
-    conf.value("Le_DeployHook")
-        .is_some_and(|list| list.split(',').any(|name| name.trim() == HOOK))
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::args::VerifyArgs;
 use crate::proof::{Expected, Probe, Proof};
 use crate::target::Target;
-use crate::{compare, failures, settings, targets};
+use crate::{compare, failures, settings, targets, walk};
 
 /// The largest certificate file.
 const LARGEST: u64 = 1024 * 1024;
@@ -88,14 +88,13 @@ fn first<T>(all: impl Iterator<Item = Result<T>>) -> Result<T> {
 fn local(call: &Invocation, args: &VerifyArgs) -> Result<Option<Certificate>> {
     match &args.cert {
         Some(path) => read_leaf(path).map(Some),
-        None => match call
-            .settings
-            .home()
-            .and_then(|home| home.find(&args.domain))
-        {
-            Some(stored) => read_leaf(&stored.certificate()).map(Some),
-            None => Ok(None),
-        },
+        None => {
+            let Some(home) = call.settings.home() else {
+                return Ok(None);
+            };
+            let youngest = walk::youngest(home, &args.domain, call.clock.now())?;
+            Ok(youngest.map(|(_, local)| local.identity.leaf))
+        }
     }
 }
 

@@ -1,0 +1,80 @@
+//! The certificates in acme.sh's home that are deployed with this hook, and which of several counts.
+
+use std::cmp::Reverse;
+
+use common::acme_sh::{Conf, Home, Stored};
+use common::error::Result;
+use jiff::Timestamp;
+
+use crate::expiry;
+use crate::material::{Files, Identity};
+
+/// The name by which acme.sh knows the hook.
+pub(crate) const HOOK: &str = "cloudhub_v2";
+
+/// A certificate that names the hook, or whose conf file cannot be read: it may be one of them.
+#[derive(Debug)]
+pub(crate) struct Walked {
+    pub(crate) stored: Stored,
+    /// The main name as given with `-d`.
+    pub(crate) domain: String,
+    pub(crate) conf: Result<Conf>,
+}
+
+/// What acme.sh has for a domain.
+#[derive(Debug)]
+pub(crate) struct Local {
+    pub(crate) identity: Identity,
+    /// When it was to be renewed and was not.
+    pub(crate) missed_renewal: Option<Timestamp>,
+}
+
+/// Every certificate in the home that names the hook.
+pub(crate) fn certificates(home: &Home) -> Result<Vec<Walked>> {
+    let walked = home.list()?.into_iter().filter_map(|stored| {
+        let conf = match Conf::load(&stored.conf()) {
+            Ok(conf) if !names_hook(&conf) => return None,
+            conf => conf,
+        };
+        let named = conf.as_ref().ok().and_then(|conf| conf.value("Le_Domain"));
+        Some(Walked {
+            domain: named.unwrap_or_else(|| stored.domain.clone()),
+            stored,
+            conf,
+        })
+    });
+    Ok(walked.collect())
+}
+
+impl Local {
+    pub(crate) fn read(domain: &str, stored: &Stored, conf: &Conf, now: Timestamp) -> Result<Self> {
+        Ok(Self {
+            identity: Identity::read(domain, &Files::from(stored))?,
+            missed_renewal: expiry::missed_renewal(conf, now),
+        })
+    }
+}
+
+/// What the home has for `domain`. Of two certificates, RSA and EC, the one that was issued last counts, as it does where
+/// both go into one TLS context.
+pub(crate) fn youngest(
+    home: &Home,
+    domain: &str,
+    now: Timestamp,
+) -> Result<Option<(Stored, Local)>> {
+    let mut all = Vec::new();
+    for stored in home.all_of(domain) {
+        let conf = Conf::load(&stored.conf())?;
+        let local = Local::read(domain, &stored, &conf, now)?;
+        all.push((stored, local));
+    }
+    Ok(all
+        .into_iter()
+        .min_by_key(|(_, local)| Reverse(local.identity.leaf.not_before)))
+}
+
+/// Whether acme.sh deploys this certificate with the hook.
+fn names_hook(conf: &Conf) -> bool {
+    conf.value("Le_DeployHook")
+        .is_some_and(|list| list.split(',').any(|name| name.trim() == HOOK))
+}
