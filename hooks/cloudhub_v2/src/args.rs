@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Deploy(DeployArgs),
 
     /// Deploy every certificate in acme.sh's home that names this deploy hook and is not deployed yet
+    ///
+    /// Ends with one line that counts them, unless --quiet is given.
     Reconcile(ReconcileArgs),
 
     /// Prove by a handshake that the ingress serves a domain's certificate
@@ -124,6 +126,10 @@ pub(crate) struct DnsArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReconcileArgs {
+    /// Look after this certificate alone, by its main name
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+
     /// Change nothing; exit with 10 if something would be deployed
     #[arg(long)]
     pub(crate) dry_run: bool,

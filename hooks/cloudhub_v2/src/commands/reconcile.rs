@@ -1,6 +1,7 @@
 //! `reconcile`: deploys whatever differs from acme.sh's certificates.
 //!
-//! acme.sh calls a deploy hook once, after a renewal. Where that fails, nobody calls it again until the next one.
+//! acme.sh up to 3.1.4 does not call a deploy hook again that failed after a renewal, and no version looks whether what was
+//! deployed is still there.
 
 use std::collections::BTreeSet;
 
@@ -15,6 +16,7 @@ use serde::Serialize;
 use crate::account::Logins;
 use crate::args::ReconcileArgs;
 use crate::compare::Comparison;
+use crate::domain::canonical;
 use crate::expiry;
 use crate::failures;
 use crate::material::{Files, Material};
@@ -31,11 +33,12 @@ pub(crate) fn run(call: &Invocation, args: &ReconcileArgs) -> anyhow::Result<Out
         workers: settings::workers(&call.settings)?,
         call: &call,
         overruled: BTreeSet::new(),
+        certificates: 0,
         due: 0,
         rows: Vec::new(),
         failures: Vec::new(),
     };
-    let jobs = run.prepare()?;
+    let jobs = run.prepare(args.domain.as_deref())?;
     run.work(&jobs, args.dry_run);
     run.conclude(args.dry_run)
 }
@@ -88,6 +91,9 @@ impl Job {
 struct Summary {
     dry_run: bool,
     certificates: Vec<Row>,
+    /// How they stand altogether, unless nobody wants to read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -135,7 +141,10 @@ impl Report for Summary {
             let served = if row.served { ", and served" } else { "" };
             Some(format!("{}{at}: {what}{served}{detail}", row.domain))
         });
-        lines.collect::<Vec<_>>().join("\n")
+        lines
+            .chain(self.summary.clone())
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 
@@ -144,7 +153,9 @@ struct Run<'a> {
     workers: usize,
     /// Variables of the environment that a warning has named.
     overruled: BTreeSet<&'static str>,
-    /// Certificates that acme.sh should have renewed by now.
+    /// How many certificates name the hook.
+    certificates: usize,
+    /// Those that acme.sh should have renewed by now.
     due: usize,
     rows: Vec<Row>,
     failures: Vec<anyhow::Error>,
@@ -152,7 +163,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Reads every certificate that names the hook. One that cannot be read is a failure, but stops no other.
-    fn prepare(&mut self) -> Result<Vec<Job>> {
+    fn prepare(&mut self, only: Option<&str>) -> Result<Vec<Job>> {
         let home = self.call.settings.home().ok_or_else(|| {
             Error::config("no acme.sh home is given")
                 .advise("Name it with --home or LE_WORKING_DIR.")
@@ -166,6 +177,9 @@ impl Run<'_> {
             conf,
         } in walk::certificates(home)?
         {
+            if only.is_some_and(|only| canonical(only) != canonical(&domain)) {
+                continue;
+            }
             named += 1;
             let job = conf
                 .map_err(anyhow::Error::new)
@@ -175,7 +189,15 @@ impl Run<'_> {
                 Err(err) => self.fail(&domain, None, err.context(domain.clone())),
             }
         }
+        self.certificates = named;
         if named == 0 {
+            if let Some(only) = only {
+                return Err(Error::not_found(format!(
+                    "no certificate for {only} in {} names the deploy hook {HOOK}",
+                    home.certificates.display()
+                ))
+                .advise(format!("acme.sh --deploy -d '{only}' --deploy-hook {HOOK} deploys it and names the hook.")));
+            }
             self.call.log.info(format!(
                 "no certificate in {} names the deploy hook {HOOK}: nothing to do",
                 home.certificates.display()
@@ -327,15 +349,50 @@ impl Run<'_> {
         self.failures.push(err);
     }
 
+    /// Such as "12 certificates, all current". Each is counted once, by the worst that is known of it.
+    fn summary(&self) -> String {
+        let of = |outcome: RowOutcome| -> BTreeSet<&str> {
+            let rows = self.rows.iter().filter(|row| row.outcome == outcome);
+            rows.map(|row| row.domain.as_str()).collect()
+        };
+        let failed = of(RowOutcome::Failed);
+        let pending = of(RowOutcome::WouldDeploy).difference(&failed).count();
+        let deployed = of(RowOutcome::Deployed).difference(&failed).count();
+        let parts = [
+            (failed.len(), "failed"),
+            (pending, "to be deployed"),
+            (deployed, "deployed now"),
+            (self.due, "to be renewed"),
+        ];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        let certificates = match self.certificates {
+            1 => "1 certificate".to_owned(),
+            count => format!("{count} certificates"),
+        };
+        let rest = match (&parts[..], self.certificates) {
+            ([], 1) => "current".to_owned(),
+            ([], _) => "all current".to_owned(),
+            _ => parts.join(", "),
+        };
+        format!("{certificates}, {rest}")
+    }
+
     fn conclude(mut self, dry_run: bool) -> anyhow::Result<Outcome> {
         let due = self
             .rows
             .iter()
             .any(|row| row.outcome == RowOutcome::WouldDeploy);
         let all = self.rows.len();
+        let is_wanted = self.certificates > 0 && !self.call.log.is_quiet();
+        let summary = is_wanted.then(|| self.summary());
         self.call.result(&Summary {
             dry_run,
             certificates: std::mem::take(&mut self.rows),
+            summary,
         })?;
         failures::conclude(
             self.failures,
