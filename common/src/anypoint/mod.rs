@@ -7,6 +7,7 @@ pub mod api_instances;
 pub mod deployments;
 pub mod directory;
 pub mod exchange;
+mod lenient;
 pub mod login;
 pub mod policies;
 pub mod private_spaces;

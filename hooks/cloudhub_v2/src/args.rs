@@ -88,7 +88,7 @@ pub(crate) struct DeployArgs {
     /// The leaf certificate, PEM
     pub(crate) certfile: PathBuf,
 
-    /// The rest of the chain, PEM; may be missing or empty
+    /// The rest of the chain, PEM; where it holds none, FULLCHAIN does
     pub(crate) cafile: Option<PathBuf>,
 
     /// Leaf and chain, PEM

@@ -47,7 +47,9 @@ struct Compared(Comparison);
 impl fmt::Display for Compared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Comparison::Same(Certainty::Fingerprint) => f.write_str("current"),
+            Comparison::Same(Certainty::Fingerprint | Certainty::Remembered) => {
+                f.write_str("current")
+            }
             Comparison::Same(Certainty::NamesAndDate) => {
                 f.write_str("current, by names and expiry date")
             }

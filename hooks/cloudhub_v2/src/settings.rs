@@ -26,6 +26,7 @@ pub(crate) static SETTINGS: Registry = Registry {
         &VERIFY_SERVER_NAME,
         &VERIFY_RESOLVER,
         &VERIFY_TIMEOUT,
+        &STRICT,
         &WORKERS,
         &RATE,
     ],
@@ -146,6 +147,15 @@ pub(crate) static VERIFY_TIMEOUT: Setting = Setting::duration(
 .heading("Proof")
 .toml(&["cloudhub_v2.verify_timeout"])
 .default("5m")
+.saved();
+
+pub(crate) static STRICT: Setting = Setting::switch(
+    &["CH2_STRICT"],
+    "refuse a certificate whose chain does not lead to a root that is trusted here, instead of a warning",
+)
+.flag("--strict", "")
+.only_for(&["deploy", "reconcile"])
+.toml(&["cloudhub_v2.strict"])
 .saved();
 
 pub(crate) static WORKERS: Setting =

@@ -49,7 +49,7 @@ pub(crate) fn certificates(home: &Home) -> Result<Vec<Walked>> {
 impl Local {
     pub(crate) fn read(domain: &str, stored: &Stored, conf: &Conf, now: Timestamp) -> Result<Self> {
         Ok(Self {
-            identity: Identity::read(domain, &Files::from(stored))?,
+            identity: Identity::read(domain, &Files::from(stored), now)?,
             missed_renewal: expiry::missed_renewal(conf, now),
         })
     }

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Stdio;
 
+use fixtures::wait_until;
 use simulator::Fault;
 use simulator::faults::Action;
 use simulator::pki::{Leaf, Validity};
 
-use crate::fixture::{Fixture, keep, keep_with};
+use crate::fixture::{Fixture, LIST, keep, keep_with};
 
 #[test]
 fn reconcile_deploys_what_differs_and_leaves_the_rest_alone() {
@@ -315,6 +317,43 @@ fn a_conf_that_cannot_be_read_stops_no_other() {
         .tells("loop.example.conf cannot be read")
         .tells("2 of 3 failed");
     assert!(fixture.holds("prod", "shop-acme-example", &leaf));
+}
+
+#[test]
+fn a_hook_and_reconcile_at_the_same_moment_write_once() {
+    let mut fixture = Fixture::new();
+    let leaf = fixture.leaf(&["shop.acme.example"]);
+    keep(&mut fixture, "shop.acme.example", &leaf, "cloudhub_v2,");
+    let folder = fixture.bench.home().join("acme/shop.acme.example");
+    // The hook has seen that there is no context, but does not get on.
+    fixture.fault("GET", LIST, Action::Delay { ms: 2000 });
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let hook = fixture
+        .bench
+        .command(
+            "cloudhub_v2",
+            [
+                "deploy",
+                "shop.acme.example",
+                &file("shop.acme.example.key"),
+                &file("shop.acme.example.cer"),
+                &file("ca.cer"),
+            ],
+        )
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until("the hook has listed the contexts", || {
+        fixture.lines().contains(&"GET tlsContexts".to_owned())
+    });
+    fixture
+        .run(&["reconcile", "--home", "acme"])
+        .code(0)
+        .prints("already deployed");
+    let hook = hook.wait_with_output().unwrap();
+    assert!(hook.status.success());
+    assert!(String::from_utf8_lossy(&hook.stdout).contains("created"));
+    assert_eq!(fixture.writes(), 1);
 }
 
 #[test]

@@ -151,6 +151,10 @@ async fn respond(
             Answer::empty(effect(&shared, &request).status),
             Delivery::Whole,
         ),
+        Some(Action::Gateway { status }) => {
+            effect(&shared, &request);
+            (html(status), Delivery::Whole)
+        }
         Some(Action::Truncate { bytes }) => (effect(&shared, &request), Delivery::Truncated(bytes)),
         Some(Action::SlowBody { piece, pause_ms }) => {
             let pause = Duration::from_millis(pause_ms);

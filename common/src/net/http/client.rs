@@ -174,7 +174,8 @@ impl Http {
         self.request(Method::POST, path)
     }
 
-    fn left(&self) -> Duration {
+    /// How much is left until the deadline.
+    pub fn left(&self) -> Duration {
         self.deadline.saturating_sub(self.clock.elapsed())
     }
 }

@@ -12,7 +12,7 @@ use crate::compare::Certainty;
 use crate::failures;
 use crate::material::{Files, Material};
 use crate::proof::Probe;
-use crate::settings::{self, CLIENT_ID, CLIENT_SECRET, KEY_PASSPHRASE, VERIFY};
+use crate::settings::{self, CLIENT_ID, CLIENT_SECRET, VERIFY};
 use crate::target::Target;
 use crate::targets;
 use crate::write::{self, Action, Deployed, Mode};
@@ -24,9 +24,9 @@ pub(crate) fn run(call: &Invocation, args: &DeployArgs) -> anyhow::Result<Outcom
         certificate: args.certfile.clone(),
         ca: args.cafile.clone(),
         fullchain: args.fullchain.clone(),
+        named: !call.env().acme_is_calling(),
     };
-    let passphrase = call.settings.secret(&KEY_PASSPHRASE)?;
-    let material = Material::load(&args.domain, &files, passphrase.as_ref(), call.clock.now())?;
+    let material = Material::load(call, &args.domain, &files)?;
     let targets = targets::load(call, Some(&args.domain))?;
     let workers = settings::workers(&call.settings)?;
     let probe = if call.settings.switch(&VERIFY)? {

@@ -21,7 +21,7 @@ use crate::expiry;
 use crate::failures;
 use crate::material::{Files, Material};
 use crate::proof::Probe;
-use crate::settings::{self, KEY_PASSPHRASE, VERIFY};
+use crate::settings::{self, VERIFY};
 use crate::target::Target;
 use crate::targets;
 use crate::walk::{self, HOOK, Walked};
@@ -218,8 +218,7 @@ impl Run<'_> {
             .with_settings(self.call.settings.for_certificate(stored)?);
         self.warn_of_overruled(&call)?;
         let files = Files::from(stored);
-        let passphrase = call.settings.secret(&KEY_PASSPHRASE)?;
-        let material = Material::load(domain, &files, passphrase.as_ref(), call.clock.now())?;
+        let material = Material::load(&call, domain, &files)?;
         if let Some(why) = expiry::due(conf, &material.identity.leaf, call.clock.now()) {
             self.due += 1;
             call.log.warn(format!(
