@@ -8,6 +8,7 @@ mod cure;
 mod domain;
 mod expiry;
 mod failures;
+mod health;
 mod inventory;
 mod lock;
 mod material;
@@ -17,6 +18,7 @@ mod proof;
 mod settings;
 mod target;
 mod targets;
+mod walk;
 mod write;
 
 use std::process::ExitCode;

@@ -41,6 +41,15 @@ pub(crate) struct ResolvedTarget {
     pub(crate) space: SpaceId,
 }
 
+impl ResolvedTarget {
+    /// Whether both lead to one private space, whoever logs in there.
+    pub(crate) fn is_same_space(&self, other: &Self) -> bool {
+        self.client.host() == other.client.host()
+            && self.organization == other.organization
+            && self.space == other.space
+    }
+}
+
 impl Target {
     /// The name of the TLS context for `domain`.
     pub(crate) fn context_for(&self, domain: &str) -> String {

@@ -60,6 +60,52 @@ fn reconcile_deploys_what_differs_and_leaves_the_rest_alone() {
 }
 
 #[test]
+fn reconcile_ends_with_one_line_that_counts() {
+    let mut fixture = Fixture::new();
+    let names = ["a.example", "b.example", "c.example"];
+    for name in names {
+        let leaf = fixture.leaf(&[name]);
+        keep(&mut fixture, name, &leaf, "cloudhub_v2,");
+    }
+    fixture.forget_environment();
+    let run = |more: &[&str], code: u8| {
+        let args = ["reconcile", "--home", "acme"];
+        let run = fixture.run(&[&args[..], more].concat());
+        let stdout = run.code(code.into()).stdout.trim_end().to_owned();
+        let last = stdout.lines().next_back().unwrap_or_default().to_owned();
+        (stdout, last)
+    };
+    let (_, last) = run(&["--dry-run"], 10);
+    assert_eq!(last, "3 certificates, 3 to be deployed");
+    assert_eq!(run(&["a.example"], 0).1, "1 certificate, 1 deployed now");
+    assert_eq!(run(&[], 0).1, "3 certificates, 2 deployed now");
+    assert_eq!(run(&[], 0).1, "3 certificates, all current");
+    assert_eq!(run(&["C.example"], 0).1, "1 certificate, current");
+    let (quiet, last) = run(&["--quiet"], 0);
+    assert_eq!(last, "c.example in prod: already deployed", "{quiet}");
+    let (json, _) = run(&["--output", "json"], 0);
+    assert!(
+        json.contains("\"summary\": \"3 certificates, all current\""),
+        "{json}"
+    );
+
+    fixture
+        .bench
+        .write("acme/c.example/c.example.cer", "no certificate");
+    let failing = fixture.run(&["reconcile", "--home", "acme"]);
+    failing.code(2).prints("3 certificates, 1 failed");
+    fixture
+        .run(&["reconcile", "d.example", "--home", "acme"])
+        .code(4)
+        .tells("no certificate for d.example in acme names the deploy hook cloudhub_v2")
+        .tells("--deploy-hook");
+    // What is not asked for stops nothing.
+    fixture
+        .run(&["reconcile", "a.example", "--home", "acme"])
+        .code(0);
+}
+
+#[test]
 fn of_two_certificates_for_one_domain_reconcile_takes_the_newer_one() {
     let mut fixture = Fixture::new();
     let mut earlier = Validity::days(60);
@@ -78,6 +124,19 @@ fn of_two_certificates_for_one_domain_reconcile_takes_the_newer_one() {
             .prints("left out");
         assert!(fixture.holds("prod", "shop-acme-example", &new));
     }
+    // Everybody who compares with the home takes the same one.
+    fixture
+        .run(&["status", "shop.acme.example", "--home", "acme"])
+        .code(0)
+        .prints("shop-acme-example in prod: current");
+    let ingress = fixture.bench.sim.ingress_addr().to_string();
+    let verify = ["verify", "shop.acme.example", "--home", "acme"];
+    fixture
+        .run(&[&verify[..], &["--connect", &ingress, "--timeout", "0s"]].concat())
+        .code(0);
+    fixture
+        .run(&["check", "shop.acme.example", "--home", "acme"])
+        .code(0);
 }
 
 #[test]

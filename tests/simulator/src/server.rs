@@ -20,6 +20,7 @@ use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 
 use crate::admin;
+use crate::dns;
 use crate::faults::Action;
 use crate::http::{Answer, Request};
 use crate::routes;
@@ -180,6 +181,9 @@ async fn respond(
 }
 
 fn effect(shared: &Shared, request: &Request) -> Answer {
+    if request.path == dns::HTTPS_PATH {
+        return dns::over_https(shared, request);
+    }
     routes::dispatch(&mut shared.world(), request)
 }
 

@@ -11,7 +11,7 @@ use crate::args::DeployArgs;
 use crate::compare::Certainty;
 use crate::failures;
 use crate::material::{Files, Material};
-use crate::proof::{Expected, Probe};
+use crate::proof::Probe;
 use crate::settings::{self, CLIENT_ID, CLIENT_SECRET, VERIFY};
 use crate::target::Target;
 use crate::targets;
@@ -30,7 +30,7 @@ pub(crate) fn run(call: &Invocation, args: &DeployArgs) -> anyhow::Result<Outcom
     let targets = targets::load(call, Some(&args.domain))?;
     let workers = settings::workers(&call.settings)?;
     let probe = if call.settings.switch(&VERIFY)? {
-        Some(Probe::new(call, &args.connect, &args.domain)?)
+        Some(Probe::new(call, &args.domain)?)
     } else {
         None
     };
@@ -49,9 +49,13 @@ pub(crate) fn run(call: &Invocation, args: &DeployArgs) -> anyhow::Result<Outcom
     });
     conclude(call, &material, attempts)?;
     if let Some(probe) = probe {
-        let expected = Expected::Whole(Box::new(material.identity.leaf.clone()));
-        let proof = probe.prove(call, &expected)?;
-        call.log.info(proof.text());
+        let proofs = probe.prove_everywhere(call, &targets, &material.identity.leaf)?;
+        let all = proofs.len();
+        let (proofs, failed) = failures::sort(proofs);
+        for proof in proofs {
+            call.log.info(proof.to_string());
+        }
+        failures::conclude(failed, all, "The others serve it.", &call.log)?;
     }
     Ok(Outcome::Done)
 }
