@@ -4,6 +4,7 @@ use super::progress::Progress;
 use super::report::{self, Format, Report};
 use crate::error::{Error, Result};
 use crate::log::{Log, printable};
+use crate::net::dns::{Resolver, ServerAddress};
 use crate::net::http::Http;
 use crate::secret::mask_forms;
 use crate::settings::Settings;
@@ -67,6 +68,24 @@ impl Invocation {
             base,
             &self.settings.network()?,
             self.clock.clone(),
+            &self.log,
+        )
+    }
+
+    /// Asks these name servers; those that the system is set up to ask where there are none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Resolver::over`], or a setting of the network is malformed.
+    pub fn resolver(&self, servers: &[ServerAddress]) -> Result<Resolver> {
+        if servers.is_empty() {
+            return Ok(Resolver::system());
+        }
+        Resolver::over(
+            self.settings.registry().program,
+            servers,
+            &self.settings.network()?,
+            &self.clock,
             &self.log,
         )
     }

@@ -86,9 +86,21 @@ impl Settings {
     pub fn for_domain(&self, domain: &str) -> Result<Self> {
         let stored = self.home.as_ref().and_then(|home| home.find(domain));
         match stored {
-            Some(stored) if !self.env.acme_is_calling() => self.with_domain_conf(&stored, false),
-            _ => Ok(self.clone()),
+            Some(stored) => self.for_stored(&stored),
+            None => Ok(self.clone()),
         }
+    }
+
+    /// As [`Settings::for_domain`], of two certificates for one domain for the one that is named.
+    ///
+    /// # Errors
+    ///
+    /// The conf file, or the TOML file that it names, cannot be read.
+    pub fn for_stored(&self, stored: &Stored) -> Result<Self> {
+        if self.env.acme_is_calling() {
+            return Ok(self.clone());
+        }
+        self.with_domain_conf(stored, false)
     }
 
     /// The same sources for one certificate of a walk over many. What decides where it goes is what was saved for it, or
@@ -530,12 +542,14 @@ impl Settings {
     fn given_home(&self) -> Option<Home> {
         let config = self.for_this_call(&general::CONFIG_HOME);
         let home = self.for_this_call(&general::HOME).or(config.clone())?;
-        Some(Home::new(
+        let home = Home::new(
             Path::new(&home.value),
             config.as_ref().map(|found| found.value.as_str()),
             self.env.get("CERT_HOME"),
             self.env.get("ACCOUNT_CONF_PATH"),
-        ))
+        );
+        // acme.sh knows hooks by names that are names of shell functions.
+        Some(home.for_hook(self.registry.program.replace('-', "_")))
     }
 
     fn for_this_call(&self, setting: &Setting) -> Option<Sourced> {

@@ -8,13 +8,17 @@ mod cure;
 mod domain;
 mod expiry;
 mod failures;
+mod health;
 mod inventory;
+mod lock;
 mod material;
+mod memory;
 mod planes;
 mod proof;
 mod settings;
 mod target;
 mod targets;
+mod walk;
 mod write;
 
 use std::process::ExitCode;

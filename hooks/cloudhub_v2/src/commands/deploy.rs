@@ -11,8 +11,8 @@ use crate::args::DeployArgs;
 use crate::compare::Certainty;
 use crate::failures;
 use crate::material::{Files, Material};
-use crate::proof::{Expected, Probe};
-use crate::settings::{self, CLIENT_ID, CLIENT_SECRET, KEY_PASSPHRASE, VERIFY};
+use crate::proof::Probe;
+use crate::settings::{self, CLIENT_ID, CLIENT_SECRET, VERIFY};
 use crate::target::Target;
 use crate::targets;
 use crate::write::{self, Action, Deployed, Mode};
@@ -24,13 +24,13 @@ pub(crate) fn run(call: &Invocation, args: &DeployArgs) -> anyhow::Result<Outcom
         certificate: args.certfile.clone(),
         ca: args.cafile.clone(),
         fullchain: args.fullchain.clone(),
+        named: !call.env().acme_is_calling(),
     };
-    let passphrase = call.settings.secret(&KEY_PASSPHRASE)?;
-    let material = Material::load(&args.domain, &files, passphrase.as_ref(), call.clock.now())?;
+    let material = Material::load(call, &args.domain, &files)?;
     let targets = targets::load(call, Some(&args.domain))?;
     let workers = settings::workers(&call.settings)?;
     let probe = if call.settings.switch(&VERIFY)? {
-        Some(Probe::new(call, &args.connect, &args.domain)?)
+        Some(Probe::new(call, &args.domain)?)
     } else {
         None
     };
@@ -49,9 +49,13 @@ pub(crate) fn run(call: &Invocation, args: &DeployArgs) -> anyhow::Result<Outcom
     });
     conclude(call, &material, attempts)?;
     if let Some(probe) = probe {
-        let expected = Expected::Whole(Box::new(material.identity.leaf.clone()));
-        let proof = probe.prove(call, &expected)?;
-        call.log.info(proof.text());
+        let proofs = probe.prove_everywhere(call, &targets, &material.identity.leaf)?;
+        let all = proofs.len();
+        let (proofs, failed) = failures::sort(proofs);
+        for proof in proofs {
+            call.log.info(proof.to_string());
+        }
+        failures::conclude(failed, all, "The others serve it.", &call.log)?;
     }
     Ok(Outcome::Done)
 }
