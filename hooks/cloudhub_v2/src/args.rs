@@ -41,8 +41,9 @@ impl Arguments for Args {
 pub(crate) enum Command {
     /// Put a certificate into every target
     ///
-    /// The arguments are those that acme.sh passes to a deploy hook. A certificate that is already deployed is not sent
-    /// again.
+    /// The arguments are those that acme.sh passes to a deploy hook. Without any, they are taken from the variables of
+    /// certbot (RENEWED_LINEAGE, RENEWED_DOMAINS) or lego (LEGO_HOOK_...). A certificate that is already deployed is not
+    /// sent again.
     Deploy(DeployArgs),
 
     /// Deploy every certificate in acme.sh's home that names this deploy hook and is not deployed yet
@@ -80,13 +81,14 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct DeployArgs {
     /// The certificate's main name, for example '*.example.com'
-    pub(crate) domain: String,
+    #[arg(requires_all = ["keyfile", "certfile"])]
+    pub(crate) domain: Option<String>,
 
     /// Its private key, PEM
-    pub(crate) keyfile: PathBuf,
+    pub(crate) keyfile: Option<PathBuf>,
 
     /// The leaf certificate, PEM
-    pub(crate) certfile: PathBuf,
+    pub(crate) certfile: Option<PathBuf>,
 
     /// The rest of the chain, PEM; where it holds none, FULLCHAIN does
     pub(crate) cafile: Option<PathBuf>,

@@ -2,6 +2,7 @@
 
 mod account;
 mod args;
+mod caller;
 mod commands;
 mod compare;
 mod cure;
