@@ -72,6 +72,12 @@ pub(crate) enum Command {
     /// and every other TLS context in those private spaces.
     Check(CheckArgs),
 
+    /// Show the TLS contexts of certificates that are no longer in acme.sh's home
+    ///
+    /// Those that this program made, in the private spaces of the certificates that are there and of those that are set.
+    /// Exit with 10 if there are any.
+    Prune(PruneArgs),
+
     /// Delete the TLS context of a domain
     Remove(RemoveArgs),
 
@@ -164,6 +170,13 @@ pub(crate) struct CheckArgs {
     /// Try the credentials on the other published control planes, and do nothing else
     #[arg(long, conflicts_with_all = ["domain", "within"])]
     pub(crate) planes: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct PruneArgs {
+    /// Delete nothing, which has to be said: another machine may have the certificates. It prints the commands that delete
+    #[arg(long, required = true)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]

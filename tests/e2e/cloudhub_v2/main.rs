@@ -10,6 +10,7 @@ mod dns;
 mod fixture;
 mod input;
 mod look;
+mod prune;
 mod reconcile;
 mod remove;
 mod saved;
