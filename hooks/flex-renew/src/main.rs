@@ -10,13 +10,13 @@ mod dates;
 mod discovery;
 mod gateway;
 mod installation;
-mod one_or_many;
 mod platform;
 mod proof;
 mod renewal;
 mod restart;
 mod runtime;
 mod settings;
+mod several;
 mod state;
 
 use std::process::ExitCode;

@@ -94,7 +94,7 @@ pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow
     let folder = installation.state_folder(gateway, call.env())?;
     let before = installation.registration()?;
     if !force && !is_due(&before, gateway, &call.clock) && !state::is_unfinished(&folder) {
-        return Ok(not_due(gateway, &before));
+        return Ok(not_due(gateway, &installation, &before)?);
     }
     call.log.info(format!("runtime {runtime}: {why}"));
     let state = State::open(&folder, gateway.flexctl_timeout, &call.log)?;
@@ -118,8 +118,14 @@ fn is_due(registration: &Registration, gateway: &Gateway, clock: &SharedClock) -
     registration.certificate.time_left(clock.now()).as_secs() <= within
 }
 
-fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
-    Renewed {
+/// Said only of a registration that a gateway can use.
+fn not_due(
+    gateway: &Gateway,
+    installation: &Installation,
+    registration: &Registration,
+) -> Result<Renewed> {
+    registration.check_key(&installation.name())?;
+    Ok(Renewed {
         gateway: gateway.name.clone(),
         action: Action::NotDue,
         previous_expiry: registration.expiry(),
@@ -127,7 +133,7 @@ fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
         restarted: None,
         backup: None,
         proof: None,
-    }
+    })
 }
 
 /// What is installed now.
@@ -155,7 +161,7 @@ impl Procedure<'_> {
         let waiting = self.waiting(&old, &before)?;
         if waiting.is_none() && !self.force && !is_due(&before, self.gateway, &self.call.clock) {
             return Ok(Done {
-                renewed: not_due(self.gateway, &before),
+                renewed: not_due(self.gateway, installation, &before)?,
                 registration: None,
                 restart: None,
             });

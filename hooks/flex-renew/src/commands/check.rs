@@ -1,47 +1,60 @@
 //! Whether registrations are due, by exit code.
 
 use common::cli::{self, Format, Invocation, Outcome, Report};
+use common::error::Result;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::LookArgs;
 use crate::dates::{day, days_left};
-use crate::gateway;
+use crate::gateway::{self, Gateway};
 use crate::installation::Installation;
-use crate::one_or_many::OneOrMany;
+use crate::several::{self, Failures, Line};
 
-/// Checks by its exit code, and in one line for each.
+/// Checks by its exit code, and in one line for each. One that cannot be read stops no other.
 pub(crate) fn run(call: &Invocation, args: &LookArgs) -> anyhow::Result<Outcome> {
     let now = call.clock.now();
+    let gateways = gateway::named(&call.settings, &args.into())?;
+    let mut failures = Failures::of(gateways.len());
     let mut worst = Outcome::Done;
     let mut checked = Vec::new();
-    for gateway in gateway::named(&call.settings, &args.into())? {
-        let installation = Installation::of(&gateway)?;
-        let registration = installation.registration()?;
-        registration.check_key(&installation.name())?;
-        let left = registration.certificate.time_left(now).as_secs();
-        let (state, outcome) = if now > registration.expiry() {
-            (State::Expired, Outcome::Expired)
-        } else if left <= i64::try_from(gateway.within.as_secs()).unwrap_or(i64::MAX) {
-            (State::Due, Outcome::Due)
-        } else {
-            (State::Valid, Outcome::Done)
-        };
-        worst = worst.max(outcome);
-        checked.push(Checked {
-            gateway: gateway.name,
-            state,
-            expires: registration.expiry(),
-            days_left: days_left(registration.expiry(), now),
+    for gateway in &gateways {
+        checked.push(match check(gateway, now) {
+            Ok(one) => {
+                worst = worst.max(one.state.outcome());
+                Line::Done(Box::new(one))
+            }
+            Err(err) => failures.add(&gateway.name, err.into()),
         });
     }
-    let checked = OneOrMany::from(checked);
-    match call.format {
-        // Monitoring reads standard output, whoever is calling.
-        Format::Text => cli::print(&checked.text())?,
-        Format::Json => call.result(&checked)?,
+    if let Some(checked) = several::shown(checked) {
+        match call.format {
+            // Monitoring reads standard output, whoever is calling.
+            Format::Text => cli::print(&checked.text())?,
+            Format::Json => call.result(&checked)?,
+        }
     }
-    Ok(worst)
+    failures.conclude(call, worst)
+}
+
+fn check(gateway: &Gateway, now: Timestamp) -> Result<Checked> {
+    let installation = Installation::of(gateway)?;
+    let registration = installation.registration()?;
+    registration.check_key(&installation.name())?;
+    let left = registration.certificate.time_left(now).as_secs();
+    let state = if now > registration.expiry() {
+        State::Expired
+    } else if left <= i64::try_from(gateway.within.as_secs()).unwrap_or(i64::MAX) {
+        State::Due
+    } else {
+        State::Valid
+    };
+    Ok(Checked {
+        gateway: gateway.name.clone(),
+        state,
+        expires: registration.expiry(),
+        days_left: days_left(registration.expiry(), now),
+    })
 }
 
 /// The answer of a check.
@@ -59,6 +72,16 @@ enum State {
     Valid,
     Due,
     Expired,
+}
+
+impl State {
+    fn outcome(self) -> Outcome {
+        match self {
+            State::Valid => Outcome::Done,
+            State::Due => Outcome::Due,
+            State::Expired => Outcome::Expired,
+        }
+    }
 }
 
 impl Report for Checked {
