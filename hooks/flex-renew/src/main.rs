@@ -8,6 +8,7 @@ mod containers;
 mod cure;
 mod dates;
 mod discovery;
+mod due;
 mod gateway;
 mod installation;
 mod platform;

@@ -14,7 +14,6 @@ use common::error::{Error, Kind, Result};
 use common::flex::flexctl::{Flexctl, Renewal};
 use common::flex::registration::{FILE_NAME, Files, Registration};
 use common::log;
-use common::system::clock::SharedClock;
 use common::system::{process, signals};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -24,6 +23,7 @@ use crate::containers::{Engine, Mounted};
 use crate::cure;
 use crate::dates::day;
 use crate::discovery::FLEXCTL;
+use crate::due::Due;
 use crate::gateway::Gateway;
 use crate::installation::Installation;
 use crate::proof::{self, Proof};
@@ -93,7 +93,7 @@ pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow
     let mut installation = Installation::of(gateway)?;
     let folder = installation.state_folder(gateway, call.env())?;
     let before = installation.registration()?;
-    if !force && !is_due(&before, gateway, &call.clock) && !state::is_unfinished(&folder) {
+    if !force && !is_due(call, gateway, &before) && !state::is_unfinished(&folder) {
         return Ok(not_due(gateway, &installation, &before)?);
     }
     call.log.info(format!("runtime {runtime}: {why}"));
@@ -113,9 +113,12 @@ pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow
     })
 }
 
-fn is_due(registration: &Registration, gateway: &Gateway, clock: &SharedClock) -> bool {
-    let within = i64::try_from(gateway.within.as_secs()).unwrap_or(i64::MAX);
-    registration.certificate.time_left(clock.now()).as_secs() <= within
+fn is_due(call: &Invocation, gateway: &Gateway, registration: &Registration) -> bool {
+    let due = Due::of(&registration.certificate, gateway.within, call.clock.now());
+    if let Some(objection) = due.objection(gateway.within) {
+        call.log.warn(objection);
+    }
+    due == Due::Yes
 }
 
 /// Said only of a registration that a gateway can use.
@@ -159,7 +162,7 @@ impl Procedure<'_> {
         let old = installation.read()?;
         let before = old.parse(&installation.name())?;
         let waiting = self.waiting(&old, &before)?;
-        if waiting.is_none() && !self.force && !is_due(&before, self.gateway, &self.call.clock) {
+        if waiting.is_none() && !self.force && !is_due(self.call, self.gateway, &before) {
             return Ok(Done {
                 renewed: not_due(self.gateway, installation, &before)?,
                 registration: None,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::args::LookArgs;
 use crate::dates::{day, days_left};
+use crate::due::Due;
 use crate::gateway::{self, Gateway};
 use crate::installation::Installation;
 use crate::several::{self, Failures, Line};
@@ -41,10 +42,9 @@ fn check(gateway: &Gateway, now: Timestamp) -> Result<Checked> {
     let installation = Installation::of(gateway)?;
     let registration = installation.registration()?;
     registration.check_key(&installation.name())?;
-    let left = registration.certificate.time_left(now).as_secs();
     let state = if now > registration.expiry() {
         State::Expired
-    } else if left <= i64::try_from(gateway.within.as_secs()).unwrap_or(i64::MAX) {
+    } else if Due::of(&registration.certificate, gateway.within, now) == Due::Yes {
         State::Due
     } else {
         State::Valid
