@@ -5,11 +5,13 @@
 //! |---|---|
 //! | `work-*` | one renewal: `in` for `flexctl` to read, `new` for it to write; what a killed run left is removed |
 //! | `pending` | an accepted registration, from before it is installed until the gateway has been restarted with it |
-//! | `backups/TIME` | a registration that was replaced; file names end in `.old`, which no gateway loads |
+//! | `backups/NUMBER_TIME` | a registration that was replaced; file names end in `.old`, which no gateway loads |
 //! | `rejected` | what `flexctl` wrote last that was not accepted |
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -86,7 +88,10 @@ pub(crate) fn folder_for_cluster(
                     .advise("Give --state-dir.")
             })?,
     };
-    Ok(base.join(flat(Path::new(name))))
+    // No name of a file's folder has two underscores in a row.
+    let mut folder = OsString::from("cluster__");
+    folder.push(flat(Path::new(name)));
+    Ok(base.join(folder))
 }
 
 fn is_root() -> bool {
@@ -107,14 +112,24 @@ fn outside_marker(file: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-fn flat(path: &Path) -> String {
-    path.components()
-        .filter_map(|part| match part {
-            Component::Normal(name) => Some(name.to_string_lossy().replace(['/', ':'], "_")),
-            _ => None,
-        })
-        .collect::<Vec<_>>()
-        .join("_")
+/// The path as one name. What joins its parts stands in none of them as it is, so no two paths have the same name.
+fn flat(path: &Path) -> OsString {
+    let parts = path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(escaped(name)),
+        _ => None,
+    });
+    OsString::from_vec(parts.collect::<Vec<_>>().join(&b'_'))
+}
+
+fn escaped(name: &OsStr) -> Vec<u8> {
+    let mut escaped = Vec::new();
+    for byte in name.as_bytes() {
+        match byte {
+            b'_' | b'%' | b':' => escaped.extend(format!("%{byte:02X}").bytes()),
+            other => escaped.push(*other),
+        }
+    }
+    escaped
 }
 
 /// Whether a renewal in `folder` was interrupted before its end.
@@ -219,21 +234,17 @@ impl State {
             return Ok(folder);
         }
         let backups = self.folder.join(BACKUPS);
-        let stamp = now.strftime("%Y-%m-%dT%H%M%S").to_string();
-        let free = (0..)
-            .map(|n| {
-                if n == 0 {
-                    format!("{stamp}Z")
-                } else {
-                    format!("{stamp}Z-{n:03}")
-                }
-            })
-            .find(|name| !backups.join(name).exists())
-            .unwrap_or_else(|| stamp.clone());
+        // Counted, since a clock that was wrong once would put a later one first.
+        let number = self
+            .backups()
+            .last()
+            .map_or(0, |last| number_of(last))
+            .saturating_add(1);
+        let name = format!("{number:06}_{}", now.strftime("%Y-%m-%dT%H%M%SZ"));
         make(&backups)
-            .and_then(|()| self.put(&format!("{BACKUPS}/{free}"), old, OLD))
+            .and_then(|()| self.put(&format!("{BACKUPS}/{name}"), old, OLD))
             .map_err(|err| self.unwritable(err))?;
-        Ok(backups.join(free))
+        Ok(backups.join(name))
     }
 
     /// The last backup and its folder.
@@ -280,7 +291,7 @@ impl State {
                     .collect()
             })
             .unwrap_or_default();
-        all.sort();
+        all.sort_by_key(|folder| number_of(folder));
         all
     }
 
@@ -320,6 +331,14 @@ impl State {
             .caused_by(err)
             .advise("Nothing was installed. Free up space or grant the right to write, or choose another place with --state-dir.")
     }
+}
+
+/// The how manieth backup is in this folder; 0 for one that is none of ours.
+fn number_of(folder: &Path) -> u64 {
+    folder
+        .file_name()
+        .and_then(|name| name.to_str()?.split_once('_')?.0.parse().ok())
+        .unwrap_or_default()
 }
 
 /// Two that renew one registration at a time would each get a certificate, and the platform may take only one of them.
@@ -440,6 +459,43 @@ mod tests {
             Path::new("/var/lib/x/a_conf.d_registration.yaml")
         );
         assert!(of("/a/conf.d/custom/registration.yaml", Some("/a/conf.d/old")).is_err());
+    }
+
+    #[test]
+    fn no_two_paths_share_a_folder() {
+        let of = |file: &str| folder_for_file(Path::new(file), Some(Path::new("/s"))).unwrap();
+        let files = [
+            "/a/b_c/r.yaml",
+            "/a_b/c/r.yaml",
+            "/a/b/c/r.yaml",
+            "/a_b_c/r.yaml",
+            "/a/b%5Fc/r.yaml",
+            "/a:b/c/r.yaml",
+            "/kubernetes/a/b/c",
+        ];
+        let mut folders: Vec<PathBuf> = files.iter().map(|file| of(file)).collect();
+        let env = Env::from_pairs::<&str, &str>([]);
+        let cluster = |name| folder_for_cluster(name, Some(Path::new("/s")), &env).unwrap();
+        folders.extend(["kubernetes/a/b/c", "kubernetes/a/b_c/d"].map(cluster));
+        folders.sort();
+        folders.dedup();
+        assert_eq!(folders.len(), files.len() + 2);
+    }
+
+    #[test]
+    fn the_last_backup_is_the_one_made_last_whatever_the_clock_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(&folder.path().join("s"), Duration::ZERO, &Log::quiet()).unwrap();
+        for (text, time) in [
+            ("1", "2026-11-22T06:45:00Z"),
+            ("2", "1970-01-01T00:00:01Z"),
+            ("3", "2026-01-01T00:00:00Z"),
+        ] {
+            state.back_up(&set(text), time.parse().unwrap()).unwrap();
+            assert_eq!(state.last_backup().unwrap().1, set(text));
+        }
+        state.prune(1, &Log::quiet());
+        assert_eq!(state.last_backup().unwrap().1, set("3"));
     }
 
     #[test]
