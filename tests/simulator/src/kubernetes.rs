@@ -228,24 +228,26 @@ impl Kubernetes {
         !is_in(&self.forbidden) && (reads || !is_in(&self.read_only))
     }
 
-    /// Answers `kubectl auth can-i`.
+    /// Answers `kubectl auth can-i`, which asks in Kubernetes' form of protocol buffers and reads JSON as well.
     fn review(&self, request: &Request) -> Answer {
-        let Ok(mut review) = request.json() else {
-            return status(400, "BadRequest", "the body is no JSON");
+        // `Unknown.raw`, in it `SelfSubjectAccessReview.spec`, in that `resourceAttributes`, with `verb` and `resource`:
+        // <https://github.com/kubernetes/api/blob/master/authorization/v1/generated.proto>.
+        let asked = request
+            .body
+            .strip_prefix(b"k8s\0")
+            .and_then(|unknown| field(field(field(unknown, 2)?, 2)?, 1));
+        let text = |number| std::str::from_utf8(field(asked?, number)?).ok();
+        let (Some(verb), Some(resource)) = (text(2), text(5)) else {
+            return status(400, "BadRequest", "the body is no review of an access");
         };
-        let asked = &review["spec"]["resourceAttributes"];
-        let allowed = match (asked["verb"].as_str(), asked["resource"].as_str()) {
-            (Some(verb), Some(resource)) => self.may(verb, resource),
-            _ => {
-                return status(
-                    422,
-                    "Invalid",
-                    "resourceAttributes have no verb and resource",
-                );
-            }
-        };
-        review["status"] = json!({ "allowed": allowed });
-        Answer::json(201, &review)
+        let allowed = self.may(verb, resource);
+        Answer::json(
+            201,
+            &json!({
+                "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
+                "spec": {}, "status": { "allowed": allowed },
+            }),
+        )
     }
 
     fn secret(&mut self, method: &str, namespace: &str, name: &str, request: &Request) -> Answer {
@@ -415,6 +417,40 @@ impl Deployment {
             },
             "status": status,
         })
+    }
+}
+
+/// The first field of this number in a message of protocol buffers, if it is one that has a length.
+fn field(mut message: &[u8], number: u64) -> Option<&[u8]> {
+    fn varint(message: &mut &[u8]) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = message.split_first()?;
+            *message = rest;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+    loop {
+        let key = varint(&mut message)?;
+        let length = match key & 7 {
+            0 => {
+                varint(&mut message)?;
+                0
+            }
+            1 => 8,
+            2 => usize::try_from(varint(&mut message)?).ok()?,
+            5 => 4,
+            _ => return None,
+        };
+        let (content, rest) = message.split_at_checked(length)?;
+        if key == number << 3 | 2 {
+            return Some(content);
+        }
+        message = rest;
     }
 }
 
