@@ -4,7 +4,7 @@ use simulator::Fault;
 use simulator::faults::Action;
 
 use crate::fixture::{
-    OTHER, PASSWORD, bench, connected, mode, password_of, run, switch, the_policy, url,
+    OTHER, PASSWORD, bench, connected, mode, password_of, pending, run, switch, the_policy, url,
 };
 
 #[test]
@@ -155,7 +155,7 @@ fn rotate_refuses_what_makes_no_sense() {
 fn a_rotation_that_changed_nothing_leaves_no_file_and_one_of_unknown_effect_does() {
     let bench = bench();
     run(&bench, &["apply"]).code(0);
-    let staged = bench.home().join("new.new");
+    let staged = pending(&bench);
     let patch = |action| Fault::on("PATCH", "*/policies/*", action).always();
     let refused = Action::Answer {
         status: 400,
