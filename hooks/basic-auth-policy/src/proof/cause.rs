@@ -243,7 +243,8 @@ fn explain_blocked(facts: &Facts<'_>, waited: Duration) -> Explanation {
             format!("the API is not active yet ({activity}): its gatekeeper holds requests back"),
             "The application could not fetch its policies. Check api.id, anypoint.platform.client_id, \
              anypoint.platform.client_secret and, outside the US, anypoint.platform.base_uri: basic-auth-policy \
-             autodiscover sets them.",
+             autodiscover sets them. Where they are right and it stays at 503, autodiscover --gatekeeper disabled, then \
+             --gatekeeper flexible, is the last resort: in between, requests pass without policies.",
         ),
         _ => Explanation::new(
             Cause::Blocked,
