@@ -47,7 +47,8 @@ fn rotate_waits_until_the_old_password_is_refused() {
     switch(&bench, |switches| switches.api_manager.heard_after = 25);
     let url = url(&bench, "/orders");
     let told = run(&bench, &["rotate", "--url", &url, "--output", "json", "-v"]);
-    told.code(0).tells("200 with the previous password in 5 of 10 requests");
+    told.code(0)
+        .tells("200 with the previous password in 5 of 10 requests");
     let json = told.json();
     assert_eq!(json["proved_by"], "requests");
     assert_eq!(

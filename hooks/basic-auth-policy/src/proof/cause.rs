@@ -275,6 +275,7 @@ mod tests {
             username: None,
             resources,
             updated: None,
+            technologies: Vec::new(),
         }
     }
 
