@@ -1,9 +1,13 @@
 //! One call of a program: what every command gets besides its own arguments.
 
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::progress::Progress;
 use super::report::{self, Format, Report};
 use crate::error::{Error, Result};
 use crate::log::{Log, printable};
+use crate::net::dns::{Resolver, ServerAddress};
 use crate::net::http::Http;
 use crate::secret::mask_forms;
 use crate::settings::Settings;
@@ -21,6 +25,28 @@ pub struct Invocation {
     pub clock: SharedClock,
     /// The form of the result.
     pub format: Format,
+    /// Where results go, if they are not shown at once.
+    pub(super) collected: Option<Collected>,
+}
+
+/// Results of several calls, kept to be shown as one.
+#[derive(Debug, Clone, Default)]
+pub struct Collected(Arc<Mutex<Vec<Kept>>>);
+
+/// A result that is not shown yet.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Its text form.
+    pub text: String,
+    /// Its JSON form.
+    pub json: serde_json::Value,
+}
+
+impl Collected {
+    /// What was collected, oldest first.
+    pub fn take(&self) -> Vec<Kept> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Invocation {
@@ -51,6 +77,17 @@ impl Invocation {
         }
     }
 
+    /// The same call, whose results are kept instead of shown.
+    #[must_use]
+    pub fn collecting(&self) -> (Self, Collected) {
+        let collected = Collected::default();
+        let call = Self {
+            collected: Some(collected.clone()),
+            ..self.clone()
+        };
+        (call, collected)
+    }
+
     /// The environment.
     pub fn env(&self) -> &Env {
         self.settings.env()
@@ -71,6 +108,39 @@ impl Invocation {
         )
     }
 
+    /// Asks these name servers; those that the system is set up to ask where there are none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Resolver::over`], or a setting of the network is malformed.
+    pub fn resolver(&self, servers: &[ServerAddress]) -> Result<Resolver> {
+        if servers.is_empty() {
+            return Ok(Resolver::system());
+        }
+        Resolver::over(
+            self.settings.registry().program,
+            servers,
+            &self.settings.network()?,
+            &self.clock,
+            &self.log,
+        )
+    }
+
+    /// Clients that connect anew for each request, one for each address of the host of `base`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Http::for_each_address`], or a setting of the network is malformed.
+    pub fn http_for_each_address(&self, base: &str) -> Result<Vec<(Option<SocketAddr>, Http)>> {
+        Http::for_each_address(
+            self.settings.registry().program,
+            base,
+            &self.settings.network()?,
+            &self.clock,
+            &self.log,
+        )
+    }
+
     /// Shows the result of the command, in the form that the user asked for. What remote systems have put into it does
     /// nothing to a terminal, and shows no secret that is known by its form; others may be what the result is about.
     ///
@@ -78,6 +148,15 @@ impl Invocation {
     ///
     /// Standard output cannot be written. A reader that has gone away is no error.
     pub fn result(&self, report: &impl Report) -> Result<()> {
+        if let Some(Collected(kept)) = &self.collected {
+            let json = serde_json::to_value(report)
+                .map_err(|err| Error::config("the result does not fit into JSON").caused_by(err))?;
+            let text = report.text();
+            kept.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(Kept { text, json });
+            return Ok(());
+        }
         if self.log.is_acme() {
             for line in report.text().lines() {
                 self.log.info(line);

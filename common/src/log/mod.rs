@@ -96,6 +96,11 @@ impl Log {
         matches!(self.inner.voice, Voice::Acme(_))
     }
 
+    /// Whether the user asked for warnings and errors alone.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self.inner.voice, Voice::Cli { level: 0, .. })
+    }
+
     /// Whether somebody at a terminal would see progress.
     pub fn shows_progress(&self) -> bool {
         matches!(self.inner.voice, Voice::Cli { progress: true, .. })

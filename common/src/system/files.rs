@@ -1,9 +1,9 @@
 //! Whole-file replacement, reading with limits, and locks.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -288,6 +288,34 @@ pub fn lock_folder(folder: &Path) -> io::Result<FolderLock> {
     file.lock()?;
     Ok(FolderLock(file))
 }
+
+/// Holds the lock on a file, which is made if it is not there, until dropped. Waits for whoever has it, after `told` has
+/// been called.
+///
+/// # Errors
+///
+/// The file cannot be made or opened, or its file system knows no locks.
+pub fn lock_file(path: &Path, told: impl FnOnce()) -> io::Result<FileLock> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE)
+        .open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            told();
+            file.lock()?;
+        }
+        Err(TryLockError::Error(err)) => return Err(err),
+    }
+    Ok(FileLock(file))
+}
+
+/// A lock on a file, see [`lock_file`].
+#[derive(Debug)]
+pub struct FileLock(#[expect(dead_code, reason = "held, not read: closing it ends the lock")] File);
 
 /// A lock on a folder, see [`lock_folder`].
 #[derive(Debug)]

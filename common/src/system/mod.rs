@@ -8,6 +8,7 @@ pub mod environment;
 pub mod files;
 pub mod fingerprints;
 pub mod hold;
+pub mod pending;
 pub mod polling;
 pub mod process;
 pub mod signals;

@@ -37,6 +37,12 @@ pub(crate) fn load_with(
     }
 }
 
+/// Whether any target is set.
+pub(crate) fn are_given(call: &Invocation) -> Result<bool> {
+    let settings = &call.settings;
+    Ok(settings.text(&PRIVATE_SPACE)?.is_some() || listed(settings)?.is_some())
+}
+
 /// The one account that flags, environment and saved values describe.
 pub(crate) fn account(call: &Invocation) -> Result<Arc<Account>> {
     Logins::default().account(call, shared_login(&call.settings)?)

@@ -1,7 +1,6 @@
 //! The command line. The flags of settings are not here: they follow from the table of settings.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
@@ -9,7 +8,7 @@ use common::cli::config::ConfigArgs;
 use common::cli::{Arguments, Format, OutputArgs, exit};
 use common::duration;
 use common::log::Verbosity;
-use common::net::dns;
+use common::net::dns::{self, ServerAddress};
 
 /// The end of a help text: examples, then the table of exit codes.
 macro_rules! after {
@@ -123,9 +122,10 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "5m")]
     pub(crate) timeout: Duration,
 
-    /// Name server to query while waiting, instead of the authoritative ones; may be repeated
+    /// Name server to query while waiting, instead of the authoritative ones; may be repeated, and be one of DNS over
+    /// HTTPS, as https://HOST/dns-query
     #[arg(long, value_name = "ADDRESS", value_parser = dns::server)]
-    pub(crate) resolver: Vec<SocketAddr>,
+    pub(crate) resolver: Vec<ServerAddress>,
 }
 
 #[derive(Debug, ClapArgs)]

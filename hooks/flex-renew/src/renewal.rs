@@ -14,7 +14,6 @@ use common::error::{Error, Kind, Result};
 use common::flex::flexctl::{Flexctl, Login, Renewal};
 use common::flex::registration::{FILE_NAME, Files, Registration};
 use common::log;
-use common::system::clock::SharedClock;
 use common::system::process;
 use common::system::signals::{self, Signals};
 use jiff::Timestamp;
@@ -25,6 +24,7 @@ use crate::containers::{Engine, Mounted};
 use crate::cure;
 use crate::dates::day;
 use crate::discovery::FLEXCTL;
+use crate::due::Due;
 use crate::gateway::Gateway;
 use crate::installation::{self, Installation};
 use crate::proof::{self, Proof};
@@ -95,9 +95,8 @@ pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow
     let folder = installation.state_folder(gateway, call.env())?;
     if !state::is_unfinished(&folder) {
         let before = installation.registration()?;
-        before.check_key(&installation.name())?;
-        if !force && !is_due(&before, gateway, &call.clock) {
-            return Ok(not_due(gateway, &before));
+        if !force && !is_due(call, gateway, &before) {
+            return Ok(not_due(gateway, &installation, &before)?);
         }
     }
     call.log.info(format!("runtime {runtime}: {why}"));
@@ -123,13 +122,22 @@ pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow
     prove(call, gateway, &installation, done)
 }
 
-fn is_due(registration: &Registration, gateway: &Gateway, clock: &SharedClock) -> bool {
-    let within = i64::try_from(gateway.within.as_secs()).unwrap_or(i64::MAX);
-    registration.certificate.time_left(clock.now()).as_secs() <= within
+fn is_due(call: &Invocation, gateway: &Gateway, registration: &Registration) -> bool {
+    let due = Due::of(&registration.certificate, gateway.within, call.clock.now());
+    if let Some(objection) = due.objection(gateway.within) {
+        call.log.warn(objection);
+    }
+    due == Due::Yes
 }
 
-fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
-    Renewed {
+/// Said only of a registration that a gateway can use.
+fn not_due(
+    gateway: &Gateway,
+    installation: &Installation,
+    registration: &Registration,
+) -> Result<Renewed> {
+    registration.check_key(&installation.name())?;
+    Ok(Renewed {
         gateway: gateway.name.clone(),
         action: Action::NotDue,
         previous_expiry: registration.expiry(),
@@ -137,7 +145,7 @@ fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
         restarted: None,
         backup: None,
         proof: None,
-    }
+    })
 }
 
 /// What is installed now.
@@ -175,9 +183,9 @@ impl Procedure<'_> {
         let old = installation.read()?;
         let before = old.parse(&installation.name())?;
         before.check_key(&installation.name())?;
-        if !self.force && !is_due(&before, self.gateway, &self.call.clock) {
+        if !self.force && !is_due(self.call, self.gateway, &before) {
             return Ok(Done {
-                renewed: not_due(self.gateway, &before),
+                renewed: not_due(self.gateway, installation, &before)?,
                 registration: None,
                 restart: None,
             });

@@ -6,12 +6,14 @@
 //! | `work-*` | one renewal: `in` for `flexctl` to read, `new` for it to write; what a killed run left is removed |
 //! | `pending` | a renewal that has begun, from before the new registration is installed until the gateway has been restarted with it |
 //! | `undo` | the same, once the registration of before is to come back; until the gateway has been restarted with that |
-//! | `backups/TIME` | a registration that was replaced; file names end in `.old`, which no gateway loads |
-//! | `extra/TIME` | files of `flexctl` that are no part of a registration as it is known |
+//! | `backups/NUMBER_TIME` | a registration that was replaced; file names end in `.old`, which no gateway loads |
+//! | `extra/NUMBER_TIME` | files of `flexctl` that are no part of a registration as it is known |
 //! | `rejected` | what `flexctl` wrote last that was not accepted |
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -93,7 +95,10 @@ pub(crate) fn folder_for_cluster(
                     .advise("Give --state-dir.")
             })?,
     };
-    Ok(base.join(flat(Path::new(name))))
+    // No name of a file's folder has two underscores in a row.
+    let mut folder = OsString::from("cluster__");
+    folder.push(flat(Path::new(name)));
+    Ok(base.join(folder))
 }
 
 fn is_root() -> bool {
@@ -114,14 +119,24 @@ fn outside_marker(file: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-fn flat(path: &Path) -> String {
-    path.components()
-        .filter_map(|part| match part {
-            Component::Normal(name) => Some(name.to_string_lossy().replace(['/', ':'], "_")),
-            _ => None,
-        })
-        .collect::<Vec<_>>()
-        .join("_")
+/// The path as one name. What joins its parts stands in none of them as it is, so no two paths have the same name.
+fn flat(path: &Path) -> OsString {
+    let parts = path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(escaped(name)),
+        _ => None,
+    });
+    OsString::from_vec(parts.collect::<Vec<_>>().join(&b'_'))
+}
+
+fn escaped(name: &OsStr) -> Vec<u8> {
+    let mut escaped = Vec::new();
+    for byte in name.as_bytes() {
+        match byte {
+            b'_' | b'%' | b':' => escaped.extend(format!("%{byte:02X}").bytes()),
+            other => escaped.push(*other),
+        }
+    }
+    escaped
 }
 
 /// Whether a renewal in `folder` was interrupted before its end.
@@ -284,26 +299,22 @@ impl State {
         {
             return Ok(folder);
         }
-        let name = self.free(BACKUPS, now);
+        let name = self.next(BACKUPS, now);
         make(&self.folder.join(BACKUPS))
             .and_then(|()| self.put(&name, |folder| write(folder, old, OLD)))
             .map_err(|err| self.unwritable(err))?;
         Ok(self.folder.join(name))
     }
 
-    /// A name for what is kept of this moment.
-    fn free(&self, kind: &str, now: Timestamp) -> String {
-        let stamp = now.strftime("%Y-%m-%dT%H%M%S").to_string();
-        (0..)
-            .map(|n| {
-                if n == 0 {
-                    format!("{kind}/{stamp}Z")
-                } else {
-                    format!("{kind}/{stamp}Z-{n:03}")
-                }
-            })
-            .find(|name| !self.folder.join(name).exists())
-            .unwrap_or(stamp)
+    /// A name for what is kept of this moment. Counted, since a clock that was wrong once would put a later one first.
+    fn next(&self, kind: &str, now: Timestamp) -> String {
+        let number = self
+            .kept(kind)
+            .last()
+            .map_or(0, |last| number_of(last))
+            .saturating_add(1);
+        let stamp = now.strftime("%Y-%m-%dT%H%M%SZ");
+        format!("{kind}/{number:06}_{stamp}")
     }
 
     /// The last backup and its folder.
@@ -331,7 +342,7 @@ impl State {
         if extra.is_empty() {
             return Ok(None);
         }
-        let kept = self.folder.join(self.free(EXTRA, now));
+        let kept = self.folder.join(self.next(EXTRA, now));
         make(&kept).map_err(unwritable)?;
         for name in &extra {
             fs::rename(written.join(name), kept.join(name)).map_err(unwritable)?;
@@ -391,7 +402,7 @@ impl State {
                     .collect()
             })
             .unwrap_or_default();
-        all.sort();
+        all.sort_by_key(|folder| number_of(folder));
         all
     }
 
@@ -428,6 +439,14 @@ impl State {
             .caused_by(err)
             .advise("Nothing was installed. Free up space or grant the right to write, or choose another place with --state-dir.")
     }
+}
+
+/// The how manieth backup is in this folder; 0 for one that is none of ours.
+fn number_of(folder: &Path) -> u64 {
+    folder
+        .file_name()
+        .and_then(|name| name.to_str()?.split_once('_')?.0.parse().ok())
+        .unwrap_or_default()
 }
 
 /// Two that renew one registration at a time would each get a certificate, and the platform may take only one of them.
@@ -578,6 +597,43 @@ mod tests {
             Path::new("/var/lib/x/a_conf.d_registration.yaml")
         );
         assert!(of("/a/conf.d/custom/registration.yaml", Some("/a/conf.d/old")).is_err());
+    }
+
+    #[test]
+    fn no_two_paths_share_a_folder() {
+        let of = |file: &str| folder_for_file(Path::new(file), Some(Path::new("/s"))).unwrap();
+        let files = [
+            "/a/b_c/r.yaml",
+            "/a_b/c/r.yaml",
+            "/a/b/c/r.yaml",
+            "/a_b_c/r.yaml",
+            "/a/b%5Fc/r.yaml",
+            "/a:b/c/r.yaml",
+            "/kubernetes/a/b/c",
+        ];
+        let mut folders: Vec<PathBuf> = files.iter().map(|file| of(file)).collect();
+        let env = Env::from_pairs::<&str, &str>([]);
+        let cluster = |name| folder_for_cluster(name, Some(Path::new("/s")), &env).unwrap();
+        folders.extend(["kubernetes/a/b/c", "kubernetes/a/b_c/d"].map(cluster));
+        folders.sort();
+        folders.dedup();
+        assert_eq!(folders.len(), files.len() + 2);
+    }
+
+    #[test]
+    fn the_last_backup_is_the_one_made_last_whatever_the_clock_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(&folder.path().join("s"), Duration::ZERO, &Log::quiet()).unwrap();
+        for (text, time) in [
+            ("1", "2026-11-22T06:45:00Z"),
+            ("2", "1970-01-01T00:00:01Z"),
+            ("3", "2026-01-01T00:00:00Z"),
+        ] {
+            state.back_up(&set(text), time.parse().unwrap()).unwrap();
+            assert_eq!(state.last_backup().unwrap().1, set(text));
+        }
+        state.prune(1, &Log::quiet());
+        assert_eq!(state.last_backup().unwrap().1, set("3"));
     }
 
     #[test]

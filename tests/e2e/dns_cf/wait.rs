@@ -116,6 +116,20 @@ fn a_wait_ends_as_soon_as_the_record_is_served() {
 }
 
 #[test]
+fn a_wait_can_ask_over_https_where_the_network_lets_nothing_else_through() {
+    let bench = bench();
+    let dns = format!("{}/dns-query", bench.sim.url());
+    dns_cf(
+        &bench,
+        &["add", NAME, "-value", "--wait", "--resolver", &dns],
+    )
+    .code(0)
+    .tells("is served by every name server queried (1)");
+    let requests = bench.sim.requests();
+    assert!(requests.iter().any(|entry| entry.path == "/dns-query"));
+}
+
+#[test]
 fn nothing_asks_dns_unless_told_to() {
     let bench = bench();
     add(&bench, NAME, "v").code(0);

@@ -574,3 +574,20 @@ fn acme_sh_at_its_finest_level_logs_no_secret() {
         );
     }
 }
+
+#[test]
+fn a_time_longer_than_a_new_certificate_lasts_has_it_renewed_once_and_is_objected_to() {
+    let mut edge = Edge::with_days(10);
+    edge.bench.set("FLEXCTL_DAYS", "90");
+    edge.renew(&["--within", "400d"]).code(0).prints("renewed");
+    for _ in 0..2 {
+        edge.renew(&["--within", "400d"])
+            .code(0)
+            .prints("not due")
+            .tells("a certificate of 90 days is not renewed before a quarter of that has passed")
+            .tells("choose a shorter --within");
+    }
+    let file = edge.file.to_str().unwrap();
+    edge.run(&["check", file, "--within", "400d"]).code(0);
+    assert_eq!(edge.calls().len(), 1);
+}
