@@ -1,7 +1,5 @@
 //! The certificates in acme.sh's home that are deployed with this hook, and which of several counts.
 
-use std::cmp::Reverse;
-
 use common::acme_sh::{Conf, Home, Stored};
 use common::error::Result;
 use jiff::Timestamp;
@@ -33,7 +31,7 @@ pub(crate) struct Local {
 pub(crate) fn certificates(home: &Home) -> Result<Vec<Walked>> {
     let walked = home.list()?.into_iter().filter_map(|stored| {
         let conf = match Conf::load(&stored.conf()) {
-            Ok(conf) if !names_hook(&conf) => return None,
+            Ok(conf) if !conf.names_hook(HOOK) => return None,
             conf => conf,
         };
         let named = conf.as_ref().ok().and_then(|conf| conf.value("Le_Domain"));
@@ -55,26 +53,16 @@ impl Local {
     }
 }
 
-/// What the home has for `domain`. Of two certificates, RSA and EC, the one that was issued last counts, as it does where
-/// both go into one TLS context.
+/// What the home has for `domain`. Of two certificates, RSA and EC, the one that counts where both go into one TLS context.
 pub(crate) fn youngest(
     home: &Home,
     domain: &str,
     now: Timestamp,
 ) -> Result<Option<(Stored, Local)>> {
-    let mut all = Vec::new();
-    for stored in home.all_of(domain) {
-        let conf = Conf::load(&stored.conf())?;
-        let local = Local::read(domain, &stored, &conf, now)?;
-        all.push((stored, local));
-    }
-    Ok(all
-        .into_iter()
-        .min_by_key(|(_, local)| Reverse(local.identity.leaf.not_before)))
-}
-
-/// Whether acme.sh deploys this certificate with the hook.
-fn names_hook(conf: &Conf) -> bool {
-    conf.value("Le_DeployHook")
-        .is_some_and(|list| list.split(',').any(|name| name.trim() == HOOK))
+    let Some(stored) = home.find(domain) else {
+        return Ok(None);
+    };
+    let conf = Conf::load(&stored.conf())?;
+    let local = Local::read(domain, &stored, &conf, now)?;
+    Ok(Some((stored, local)))
 }

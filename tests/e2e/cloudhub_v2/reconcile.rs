@@ -168,6 +168,43 @@ fn of_two_certificates_for_one_domain_each_keeps_the_space_that_is_its_own() {
 }
 
 #[test]
+fn status_and_verify_mean_the_certificate_that_reconcile_deploys() {
+    let mut fixture = Fixture::new();
+    fixture.bench.add_space("ec");
+    let mut earlier = Validity::days(60);
+    earlier.not_before -= 30 * 24 * 3600;
+    let domain = "shop.acme.example";
+    let rsa = fixture.authority.leaf(&[domain], earlier).unwrap();
+    let ec = fixture.leaf(&[domain]);
+    keep(&mut fixture, domain, &rsa, "cloudhub_v2,");
+    keep(&mut fixture, "shop.acme.example_ecc", &ec, "cloudhub_v2,");
+    fixture.forget_environment();
+    fixture.run(&["reconcile", "--home", "acme"]).code(0);
+    fixture
+        .run(&["status", domain, "--home", "acme"])
+        .code(0)
+        .prints("shop-acme-example in prod: current");
+    let ingress = fixture.bench.sim.ingress_addr().to_string();
+    fixture
+        .run(&["verify", domain, "--home", "acme", "--connect", &ingress])
+        .code(0)
+        .prints("serves the certificate");
+
+    // Each with a space of its own.
+    let conf = "acme/shop.acme.example_ecc/shop.acme.example.conf";
+    let saved = fs::read_to_string(fixture.bench.home().join(conf)).unwrap();
+    fixture
+        .bench
+        .write(conf, saved.replace("ID='prod'", "ID='ec'"));
+    fixture.run(&["reconcile", "--home", "acme"]).code(0);
+    fixture
+        .run(&["status", domain, "--home", "acme"])
+        .code(0)
+        .prints("shop-acme-example in prod: current")
+        .prints("shop-acme-example in ec: current");
+}
+
+#[test]
 fn one_broken_certificate_does_not_keep_reconcile_from_the_others() {
     let mut fixture = Fixture::new();
     let good = fixture.leaf(&["shop.acme.example"]);

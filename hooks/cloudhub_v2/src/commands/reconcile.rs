@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use common::acme_sh::{Conf, Stored};
+use common::cert::Certificate;
 use common::cli::{Invocation, Outcome, Report};
 use common::error::{Error, Result};
 use common::system::workers;
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::account::Logins;
@@ -54,8 +54,8 @@ struct Job {
 }
 
 impl Job {
-    fn not_before(&self) -> Timestamp {
-        self.material.identity.leaf.not_before
+    fn leaf(&self) -> &Certificate {
+        &self.material.identity.leaf
     }
 
     /// Gives up the TLS contexts that `newer` goes into as well.
@@ -255,7 +255,7 @@ impl Run<'_> {
     /// Of two certificates for one domain, RSA and EC, the newer one counts where both go into the same TLS context.
     fn add(&mut self, mut job: Job, jobs: &mut Vec<Job>) {
         for other in jobs.iter_mut() {
-            let (older, newer): (&mut Job, &Job) = if other.not_before() < job.not_before() {
+            let (older, newer): (&mut Job, &Job) = if job.leaf().supersedes(other.leaf()) {
                 (other, &job)
             } else {
                 (&mut job, other)
