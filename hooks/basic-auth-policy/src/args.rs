@@ -74,7 +74,8 @@ pub(crate) enum Command {
     ///
     /// Sets the properties that its autodiscovery element needs, then waits for the redeployment and until the instance
     /// is active. The platform replaces properties as a whole and never returns protected values: if the application
-    /// has other protected properties, give their values with --secure.
+    /// has other protected properties, give their values with --secure. Where the platform shows none at all, that has
+    /// to be confirmed, or --yes given.
     Autodiscover(AutodiscoverArgs),
 
     /// Show every setting in force, its value and where it comes from
@@ -181,7 +182,7 @@ pub(crate) struct StatusArgs {
     #[arg(long, conflicts_with_all = ["api", "label"])]
     pub(crate) all: bool,
 
-    /// Exit with 10 if an API has no authentication policy that is switched on
+    /// Exit with 10 unless a gateway enforces an authentication policy for every request
     #[arg(long)]
     pub(crate) require: bool,
 }
@@ -257,17 +258,25 @@ pub(crate) struct AutodiscoverArgs {
     #[arg(long, value_name = "NAME=@FILE")]
     pub(crate) secure: Vec<String>,
 
-    /// What the application does until its policies have arrived
-    #[arg(long, value_enum, default_value_t = Gatekeeper::Flexible)]
-    pub(crate) gatekeeper: Gatekeeper,
+    /// What the application does until its policies have arrived [default: what is set now, else flexible]
+    #[arg(long, value_enum)]
+    pub(crate) gatekeeper: Option<Gatekeeper>,
+
+    /// Version of the application to deploy, in the same redeployment
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) app_version: Option<String>,
 
     /// Show what would change, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Restore the properties from before the last autodiscover
-    #[arg(long)]
+    /// Take back what the last autodiscover changed, and nothing that others have changed since
+    #[arg(long, conflicts_with_all = ["app_version", "gatekeeper"])]
     pub(crate) undo: bool,
+
+    /// Where the platform shows no protected properties: there are none besides those given with --secure
+    #[arg(long)]
+    pub(crate) yes: bool,
 
     /// How long to wait for the redeployment, and then for the instance to become active
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration::parse)]
@@ -277,8 +286,21 @@ pub(crate) struct AutodiscoverArgs {
 /// `anypoint.platform.gatekeeper`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Gatekeeper {
+    /// Let requests pass until the policies have arrived: the last resort where an API stays at 503; then flexible
+    Disabled,
     /// Block requests at startup; use the policies known during an outage of the platform
     Flexible,
     /// Block requests until every policy is applied, and whenever the platform cannot be reached
     Strict,
+}
+
+impl Gatekeeper {
+    /// The value of the property.
+    pub(crate) fn property(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Flexible => "flexible",
+            Self::Strict => "strict",
+        }
+    }
 }

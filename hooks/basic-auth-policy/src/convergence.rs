@@ -1,5 +1,7 @@
 //! Bringing the policy of an API to what is desired, whatever is there already.
 
+use std::cell::Cell;
+
 use common::anypoint::api_instances::ApiInstance;
 use common::anypoint::policies::{
     BASIC_AUTHENTICATION, BasicChange, MULESOFT_GROUP, NewBasic, Policy, PolicyId,
@@ -24,6 +26,8 @@ pub(crate) struct Convergence<'a> {
     pub(crate) api: &'a ApiInstance,
     pub(crate) desired: &'a DesiredPolicy,
     pub(crate) memory: Memory<'a>,
+    /// Whether a write was accepted, or may have been: the password may be in force then, however the run ends.
+    pub(crate) may_have_written: Cell<bool>,
 }
 
 /// What was done to the policy.
@@ -60,7 +64,14 @@ impl Convergence<'_> {
         loop {
             let before = self.session.policies(self.api)?;
             let applied = session::basic(self.call, self.api, &before)?;
-            let written = match self.write(applied) {
+            let outcome = self.write(applied);
+            if match &outcome {
+                Ok(written) => written.action != Action::Unchanged,
+                Err(err) => err.effect_unknown(),
+            } {
+                self.may_have_written.set(true);
+            }
+            let written = match outcome {
                 Ok(written) => written,
                 Err(err) if !lost && (err.effect_unknown() || err.status() == Some(409)) => {
                     self.call

@@ -8,6 +8,7 @@ mod credentials;
 mod deploy_hooks;
 mod desired;
 mod hand_over;
+mod judgment;
 mod memory;
 mod plan;
 mod proof;

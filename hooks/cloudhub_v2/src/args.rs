@@ -41,8 +41,9 @@ impl Arguments for Args {
 pub(crate) enum Command {
     /// Put a certificate into every target
     ///
-    /// The arguments are those that acme.sh passes to a deploy hook. A certificate that is already deployed is not sent
-    /// again.
+    /// The arguments are those that acme.sh passes to a deploy hook. Without any, they are taken from the variables of
+    /// certbot (RENEWED_LINEAGE, RENEWED_DOMAINS) or lego (LEGO_HOOK_...). A certificate that is already deployed is not
+    /// sent again.
     Deploy(DeployArgs),
 
     /// Deploy every certificate in acme.sh's home that names this deploy hook and is not deployed yet
@@ -50,7 +51,7 @@ pub(crate) enum Command {
     /// Ends with one line that counts them, unless --quiet is given.
     Reconcile(ReconcileArgs),
 
-    /// Prove by a handshake that the ingress serves a domain's certificate
+    /// Prove by a handshake that the ingress of every target serves a domain's certificate
     Verify(VerifyArgs),
 
     /// Show the DNS record that a domain needs, and what DNS answers now
@@ -71,6 +72,12 @@ pub(crate) enum Command {
     /// and every other TLS context in those private spaces.
     Check(CheckArgs),
 
+    /// Show the TLS contexts of certificates that are no longer in acme.sh's home
+    ///
+    /// Those that this program made, in the private spaces of the certificates that are there and of those that are set.
+    /// Exit with 10 if there are any.
+    Prune(PruneArgs),
+
     /// Delete the TLS context of a domain
     Remove(RemoveArgs),
 
@@ -80,13 +87,14 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct DeployArgs {
     /// The certificate's main name, for example '*.example.com'
-    pub(crate) domain: String,
+    #[arg(requires_all = ["keyfile", "certfile"])]
+    pub(crate) domain: Option<String>,
 
     /// Its private key, PEM
-    pub(crate) keyfile: PathBuf,
+    pub(crate) keyfile: Option<PathBuf>,
 
     /// The leaf certificate, PEM
-    pub(crate) certfile: PathBuf,
+    pub(crate) certfile: Option<PathBuf>,
 
     /// The rest of the chain, PEM; where it holds none, FULLCHAIN does
     pub(crate) cafile: Option<PathBuf>,
@@ -162,6 +170,13 @@ pub(crate) struct CheckArgs {
     /// Try the credentials on the other published control planes, and do nothing else
     #[arg(long, conflicts_with_all = ["domain", "within"])]
     pub(crate) planes: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct PruneArgs {
+    /// Delete nothing, which has to be said: another machine may have the certificates. It prints the commands that delete
+    #[arg(long, required = true)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]

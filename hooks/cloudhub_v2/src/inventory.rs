@@ -77,7 +77,7 @@ impl Row {
             r#type: context.kind.clone(),
             client_authentication: context.trust_store.is_some(),
             local: local.map(|local| Compared(compare::compare(context, &local.identity))),
-            due: local.and_then(|_| health.due),
+            due: local.and(health.due),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod args;
+mod caller;
 mod commands;
 mod compare;
 mod cure;
@@ -16,6 +17,7 @@ mod memory;
 mod planes;
 mod proof;
 mod settings;
+mod spaces;
 mod target;
 mod targets;
 mod walk;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
             Command::List(args) => commands::list::run(call, args),
             Command::Status(args) => commands::status::run(call, args),
             Command::Check(args) => commands::check::run(call, args),
+            Command::Prune(args) => commands::prune::run(call, args),
             Command::Remove(args) => commands::remove::run(call, args),
             Command::Config(args) => config::run(call, args),
         }

@@ -102,7 +102,7 @@ fn listed(settings: &Settings) -> Result<Option<(&ConfigFile, Vec<TargetEntry>)>
 
 fn shared_login(settings: &Settings) -> Result<Login> {
     Ok(Login {
-        url: settings.text_or_default(&URL)?.value,
+        url: settings.address(&URL)?,
         credentials: Credentials::from_settings(settings, &CLIENT_ID, &CLIENT_SECRET)?,
         shared: true,
         organization: anypoint::settings::organization(settings)?,
@@ -357,7 +357,7 @@ impl Entry<'_> {
         Ok(Login {
             url: match &self.target.url {
                 Some(url) => url.clone(),
-                None => settings.text_or_default(&URL)?.value,
+                None => settings.address(&URL)?,
             },
             shared: own.is_none(),
             credentials: match own {

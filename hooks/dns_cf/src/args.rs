@@ -204,9 +204,13 @@ pub(crate) struct CnameSetArgs {
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
 
-    /// Route clients through Cloudflare's edge, which then terminates TLS with a certificate of its own
+    /// Route clients through Cloudflare's edge, which then terminates TLS with a certificate of its own [default: unchanged]
     #[arg(long)]
-    pub(crate) proxied: bool,
+    proxied: bool,
+
+    /// Let clients reach the target itself; a new record does unless --proxied is given
+    #[arg(long, conflicts_with = "proxied")]
+    no_proxied: bool,
 
     // An id of its own: this is not the setting for challenges, whose flag has the same name.
     /// Lifetime in seconds, 1 for automatic [default: automatic, or unchanged]
@@ -224,6 +228,13 @@ pub(crate) struct CnameSetArgs {
     /// Show what would be done without changing anything
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+impl CnameSetArgs {
+    /// Whether the record is to be proxied, if the user has said so.
+    pub(crate) fn proxied(&self) -> Option<bool> {
+        (self.proxied || self.no_proxied).then_some(self.proxied)
+    }
 }
 
 #[derive(Debug, ClapArgs)]

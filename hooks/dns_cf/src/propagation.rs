@@ -9,6 +9,7 @@ use common::error::{Error, Kind, Result};
 use common::net::dns::name::{DnsName, normal};
 use common::net::dns::{self, Resolver, ServerAddress};
 use common::system::polling::{Look, Pauses, poll};
+use common::system::signals::go_on;
 
 use crate::args::AddArgs;
 use crate::zone::ResolvedZone;
@@ -71,6 +72,7 @@ impl Wait {
         // The first so many have answered the value; a server does not forget it.
         let mut serving = 0;
         let look = || -> Result<Look<(), String>> {
+            go_on()?;
             if servers.is_empty() {
                 match self.servers(call, zone, name) {
                     Ok(found) => servers = found,

@@ -6,6 +6,7 @@ mod autodiscover;
 mod create_api;
 mod deploy_hooks;
 mod fixture;
+mod hand_over;
 mod official_tool;
 mod password;
 mod refusals;

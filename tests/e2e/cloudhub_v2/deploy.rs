@@ -90,6 +90,29 @@ fn every_kind_of_key_goes_out_as_pkcs8() {
 }
 
 #[test]
+fn a_key_that_is_encrypted_in_a_way_of_old_is_refused_and_what_it_says_of_that_is_shown() {
+    let mut fixture = Fixture::new();
+    let leaf = fixture.leaf(&[DOMAIN]);
+    let body: String = leaf
+        .key_pem
+        .lines()
+        .filter(|line| !line.starts_with('-'))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let old = Leaf {
+        key_pem: format!(
+            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
+             DEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\n{body}-----END RSA PRIVATE KEY-----\n"
+        ),
+        ..leaf
+    };
+    fixture
+        .deploy_leaf(DOMAIN, &old, &[])
+        .code(2)
+        .tells("(Proc-Type: 4,ENCRYPTED)");
+}
+
+#[test]
 fn an_encrypted_key_is_opened_by_its_passphrase_only() {
     let mut fixture = Fixture::new();
     let leaf = fixture.leaf(&[DOMAIN]);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod callers;
 mod chain;
 mod contexts;
 mod deploy;
@@ -9,6 +10,7 @@ mod dns;
 mod fixture;
 mod input;
 mod look;
+mod prune;
 mod reconcile;
 mod remove;
 mod saved;

@@ -1,10 +1,11 @@
 //! The client of an API, and a request that is being put together and sent.
 
 use std::hash::{BuildHasher, RandomState};
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::blocking::{Client, RequestBuilder};
+use reqwest::blocking::{Client, ClientBuilder, RequestBuilder};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Url};
@@ -17,8 +18,9 @@ use crate::net::http::reply::{Broken, Reply};
 use crate::net::http::retry::{self, Attempt, Happened, Next, Repeat};
 use crate::net::network::Network;
 use crate::net::tls;
-use crate::secret::Secret;
+use crate::secret::{Secret, without_credentials};
 use crate::system::clock::SharedClock;
+use crate::system::signals::interrupted;
 
 /// A client for one API.
 ///
@@ -50,6 +52,52 @@ impl Http {
         clock: SharedClock,
         log: &Log,
     ) -> Result<Self> {
+        Self::build(program, base, network, clock, log, |client| client)
+    }
+
+    /// Clients that connect anew for each request: one for each address that the host of `base` has, or a single one
+    /// where a proxy chooses. Addresses that this machine has no route to are left out if there are others.
+    ///
+    /// # Errors
+    ///
+    /// As [`Http::new`]; unreachable: the host has no address.
+    pub fn for_each_address(
+        program: &str,
+        base: &str,
+        network: &Network,
+        clock: &SharedClock,
+        log: &Log,
+    ) -> Result<Vec<(Option<SocketAddr>, Self)>> {
+        let url = base_url(base)?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let addresses = if network.proxies.are_for(&url) {
+            vec![None]
+        } else {
+            addresses_of(&url)?.into_iter().map(Some).collect()
+        };
+        addresses
+            .into_iter()
+            .map(|address| {
+                let http = Self::build(program, base, network, clock.clone(), log, |client| {
+                    let fresh = client.pool_max_idle_per_host(0);
+                    match address {
+                        Some(address) => fresh.resolve(&host, address),
+                        None => fresh,
+                    }
+                })?;
+                Ok((address, http))
+            })
+            .collect()
+    }
+
+    fn build(
+        program: &str,
+        base: &str,
+        network: &Network,
+        clock: SharedClock,
+        log: &Log,
+        connect: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Self> {
         let base = base_url(base)?;
         network.proxies.check(&base)?;
         let tls = tls::client_config(&network.trust)?;
@@ -62,7 +110,7 @@ impl Http {
                 env!("CARGO_PKG_VERSION")
             )
         });
-        let client = Client::builder()
+        let client = connect(Client::builder())
             .tls_backend_preconfigured(tls)
             .user_agent(agent)
             .connect_timeout(network.connect_timeout)
@@ -174,7 +222,7 @@ impl Http {
         self.request(Method::POST, path)
     }
 
-    /// How much is left until the deadline.
+    /// How much of the deadline is left.
     pub fn left(&self) -> Duration {
         self.deadline.saturating_sub(self.clock.elapsed())
     }
@@ -268,12 +316,18 @@ impl Request<'_> {
                 Next::Return | Next::GiveUp => {
                     return http.concluded(outcome, &method, &path, effect_unknown);
                 }
+                Next::Wait(_) if interrupted() => {
+                    return http.concluded(outcome, &method, &path, effect_unknown);
+                }
                 Next::Wait(pause) => {
                     http.log.debug(format!(
                         "{method} {path}: trying again in {:.1} s",
                         pause.as_secs_f32()
                     ));
                     http.clock.sleep(pause);
+                    if interrupted() {
+                        return http.concluded(outcome, &method, &path, effect_unknown);
+                    }
                     previous = Some(outcome);
                 }
             }
@@ -364,6 +418,40 @@ impl Http {
     }
 }
 
+fn addresses_of(url: &Url) -> Result<Vec<SocketAddr>> {
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let port = url.port_or_known_default().unwrap_or(443);
+    let found = (bare, port).to_socket_addrs().map_err(|err| {
+        Error::new(Kind::Unreachable, format!("{host} has no address")).caused_by(err)
+    })?;
+    let mut all: Vec<SocketAddr> = Vec::new();
+    for address in found {
+        if !all.contains(&address) {
+            all.push(address);
+        }
+    }
+    let with_a_route: Vec<SocketAddr> = all.iter().copied().filter(has_route).collect();
+    match (with_a_route.is_empty(), all.is_empty()) {
+        (false, _) => Ok(with_a_route),
+        (true, false) => Ok(all),
+        (true, true) => Err(Error::new(
+            Kind::Unreachable,
+            format!("{host} has no address"),
+        )),
+    }
+}
+
+/// Whether the system knows a way to an address; nothing is sent. Many machines have none to any address of IPv6.
+fn has_route(address: &SocketAddr) -> bool {
+    let any = if address.is_ipv4() {
+        "0.0.0.0:0"
+    } else {
+        "[::]:0"
+    };
+    UdpSocket::bind(any).is_ok_and(|socket| socket.connect(address).is_ok())
+}
+
 /// A number from 0 to 999. The hasher's seed is random in each call and costs no dependency.
 fn random() -> u32 {
     u32::try_from(RandomState::new().hash_one(0) % 1000).unwrap_or(0)
@@ -381,7 +469,7 @@ pub fn segment(text: &str) -> String {
         .collect()
 }
 
-/// The address of an API: http or https, with a host, without query. A host alone means https.
+/// The address of an API: http or https, with a host, without query and credentials. A host alone means https.
 ///
 /// # Errors
 ///
@@ -392,16 +480,29 @@ pub fn base_url(text: &str) -> Result<Url> {
     } else {
         format!("https://{text}")
     };
-    Url::parse(full.trim())
+    let url = Url::parse(full.trim())
         .ok()
         .filter(|url| {
-            matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none()
+            // As a host, these are a scheme that was misspelled.
+            let host = url
+                .host_str()
+                .filter(|host| !matches!(*host, "http" | "https"));
+            matches!(url.scheme(), "http" | "https") && host.is_some() && url.query().is_none()
         })
         .ok_or_else(|| {
             Error::config(format!(
-                "{text:?} is not the address of an API, as https://HOST"
+                "{:?} is not the address of an API, as https://HOST",
+                without_credentials(text)
             ))
-        })
+        })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::config(format!(
+            "{:?} holds a user name or password, which the API does not take there",
+            without_credentials(text)
+        ))
+        .advise("Give the address alone: what requests are authorized by is set elsewhere."));
+    }
+    Ok(url)
 }
 
 #[cfg(test)]
@@ -415,7 +516,39 @@ mod tests {
             "https://eu1.anypoint.mulesoft.com/"
         );
         assert!(base_url("ftp://x").is_err());
-        assert!(base_url("https://").is_err());
+        for text in ["https://", "https:/acme.example", "https//acme.example"] {
+            assert!(base_url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_an_address_are_refused_and_not_shown() {
+        for text in [
+            "https://user:canary-url-1@acme.example/v4",
+            "https://user:canary url-2@acme.example/v4?x",
+            "user:canary-url-3@acme.example",
+            "ftp://user:canary-url-4@acme.example",
+        ] {
+            let err = base_url(text).unwrap_err().to_string();
+            assert!(
+                err.contains("***@acme.example") && !err.contains("canary"),
+                "{err}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_host_has_each_of_its_addresses_once() {
+        let of = |url: &str| addresses_of(&Url::parse(url).unwrap());
+        assert_eq!(
+            of("https://127.0.0.1:8443/x").unwrap(),
+            ["127.0.0.1:8443".parse().unwrap()]
+        );
+        assert_eq!(
+            of("https://127.0.0.1").unwrap(),
+            ["127.0.0.1:443".parse().unwrap()]
+        );
+        assert!(of("https://no-such-host.invalid").is_err());
     }
 
     #[test]

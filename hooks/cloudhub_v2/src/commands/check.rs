@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
 use common::anypoint::tls_contexts::TlsContext;
 use common::cli::{Invocation, Outcome, Report, table};
 use common::duration;
@@ -15,7 +14,8 @@ use crate::account::Logins;
 use crate::args::CheckArgs;
 use crate::expiry::{self, Expiry, Within};
 use crate::health::{self, Health, State};
-use crate::target::{ResolvedTarget, Target};
+use crate::spaces::{self, Space};
+use crate::target::Target;
 use crate::walk::{self, HOOK, Local};
 use crate::{compare, failures, planes, settings, targets};
 
@@ -38,12 +38,9 @@ pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome
         None => check.prepare_all(call)?,
     };
     let workers = settings::workers(&call.settings)?;
-    let (spaces, refused) = check.spaces(workers);
-    let read = workers::side_by_side(&spaces, workers, |space| {
-        let (target, resolved) = (space.target, &space.resolved);
-        let contexts = target.contexts(resolved);
-        contexts.with_context(|| format!("private space {}", target.name))
-    });
+    let all: Vec<&Target> = check.targets.iter().map(|(_, target)| target).collect();
+    let (spaces, refused) = spaces::distinct(&all, workers);
+    let read = workers::side_by_side(&spaces, workers, |space| space.contexts());
     let mut rows = Vec::new();
     let mut failed = refused;
     for (space, contexts) in spaces.iter().zip(read) {
@@ -127,14 +124,6 @@ struct Certificate {
     local: Option<Local>,
 }
 
-/// A private space, whose contexts are listed once however many certificates go there.
-struct Space<'a> {
-    target: &'a Target,
-    resolved: ResolvedTarget,
-    /// The certificates that go there, by the names of their contexts.
-    expected: BTreeMap<String, Vec<&'a Certificate>>,
-}
-
 impl Check<'_> {
     fn prepare_one(&mut self, call: &Invocation, domain: &str) -> anyhow::Result<Invocation> {
         let call = call.for_domain(domain)?;
@@ -188,9 +177,12 @@ impl Check<'_> {
             }
         }
         if targets::are_given(&with_home)? {
-            let given = targets::load_with(&mut logins, &with_home, None)?;
-            self.targets
-                .extend(given.into_iter().map(|target| (None, target)));
+            match targets::load_with(&mut logins, &with_home, None) {
+                Ok(given) => self
+                    .targets
+                    .extend(given.into_iter().map(|target| (None, target))),
+                Err(err) => self.failures.push(err.into()),
+            }
         }
         Ok(with_home)
     }
@@ -222,54 +214,29 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// The private spaces behind the targets, each once, and why others are not known.
-    fn spaces(&self, workers: usize) -> (Vec<Space<'_>>, Vec<anyhow::Error>) {
-        let resolved = workers::side_by_side(&self.targets, workers, |(_, target)| {
-            let resolved = target.resolve();
-            resolved.with_context(|| format!("private space {}", target.name))
-        });
-        let mut spaces: Vec<Space<'_>> = Vec::new();
-        let mut refused: Vec<anyhow::Error> = Vec::new();
-        for ((number, target), resolved) in self.targets.iter().zip(resolved) {
-            let resolved = match resolved {
-                Ok(resolved) => resolved,
-                Err(err) => {
-                    // A hundred certificates meet the same refusal.
-                    let text = format!("{err:#}");
-                    if !refused.iter().any(|known| format!("{known:#}") == text) {
-                        refused.push(err);
-                    }
-                    continue;
-                }
+    /// The certificates that go into a private space, by the names of their contexts.
+    fn expected(&self, space: &Space<'_>) -> BTreeMap<String, Vec<&Certificate>> {
+        let mut expected: BTreeMap<String, Vec<&Certificate>> = BTreeMap::new();
+        for at in &space.members {
+            let (Some(number), target) = &self.targets[*at] else {
+                continue;
             };
-            let known = spaces
-                .iter()
-                .position(|space| space.resolved.is_same_space(&resolved));
-            let at = known.unwrap_or_else(|| {
-                spaces.push(Space {
-                    target,
-                    resolved,
-                    expected: BTreeMap::new(),
-                });
-                spaces.len() - 1
-            });
-            if let Some(number) = number {
-                let certificate = &self.certificates[*number];
-                let name = target.context_for(&certificate.domain);
-                let there = spaces[at].expected.entry(name).or_default();
-                // A target may be set twice, by id and by name.
-                if !there.iter().any(|known| std::ptr::eq(*known, certificate)) {
-                    there.push(certificate);
-                }
+            let certificate = &self.certificates[*number];
+            let name = target.context_for(&certificate.domain);
+            let there = expected.entry(name).or_default();
+            // A target may be set twice, by id and by name.
+            if !there.iter().any(|known| std::ptr::eq(*known, certificate)) {
+                there.push(certificate);
             }
         }
-        (spaces, refused)
+        expected
     }
 
     fn rows(&self, space: &Space<'_>, contexts: &[TlsContext]) -> Vec<Row> {
+        let expected_here = self.expected(space);
         let mut rows = Vec::new();
         for context in contexts.iter().filter(|context| !context.is_default()) {
-            let expected = space.expected.get(&context.name).and_then(|all| last(all));
+            let expected = expected_here.get(&context.name).and_then(|all| last(all));
             let expected = expected.filter(|one| compare::belongs(context, &one.domain));
             let is_asked_for = self
                 .domain
@@ -277,10 +244,10 @@ impl Check<'_> {
             if is_asked_for {
                 let local = expected.and_then(|one| one.local.as_ref());
                 let health = health::judge(context, local, self.now, self.within);
-                rows.push(self.row(space, context, health));
+                rows.push(self.row(space, context, &health));
             }
         }
-        for (name, all) in &space.expected {
+        for (name, all) in &expected_here {
             let Some(certificate) = last(all) else {
                 continue;
             };
@@ -310,7 +277,7 @@ impl Check<'_> {
         rows
     }
 
-    fn row(&self, space: &Space<'_>, context: &TlsContext, health: Health) -> Row {
+    fn row(&self, space: &Space<'_>, context: &TlsContext, health: &Health) -> Row {
         let expiry = Expiry::of(context, expiry::date_of(self.now));
         Row {
             target: space.target.name.clone(),

@@ -8,6 +8,7 @@ use common::system::workers;
 use serde::Serialize;
 
 use crate::args::DeployArgs;
+use crate::caller::{self, HandedOver};
 use crate::compare::Certainty;
 use crate::failures;
 use crate::material::{Files, Material};
@@ -18,19 +19,13 @@ use crate::targets;
 use crate::write::{self, Action, Deployed, Mode};
 
 pub(crate) fn run(call: &Invocation, args: &DeployArgs) -> anyhow::Result<Outcome> {
-    let call = &call.for_domain(&args.domain)?;
-    let files = Files {
-        key: args.keyfile.clone(),
-        certificate: args.certfile.clone(),
-        ca: args.cafile.clone(),
-        fullchain: args.fullchain.clone(),
-        named: !call.env().acme_is_calling(),
-    };
-    let material = Material::load(call, &args.domain, &files)?;
-    let targets = targets::load(call, Some(&args.domain))?;
+    let HandedOver { domain, files } = certificate(call, args)?;
+    let call = &call.for_domain(&domain)?;
+    let material = Material::load(call, &domain, &files)?;
+    let targets = targets::load(call, Some(&domain))?;
     let workers = settings::workers(&call.settings)?;
     let probe = if call.settings.switch(&VERIFY)? {
-        Some(Probe::new(call, &args.domain)?)
+        Some(Probe::new(call, &domain)?)
     } else {
         None
     };
@@ -58,6 +53,25 @@ pub(crate) fn run(call: &Invocation, args: &DeployArgs) -> anyhow::Result<Outcom
         failures::conclude(failed, all, "The others serve it.", &call.log)?;
     }
     Ok(Outcome::Done)
+}
+
+/// The certificate that the arguments name, else the one that a caller hands over in another way.
+fn certificate(call: &Invocation, args: &DeployArgs) -> Result<HandedOver> {
+    let (Some(domain), Some(key), Some(certificate)) =
+        (&args.domain, &args.keyfile, &args.certfile)
+    else {
+        return caller::handed_over(call.env());
+    };
+    Ok(HandedOver {
+        domain: domain.clone(),
+        files: Files {
+            key: key.clone(),
+            certificate: certificate.clone(),
+            ca: args.cafile.clone(),
+            fullchain: args.fullchain.clone(),
+            named: !call.env().acme_is_calling(),
+        },
+    })
 }
 
 /// What is to be saved. Credentials that no target uses are not: whether the platform accepts them is not seen.
