@@ -11,7 +11,7 @@ use anyhow::Context;
 use common::cli::{Invocation, Report, exit};
 use common::duration;
 use common::error::{Error, Kind, Result};
-use common::flex::flexctl::{Flexctl, Renewal};
+use common::flex::flexctl::Flexctl;
 use common::flex::registration::{FILE_NAME, Files, Registration};
 use common::log;
 use common::system::{process, signals};
@@ -43,6 +43,9 @@ pub(crate) struct Renewed {
     /// What was restarted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) restarted: Option<String>,
+    /// The version of the `flexctl` that renewed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) flexctl: Option<String>,
     /// Folder of the replaced registration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backup: Option<PathBuf>,
@@ -77,6 +80,9 @@ impl Report for Renewed {
                 match &self.restarted {
                     Some(what) => text += &format!("; restarted {what}"),
                     None => text += "; not restarted",
+                }
+                if let Some(version) = &self.flexctl {
+                    text += &format!("; flexctl {version}");
                 }
                 if let Some(proof) = &self.proof {
                     text += &format!("; {proof}");
@@ -134,6 +140,7 @@ fn not_due(
         previous_expiry: registration.expiry(),
         expires: registration.expiry(),
         restarted: None,
+        flexctl: None,
         backup: None,
         proof: None,
     })
@@ -177,14 +184,17 @@ impl Procedure<'_> {
             }
             Installation::Cluster(cluster) => Restart::of_cluster(&self.gateway.restart, cluster),
         };
-        let (action, new) = match waiting {
+        let (action, new, version) = match waiting {
             Some(new) => {
                 log.info(
                     "an earlier run was interrupted before its end: continuing with what it received",
                 );
-                (Action::Finished, new)
+                (Action::Finished, new, None)
             }
-            None => (Action::Renewed, self.ask_flexctl(&old, &before, &mounted)?),
+            None => {
+                let (new, version) = self.ask_flexctl(&old, &before, &mounted)?;
+                (Action::Renewed, new, version)
+            }
         };
         let after = new.parse("the new registration")?;
         let backup = self.install(installation, &old, &new, &restart)?;
@@ -200,6 +210,7 @@ impl Procedure<'_> {
                     Restart::Nothing => None,
                     restart => Some(restart.to_string()),
                 },
+                flexctl: version,
                 backup: Some(backup),
                 proof: None,
             },
@@ -250,13 +261,14 @@ impl Procedure<'_> {
         }
     }
 
-    /// Has `flexctl` write a new registration, judges it, and keeps it for the installation.
+    /// Has `flexctl` write a new registration, judges it, and keeps it for the installation. Returns it with the version
+    /// of `flexctl`.
     fn ask_flexctl(
         &self,
         old: &Files,
         before: &Registration,
         mounted: &[Mounted],
-    ) -> anyhow::Result<Files> {
+    ) -> anyhow::Result<(Files, Option<String>)> {
         let log = &self.call.log;
         before.check_key(&self.gateway.name)?;
         let login = self.gateway.login(&self.call.settings)?;
@@ -279,7 +291,7 @@ impl Procedure<'_> {
         }
         state::write(&input, old, "").map_err(unwritable)?;
 
-        let mut flexctl = Call::new(self.gateway, runtime, work.path(), mounted)?;
+        let mut flexctl = Call::new(self.gateway, runtime, work.path(), mounted, log)?;
         flexctl.flexctl.folder = Some(work.path().to_owned());
         flexctl.flexctl.hold = Some(self.state.hold(&work)?);
         log.info(format!(
@@ -294,12 +306,7 @@ impl Procedure<'_> {
         ));
         let answered = {
             let _progress = self.call.progress("waiting for flexctl");
-            flexctl.flexctl.renew(&Renewal {
-                login: &login,
-                registration: &flexctl.sees.join("in").join(FILE_NAME),
-                output: &flexctl.sees.join(state::NEW),
-                update_urls: self.gateway.update_urls,
-            })
+            flexctl.renew(&login, self.gateway.update_urls, log)
         };
         let accepted = match answered {
             Ok(said) => {
@@ -319,7 +326,7 @@ impl Procedure<'_> {
         match accepted {
             Ok(new) => {
                 self.state.stage(&new)?;
-                Ok(new)
+                Ok((new, flexctl.version(log)))
             }
             Err(err) => {
                 if let Some(kept) = self.state.keep_rejected(&output) {
