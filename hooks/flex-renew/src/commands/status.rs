@@ -3,34 +3,45 @@
 use common::anypoint::Credentials;
 use common::anypoint::standalone::{Gateway, Replica};
 use common::cli::{Invocation, Outcome, Report};
-use common::error::Result;
+use common::system::workers::side_by_side;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::StatusArgs;
 use crate::dates::{day, days_left};
 use crate::platform::Environment;
+use crate::several::{Failures, Line};
 
-/// Asks the platform about one gateway or all of an environment.
+/// How many gateways are asked about side by side: the platform answers each in about a tenth of a second.
+const AT_ONCE: usize = 16;
+
+/// Asks the platform about one gateway or all of an environment. One that it cannot answer for stops no other.
 pub(crate) fn run(call: &Invocation, args: &StatusArgs) -> anyhow::Result<Outcome> {
     let there = Environment::of(call, None, Credentials::general(&call.settings)?)?;
     let now = call.clock.now();
-    let gateways = there
-        .gateways(args.gateway.as_deref())?
+    let known = there.gateways(args.gateway.as_deref())?;
+    let progress = call.progress("asking about the replicas");
+    let replicas = side_by_side(&known, AT_ONCE, |gateway| there.replicas(&gateway.id));
+    drop(progress);
+    let mut failures = Failures::of(known.len());
+    let gateways: Vec<_> = known
         .into_iter()
-        .map(|known| {
-            let replicas = there.replicas(&known.id)?;
-            Ok(GatewayStatus::new(known, replicas, now))
+        .zip(replicas)
+        .map(|(known, replicas)| match replicas {
+            Ok(replicas) => Line::Done(Box::new(GatewayStatus::new(known, replicas, now))),
+            Err(err) => failures.add(&known.name, err.into()),
         })
-        .collect::<Result<_>>()?;
-    call.result(&Status { gateways })?;
-    Ok(Outcome::Done)
+        .collect();
+    if !matches!(gateways[..], [Line::Failed(_)]) {
+        call.result(&Status { gateways })?;
+    }
+    failures.conclude(call, Outcome::Done)
 }
 
 /// What the platform reports about an environment.
 #[derive(Debug, Serialize)]
 struct Status {
-    gateways: Vec<GatewayStatus>,
+    gateways: Vec<Line<GatewayStatus>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,33 +94,37 @@ impl Report for Status {
         if self.gateways.is_empty() {
             return "no gateways in this environment".to_owned();
         }
+        let lines: Vec<String> = self.gateways.iter().map(Report::text).collect();
+        lines.join("\n")
+    }
+}
+
+impl Report for GatewayStatus {
+    fn text(&self) -> String {
         let expiry = |expires: Option<Timestamp>| {
             expires.map_or_else(
                 || "no certificate reported".to_owned(),
                 |date| format!("valid until {}", day(date)),
             )
         };
-        let mut lines = Vec::new();
-        for gateway in &self.gateways {
-            let left = gateway
-                .days_left
-                .map_or_else(String::new, |days| format!(" ({days} days left)"));
+        let left = self
+            .days_left
+            .map_or_else(String::new, |days| format!(" ({days} days left)"));
+        let mut lines = vec![format!(
+            "{}  {}  {}{left}  {}",
+            self.name,
+            self.status,
+            expiry(self.expires),
+            self.id
+        )];
+        for replica in &self.replicas {
             lines.push(format!(
-                "{}  {}  {}{left}  {}",
-                gateway.name,
-                gateway.status,
-                expiry(gateway.expires),
-                gateway.id
+                "  {}  {}  {}  {}",
+                replica.name,
+                replica.status,
+                replica.version.as_deref().unwrap_or("-"),
+                expiry(replica.expires)
             ));
-            for replica in &gateway.replicas {
-                lines.push(format!(
-                    "  {}  {}  {}  {}",
-                    replica.name,
-                    replica.status,
-                    replica.version.as_deref().unwrap_or("-"),
-                    expiry(replica.expires)
-                ));
-            }
         }
         lines.join("\n")
     }
