@@ -169,7 +169,9 @@ pub fn update(path: &Path, change: impl FnOnce(&mut Conf)) -> Result<()> {
 ///
 /// Configuration: the file cannot be written.
 pub fn check_writable(path: &Path) -> Result<()> {
-    files::check_replaceable(path).map_err(|err| unwritable(path, err))
+    files::check_replaceable(path)
+        .map(drop)
+        .map_err(|err| unwritable(path, err))
 }
 
 fn unwritable(path: &Path, err: io::Error) -> Error {

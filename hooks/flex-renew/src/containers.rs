@@ -236,6 +236,9 @@ impl Engine {
             format!("{uid}:{gid}").into(),
             "-v".into(),
             volume,
+            // Where flexctl writes should it overlook where it is to.
+            "--workdir".into(),
+            WORK.into(),
             image.into(),
         ]);
         args
@@ -269,12 +272,13 @@ impl Engine {
         let _ = self.ask(["rm", "--force", name]).run();
     }
 
-    /// Restarts containers.
+    /// Restarts containers; one that is stopped is started.
     pub(crate) fn restart(self, names: &[String], limit: Duration) -> Result<()> {
         Program::new(self.program())
             .arg("restart")
             .args(names)
             .limit(limit)
+            .to_its_end()
             .succeed()
             .map(drop)
     }

@@ -18,7 +18,8 @@ use crate::restart::RestartPolicy;
 use crate::runtime::Runtime;
 use crate::settings::{
     CLIENT_ID, CLIENT_SECRET, Entry, FILE, FLEXCTL, FLEXCTL_TIMEOUT, IMAGE, KEEP, Lists, PASSWORD,
-    PULL, RESTART_CMD, RUNTIME, STATE_DIR, TIMEOUT, UPDATE_URLS, USERNAME, WITHIN,
+    PULL, RESTART_CMD, RESTART_TIMEOUT, ROLLOUT_TIMEOUT, RUNTIME, STATE_DIR, TIMEOUT, UPDATE_URLS,
+    USERNAME, WITHIN,
 };
 
 /// A gateway and how it is to be treated.
@@ -39,6 +40,10 @@ pub(crate) struct Gateway {
     pub(crate) pull: bool,
     pub(crate) update_urls: UpdateUrls,
     pub(crate) restart: RestartPolicy,
+    /// How long a restart may take.
+    pub(crate) restart_timeout: Duration,
+    /// How long a rollout in a cluster may take.
+    pub(crate) rollout_timeout: Duration,
     pub(crate) within: Duration,
     pub(crate) keep: usize,
     pub(crate) state_dir: Option<PathBuf>,
@@ -182,6 +187,8 @@ impl Gateway {
             },
             update_urls: UpdateUrls::of(settings, args, &entry)?,
             restart: restart_of(settings, args, &entry)?,
+            restart_timeout: settings.duration(&RESTART_TIMEOUT)?,
+            rollout_timeout: settings.duration(&ROLLOUT_TIMEOUT)?,
             within: match &entry.within {
                 Some(own) if settings.flag(&WITHIN).is_none() => {
                     parse_own(own, "within", duration::parse)?
