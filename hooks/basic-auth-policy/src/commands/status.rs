@@ -1,13 +1,17 @@
 //! `status`: the policies of an API, or which APIs of an environment have no authentication.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use common::anypoint::api_instances::{Activity, ApiInstance, Technology};
 use common::anypoint::policies::{Policy, Resource};
 use common::cli::{Invocation, Outcome, Report};
 use common::error::Result;
+use common::system::workers::side_by_side;
 use serde::Serialize;
 
 use crate::args::StatusArgs;
 use crate::session::{self, Session};
+use crate::settings::workers;
 
 #[derive(Debug, Serialize)]
 struct ApiStatus {
@@ -213,12 +217,16 @@ fn environment(call: &Invocation, session: &Session, automated: &[Policy]) -> Re
     let listed = session.client.apis(&session.at, None)?;
     let progress = call.progress("reading policies");
     let limit = call.settings.network()?.deadline;
-    let mut apis = Vec::with_capacity(listed.len());
-    for (api, number) in listed.iter().zip(1_usize..) {
+    let begun = AtomicUsize::new(0);
+    let read = |api: &ApiInstance| {
+        let number = begun.fetch_add(1, Ordering::Relaxed) + 1;
         progress.tick(limit, &format!("API {number} of {}", listed.len()));
         // Each instance is a target of its own, with a deadline of its own.
-        apis.push(status(&session.for_target(), api, automated)?);
-    }
+        status(&session.for_target(), api, automated)
+    };
+    let apis = side_by_side(&listed, workers(&call.settings)?, read)
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
     drop(progress);
     let open = apis.iter().filter(|api| !api.authenticated).count();
     call.result(&All {
