@@ -78,6 +78,17 @@ pub enum Technology {
     Other,
 }
 
+impl Technology {
+    /// The platform's name for it, as it was read.
+    pub(super) fn parse(text: &str) -> Self {
+        match text {
+            "mule4" => Technology::Mule4,
+            "flexGateway" => Technology::FlexGateway,
+            _ => Technology::Other,
+        }
+    }
+}
+
 impl fmt::Display for Technology {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -187,8 +198,7 @@ impl Wire {
     ) -> Option<ApiInstance> {
         let id = self.id.or(self.api_id).map(ApiId).or(known)?;
         let technology = match self.technology.as_deref() {
-            Some("mule4") => Technology::Mule4,
-            Some("flexGateway") => Technology::FlexGateway,
+            Some(text) => Technology::parse(text),
             // Old instances do not say; their endpoint does.
             None if self
                 .endpoint
@@ -198,7 +208,7 @@ impl Wire {
             {
                 Technology::Mule4
             }
-            _ => Technology::Other,
+            None => Technology::Other,
         };
         let activity = match self
             .status

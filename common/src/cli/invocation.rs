@@ -1,5 +1,6 @@
 //! One call of a program: what every command gets besides its own arguments.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::progress::Progress;
@@ -101,6 +102,21 @@ impl Invocation {
             base,
             &self.settings.network()?,
             self.clock.clone(),
+            &self.log,
+        )
+    }
+
+    /// Clients that connect anew for each request, one for each address of the host of `base`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Http::for_each_address`], or a setting of the network is malformed.
+    pub fn http_for_each_address(&self, base: &str) -> Result<Vec<(Option<SocketAddr>, Http)>> {
+        Http::for_each_address(
+            self.settings.registry().program,
+            base,
+            &self.settings.network()?,
+            &self.clock,
             &self.log,
         )
     }

@@ -178,7 +178,7 @@ pub(crate) struct StatusArgs {
     #[arg(long, conflicts_with_all = ["api", "label"])]
     pub(crate) all: bool,
 
-    /// Exit with 10 if an API has no authentication policy that is switched on
+    /// Exit with 10 unless a gateway enforces an authentication policy for every request
     #[arg(long)]
     pub(crate) require: bool,
 }

@@ -9,6 +9,7 @@ mod deploy_hooks;
 mod desired;
 mod hand_over;
 mod hand_over_file;
+mod judgment;
 mod listed;
 mod memory;
 mod plan;

@@ -222,6 +222,7 @@ mod tests {
             username: Some("svc".to_owned()),
             resources: None,
             updated: None,
+            technologies: Vec::new(),
         }
     }
 

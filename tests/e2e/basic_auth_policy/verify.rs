@@ -44,6 +44,41 @@ fn verify_waits_for_a_policy_that_is_on_its_way() {
 }
 
 #[test]
+fn one_replica_that_does_not_enforce_the_policy_means_open() {
+    let bench = connected();
+    run(&bench, &["apply"]).code(0);
+    let (why, told) = cause(&bench, "/orders", &[]);
+    assert_eq!(why, "none");
+    told.code(0).prints("(10 of each)");
+    for every in [2, 5, 10] {
+        switch(&bench, |switches| {
+            switches.api_manager.open_replica_every = every;
+        });
+        let (why, told) = cause(&bench, "/orders", &[]);
+        assert_eq!(why, "partly-enforced", "one of {every}");
+        told.code(7).tells("200 without credentials in");
+    }
+    // Too rare for the requests without credentials of one look: those with wrong ones count as well.
+    switch(&bench, |switches| {
+        switches.api_manager.open_replica_every = 20;
+    });
+    assert_eq!(cause(&bench, "/orders", &[]).0, "partly-enforced");
+}
+
+#[test]
+fn every_line_of_a_challenge_is_read() {
+    let bench = bench();
+    let server = plain_server(
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nWWW-Authenticate: Basic realm=\"x\"\r\n",
+        100,
+    );
+    // The first two kinds of requests are refused as they should be.
+    run(&bench, &["verify", "--url", &server, "--timeout", "1s"])
+        .code(7)
+        .tells("401 with the right credentials");
+}
+
+#[test]
 fn verify_without_anything_to_know_about_the_platform_still_proves() {
     let mut bench = connected();
     run(&bench, &["apply"]).code(0);

@@ -1,10 +1,11 @@
 //! The client of an API, and a request that is being put together and sent.
 
 use std::hash::{BuildHasher, RandomState};
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::blocking::{Client, RequestBuilder};
+use reqwest::blocking::{Client, ClientBuilder, RequestBuilder};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Url};
@@ -50,6 +51,52 @@ impl Http {
         clock: SharedClock,
         log: &Log,
     ) -> Result<Self> {
+        Self::build(program, base, network, clock, log, |client| client)
+    }
+
+    /// Clients that connect anew for each request: one for each address that the host of `base` has, or a single one
+    /// where a proxy chooses. Addresses that this machine has no route to are left out if there are others.
+    ///
+    /// # Errors
+    ///
+    /// As [`Http::new`]; unreachable: the host has no address.
+    pub fn for_each_address(
+        program: &str,
+        base: &str,
+        network: &Network,
+        clock: &SharedClock,
+        log: &Log,
+    ) -> Result<Vec<(Option<SocketAddr>, Self)>> {
+        let url = base_url(base)?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let addresses = if network.proxies.are_for(&url) {
+            vec![None]
+        } else {
+            addresses_of(&url)?.into_iter().map(Some).collect()
+        };
+        addresses
+            .into_iter()
+            .map(|address| {
+                let http = Self::build(program, base, network, clock.clone(), log, |client| {
+                    let fresh = client.pool_max_idle_per_host(0);
+                    match address {
+                        Some(address) => fresh.resolve(&host, address),
+                        None => fresh,
+                    }
+                })?;
+                Ok((address, http))
+            })
+            .collect()
+    }
+
+    fn build(
+        program: &str,
+        base: &str,
+        network: &Network,
+        clock: SharedClock,
+        log: &Log,
+        connect: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Self> {
         let base = base_url(base)?;
         network.proxies.check(&base)?;
         let tls = tls::client_config(&network.trust)?;
@@ -62,7 +109,7 @@ impl Http {
                 env!("CARGO_PKG_VERSION")
             )
         });
-        let client = Client::builder()
+        let client = connect(Client::builder())
             .tls_backend_preconfigured(tls)
             .user_agent(agent)
             .connect_timeout(network.connect_timeout)
@@ -363,6 +410,40 @@ impl Http {
     }
 }
 
+fn addresses_of(url: &Url) -> Result<Vec<SocketAddr>> {
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let port = url.port_or_known_default().unwrap_or(443);
+    let found = (bare, port).to_socket_addrs().map_err(|err| {
+        Error::new(Kind::Unreachable, format!("{host} has no address")).caused_by(err)
+    })?;
+    let mut all: Vec<SocketAddr> = Vec::new();
+    for address in found {
+        if !all.contains(&address) {
+            all.push(address);
+        }
+    }
+    let with_a_route: Vec<SocketAddr> = all.iter().copied().filter(has_route).collect();
+    match (with_a_route.is_empty(), all.is_empty()) {
+        (false, _) => Ok(with_a_route),
+        (true, false) => Ok(all),
+        (true, true) => Err(Error::new(
+            Kind::Unreachable,
+            format!("{host} has no address"),
+        )),
+    }
+}
+
+/// Whether the system knows a way to an address; nothing is sent. Many machines have none to any address of IPv6.
+fn has_route(address: &SocketAddr) -> bool {
+    let any = if address.is_ipv4() {
+        "0.0.0.0:0"
+    } else {
+        "[::]:0"
+    };
+    UdpSocket::bind(any).is_ok_and(|socket| socket.connect(address).is_ok())
+}
+
 /// A number from 0 to 999. The hasher's seed is random in each call and costs no dependency.
 fn random() -> u32 {
     u32::try_from(RandomState::new().hash_one(0) % 1000).unwrap_or(0)
@@ -415,6 +496,20 @@ mod tests {
         );
         assert!(base_url("ftp://x").is_err());
         assert!(base_url("https://").is_err());
+    }
+
+    #[test]
+    fn a_host_has_each_of_its_addresses_once() {
+        let of = |url: &str| addresses_of(&Url::parse(url).unwrap());
+        assert_eq!(
+            of("https://127.0.0.1:8443/x").unwrap(),
+            ["127.0.0.1:8443".parse().unwrap()]
+        );
+        assert_eq!(
+            of("https://127.0.0.1").unwrap(),
+            ["127.0.0.1:443".parse().unwrap()]
+        );
+        assert!(of("https://no-such-host.invalid").is_err());
     }
 
     #[test]

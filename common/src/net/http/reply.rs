@@ -53,6 +53,12 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Every line of a header, as far as it is readable.
+    pub fn header_lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let lines = self.headers.get_all(name).into_iter();
+        lines.filter_map(|line| line.to_str().ok())
+    }
+
     /// The body as JSON, whatever the status.
     ///
     /// # Errors

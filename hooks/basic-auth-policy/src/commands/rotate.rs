@@ -21,9 +21,6 @@ use crate::read_back::read_back;
 use crate::session::{self, Session};
 use crate::settings::{PASSWORD, USERNAME};
 
-/// Rounds that every address has to pass in a row: an API may have several replicas.
-const ROUNDS: usize = 3;
-
 #[derive(Debug, Serialize)]
 struct Rotated {
     api: String,
@@ -360,8 +357,6 @@ impl Change<'_> {
             password: self.password,
             previous: previous.filter(|previous| *previous != self.password),
         };
-        proof
-            .run(self.call, &users, platform.as_ref(), ROUNDS)
-            .map(Some)
+        proof.run(self.call, &users, platform.as_ref()).map(Some)
     }
 }

@@ -62,6 +62,16 @@ pub struct Tracking {
     pub(crate) last_active: Option<Timestamp>,
 }
 
+impl Tracking {
+    /// A gateway has just reported.
+    pub fn seen_now() -> Self {
+        Self {
+            last_active: Some(Timestamp::now()),
+            ..Self::default()
+        }
+    }
+}
+
 impl Anypoint {
     /// Adds an API instance, making up what is left empty, and returns its number.
     pub fn add_api(&mut self, mut instance: ApiInstance) -> u64 {

@@ -47,6 +47,8 @@ pub struct Switches {
     pub heard_after: u64,
     /// Requests more before a second replica hears of it, which answers every other one. 0: there is one replica.
     pub second_replica_after: u64,
+    /// Of so many connections to an application one reaches a replica that enforces nothing. 0: none does.
+    pub open_replica_every: u64,
 }
 
 /// API Manager's state.
