@@ -9,6 +9,7 @@ use common::cert::Certificate;
 use common::cli::{Invocation, Report};
 use common::error::{Error, Kind, Result};
 use common::net::dns::Resolver;
+use common::net::host_and_port;
 use common::net::tls::{Distrust, Judge, Limits, Served, probe_address};
 use common::system::polling::{self, Look, Pauses};
 use serde::Serialize;
@@ -143,7 +144,7 @@ impl Probe {
             None => canonical(domain).replacen("*.", PROBED_LABEL, 1),
         };
         let (host, port) = match &connect.connect {
-            Some(text) => host_and_port(text)?,
+            Some(text) => host_and_port("--connect", text, PORT)?,
             None => (server_name.clone(), PORT),
         };
         let network = call.settings.network()?;
@@ -305,50 +306,5 @@ impl Probe {
             ),
         )
         .advise(advice)
-    }
-}
-
-fn host_and_port(text: &str) -> Result<(String, u16)> {
-    let wrong = || {
-        Error::config(format!(
-            "--connect: {text:?} is not HOST, HOST:PORT or [IPV6]:PORT"
-        ))
-    };
-    if text.parse::<std::net::Ipv6Addr>().is_ok() {
-        return Ok((text.to_owned(), PORT));
-    }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && !port.ends_with(']') => {
-            (host, port.parse().map_err(|_| wrong())?)
-        }
-        Some(_) if !text.starts_with('[') => return Err(wrong()),
-        _ => (text, PORT),
-    };
-    if host.is_empty() {
-        Err(wrong())
-    } else {
-        Ok((host.to_owned(), port))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_is_told_from_its_port() {
-        let parse = |text| host_and_port(text).ok();
-        let expect = |host: &str, port| Some((host.to_owned(), port));
-        assert_eq!(parse("ingress.example"), expect("ingress.example", 443));
-        assert_eq!(
-            parse("ingress.example:8443"),
-            expect("ingress.example", 8443)
-        );
-        assert_eq!(parse("[::1]:8443"), expect("[::1]", 8443));
-        assert_eq!(parse("[::1]"), expect("[::1]", 443));
-        assert_eq!(parse("::1"), expect("::1", 443));
-        for wrong in ["", "host:", "host:x", ":443", "host:70000"] {
-            assert_eq!(parse(wrong), None, "{wrong}");
-        }
     }
 }
