@@ -6,7 +6,7 @@ use common::anypoint::policies::Policy;
 use common::anypoint::settings::organization;
 use common::anypoint::{Client, Credentials};
 use common::cli::Invocation;
-use common::error::{Error, Result};
+use common::error::{Error, Kind, Result};
 use common::settings::{Settings, Sourced};
 
 use crate::settings::{API, ENVIRONMENT, LABEL, POLICY_ID, URL};
@@ -156,9 +156,20 @@ impl Session {
         }
     }
 
-    /// Every policy of an API instance.
+    /// Every policy of an API instance. When one was changed tells whether its password may be another: where the list
+    /// leaves that out, the policy itself is asked.
     pub(crate) fn policies(&self, api: &ApiInstance) -> Result<Vec<Policy>> {
-        self.client.policies(&self.at, api.id)
+        let mut policies = self.client.policies(&self.at, api.id)?;
+        for policy in &mut policies {
+            if policy.is_basic() && policy.updated.is_none() {
+                policy.updated = match self.client.policy(&self.at, api.id, policy.id) {
+                    Ok(read) => read.updated,
+                    Err(err) if err.kind() == Kind::NotFound => None,
+                    Err(err) => return Err(err),
+                };
+            }
+        }
+        Ok(policies)
     }
 }
 
