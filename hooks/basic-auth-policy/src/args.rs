@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -58,6 +57,11 @@ pub(crate) enum Command {
     /// Show the policies of an API instance, or which APIs of the environment have no authentication
     Status(StatusArgs),
 
+    /// Whether an API has no authentication that should: exit code 10
+    ///
+    /// Every API of the environment; where the TOML file lists APIs, those.
+    Check(CheckArgs),
+
     /// Switch the policy on
     Enable(EnableArgs),
 
@@ -93,25 +97,21 @@ pub(crate) struct ConfirmArgs {
 }
 
 /// The password, where no setting gives it.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct PasswordArgs {
     /// Read the password from standard input
     #[arg(long, conflicts_with = "password-file")]
     pub(crate) password_stdin: bool,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
 
-    /// Generate a password of 24 characters; needs --password-out or --output json
+    /// Generate a password of 24 characters; needs a file for it (Hand-over), or --output json
     #[arg(long, conflicts_with_all = ["password-file", "password_stdin"])]
     pub(crate) generate_password: bool,
-
-    /// File for the generated password, readable by its owner alone; a password that is already in it is used again
-    #[arg(long, value_name = "FILE", requires = "generate_password")]
-    pub(crate) password_out: Option<PathBuf>,
 
     /// Only for these methods, for example GET,POST
     #[arg(long, value_name = "METHODS", value_delimiter = ',', conflicts_with_all = ["resource", "whole_api"])]
@@ -138,14 +138,10 @@ pub(crate) struct ApplyArgs {
     pub(crate) yes: bool,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RotateArgs {
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
-
-    /// File for the new password, readable by its owner alone; replaced once the change has been made
-    #[arg(long, value_name = "FILE")]
-    pub(crate) password_out: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) requests: RequestArgs,
@@ -161,7 +157,7 @@ pub(crate) struct VerifyArgs {
 }
 
 /// Requests that prove something.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RequestArgs {
     /// Address of the API as its consumers use it; can be repeated
     #[arg(long, value_name = "URL")]
@@ -193,6 +189,13 @@ pub(crate) struct StatusArgs {
     /// Exit with 10 unless a gateway enforces an authentication policy for every request
     #[arg(long)]
     pub(crate) require: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// Every API of the environments that the TOML file lists APIs of
+    #[arg(long, conflicts_with_all = ["api", "label"])]
+    pub(crate) all: bool,
 }
 
 /// What will enforce the policies.

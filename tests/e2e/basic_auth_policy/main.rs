@@ -7,6 +7,8 @@ mod create_api;
 mod deploy_hooks;
 mod fixture;
 mod hand_over;
+mod hand_over_files;
+mod listed;
 mod official_tool;
 mod password;
 mod refusals;
