@@ -7,8 +7,10 @@ pub mod dns;
 pub mod http;
 mod network;
 mod proxy;
+mod route;
 mod timed;
 pub mod tls;
 
 pub use network::Network;
 pub use proxy::Proxies;
+pub use route::has_route;

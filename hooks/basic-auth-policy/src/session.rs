@@ -47,10 +47,7 @@ pub(crate) fn prepare(call: &Invocation) -> Result<Prepared> {
     let credentials = Credentials::general(&call.settings)?;
     let organization = organization(&call.settings)?;
     let environment = environment(&call.settings)?;
-    let http = limited(
-        call,
-        call.http(&call.settings.text_or_default(&URL)?.value)?,
-    )?;
+    let http = limited(call, call.http(&call.settings.address(&URL)?)?)?;
     Ok(Prepared {
         client: Client::new(http, credentials),
         organization,

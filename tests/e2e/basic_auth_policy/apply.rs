@@ -459,6 +459,28 @@ fn a_refusal_that_echoes_the_password_is_told_without_it() {
 }
 
 #[test]
+fn blanks_in_a_password_do_not_show_it_in_an_echo() {
+    let mut bench = bench();
+    bench.set_secret("BASIC_AUTH_PASSWORD", "canary-one  canary-two");
+    bench.never_shown("canary-one").never_shown("canary-two");
+    let answer = |message: &str| Action::Answer {
+        status: 400,
+        headers: Vec::new(),
+        body: format!(r#"{{"errors":[{{"message":"should match format, but is {message}"}}]}}"#),
+    };
+    for echo in [
+        "canary-one  canary-two",
+        "canary-one canary-two",
+        "canary-one%20%20canary-two",
+    ] {
+        bench.fault(Fault::on("POST", POLICIES, answer(echo)));
+        run(&bench, &["apply", "-vv"])
+            .code(5)
+            .tells("should match format, but is ***");
+    }
+}
+
+#[test]
 fn an_api_is_found_by_name_and_label() {
     let mut bench = bench();
     for label in ["blue", "green"] {

@@ -18,8 +18,9 @@ use crate::net::http::reply::{Broken, Reply};
 use crate::net::http::retry::{self, Attempt, Happened, Next, Repeat};
 use crate::net::network::Network;
 use crate::net::tls;
-use crate::secret::Secret;
+use crate::secret::{Secret, without_credentials};
 use crate::system::clock::SharedClock;
+use crate::system::signals::interrupted;
 
 /// A client for one API.
 ///
@@ -221,7 +222,8 @@ impl Http {
         self.request(Method::POST, path)
     }
 
-    fn left(&self) -> Duration {
+    /// How much of the deadline is left.
+    pub fn left(&self) -> Duration {
         self.deadline.saturating_sub(self.clock.elapsed())
     }
 }
@@ -314,12 +316,18 @@ impl Request<'_> {
                 Next::Return | Next::GiveUp => {
                     return http.concluded(outcome, &method, &path, effect_unknown);
                 }
+                Next::Wait(_) if interrupted() => {
+                    return http.concluded(outcome, &method, &path, effect_unknown);
+                }
                 Next::Wait(pause) => {
                     http.log.debug(format!(
                         "{method} {path}: trying again in {:.1} s",
                         pause.as_secs_f32()
                     ));
                     http.clock.sleep(pause);
+                    if interrupted() {
+                        return http.concluded(outcome, &method, &path, effect_unknown);
+                    }
                     previous = Some(outcome);
                 }
             }
@@ -461,7 +469,7 @@ pub fn segment(text: &str) -> String {
         .collect()
 }
 
-/// The address of an API: http or https, with a host, without query. A host alone means https.
+/// The address of an API: http or https, with a host, without query and credentials. A host alone means https.
 ///
 /// # Errors
 ///
@@ -472,16 +480,29 @@ pub fn base_url(text: &str) -> Result<Url> {
     } else {
         format!("https://{text}")
     };
-    Url::parse(full.trim())
+    let url = Url::parse(full.trim())
         .ok()
         .filter(|url| {
-            matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none()
+            // As a host, these are a scheme that was misspelled.
+            let host = url
+                .host_str()
+                .filter(|host| !matches!(*host, "http" | "https"));
+            matches!(url.scheme(), "http" | "https") && host.is_some() && url.query().is_none()
         })
         .ok_or_else(|| {
             Error::config(format!(
-                "{text:?} is not the address of an API, as https://HOST"
+                "{:?} is not the address of an API, as https://HOST",
+                without_credentials(text)
             ))
-        })
+        })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::config(format!(
+            "{:?} holds a user name or password, which the API does not take there",
+            without_credentials(text)
+        ))
+        .advise("Give the address alone: what requests are authorized by is set elsewhere."));
+    }
+    Ok(url)
 }
 
 #[cfg(test)]
@@ -495,7 +516,25 @@ mod tests {
             "https://eu1.anypoint.mulesoft.com/"
         );
         assert!(base_url("ftp://x").is_err());
-        assert!(base_url("https://").is_err());
+        for text in ["https://", "https:/acme.example", "https//acme.example"] {
+            assert!(base_url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_an_address_are_refused_and_not_shown() {
+        for text in [
+            "https://user:canary-url-1@acme.example/v4",
+            "https://user:canary url-2@acme.example/v4?x",
+            "user:canary-url-3@acme.example",
+            "ftp://user:canary-url-4@acme.example",
+        ] {
+            let err = base_url(text).unwrap_err().to_string();
+            assert!(
+                err.contains("***@acme.example") && !err.contains("canary"),
+                "{err}"
+            );
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use common::anypoint::policies::Resource;
 use common::error::{Error, Result};
+use common::secret::without_credentials;
 use reqwest::{Method, Url};
 
 /// One address, and the method that it is requested with.
@@ -17,7 +18,8 @@ impl Address {
     pub(super) fn parse(text: &str, path: Option<&str>, method: &Method) -> Result<Self> {
         let bad = || {
             Error::config(format!(
-                "--url {text:?} is not an address such as https://api.example.com/orders"
+                "--url {:?} is not an address such as https://api.example.com/orders",
+                without_credentials(text)
             ))
         };
         let mut url = Url::parse(text).map_err(|_| bad())?;
