@@ -59,6 +59,12 @@ impl Conf {
             .or_else(|| self.value(name))
     }
 
+    /// Whether acme.sh deploys the certificate of this domain conf with `hook`.
+    pub fn names_hook(&self, hook: &str) -> bool {
+        self.value("Le_DeployHook")
+            .is_some_and(|list| list.split(',').any(|name| name.trim() == hook))
+    }
+
     /// Whether a line assigns `key`, be it an empty value.
     pub fn has(&self, key: &str) -> bool {
         self.text
@@ -169,7 +175,9 @@ pub fn update(path: &Path, change: impl FnOnce(&mut Conf)) -> Result<()> {
 ///
 /// Configuration: the file cannot be written.
 pub fn check_writable(path: &Path) -> Result<()> {
-    files::check_replaceable(path).map_err(|err| unwritable(path, err))
+    files::check_replaceable(path)
+        .map(drop)
+        .map_err(|err| unwritable(path, err))
 }
 
 fn unwritable(path: &Path, err: io::Error) -> Error {

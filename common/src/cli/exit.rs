@@ -10,7 +10,9 @@ use crate::log::Log;
 pub enum Outcome {
     /// Done, or nothing to do.
     Done,
-    /// Checks only: something is due, or missing.
+    /// Checks only: something was begun and is not finished.
+    Unfinished,
+    /// Checks only: something is due, missing, or open.
     Due,
     /// Checks only: already expired.
     Expired,
@@ -21,7 +23,7 @@ impl Outcome {
     pub fn code(self) -> u8 {
         match self {
             Outcome::Done => 0,
-            Outcome::Due => 10,
+            Outcome::Unfinished | Outcome::Due => 10,
             Outcome::Expired => 11,
         }
     }
@@ -38,7 +40,7 @@ Exit codes:
    5  the remote system refused the request
    6  the remote system could not be reached or kept failing: try again later
    7  done, but the result could not be proved
-  10  checks only: something is due, or missing
+  10  checks only: something is due, missing, open, or begun and not finished
   11  checks only: already expired";
 
 /// Reports an error, if there is one, and turns the result into the exit code of the process.

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::progress::Progress;
 use super::report::{self, Format, Report};
 use crate::error::{Error, Result};
-use crate::log::Log;
+use crate::log::{Log, printable};
+use crate::net::dns::{Resolver, ServerAddress};
 use crate::net::http::Http;
+use crate::secret::mask_forms;
 use crate::settings::Settings;
 use crate::system::clock::SharedClock;
 use crate::system::environment::Env;
@@ -106,6 +108,24 @@ impl Invocation {
         )
     }
 
+    /// Asks these name servers; those that the system is set up to ask where there are none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Resolver::over`], or a setting of the network is malformed.
+    pub fn resolver(&self, servers: &[ServerAddress]) -> Result<Resolver> {
+        if servers.is_empty() {
+            return Ok(Resolver::system());
+        }
+        Resolver::over(
+            self.settings.registry().program,
+            servers,
+            &self.settings.network()?,
+            &self.clock,
+            &self.log,
+        )
+    }
+
     /// Clients that connect anew for each request, one for each address of the host of `base`.
     ///
     /// # Errors
@@ -126,7 +146,8 @@ impl Invocation {
         )
     }
 
-    /// Shows the result of the command, in the form that the user asked for.
+    /// Shows the result of the command, in the form that the user asked for. What remote systems have put into it does
+    /// nothing to a terminal, and shows no secret that is known by its form; others may be what the result is about.
     ///
     /// # Errors
     ///
@@ -148,12 +169,12 @@ impl Invocation {
             return Ok(());
         }
         match self.format {
-            Format::Text => report::print(&report.text()),
+            Format::Text => report::print(&printable(&mask_forms(&report.text()))),
             Format::Json => {
                 let json = serde_json::to_string_pretty(report).map_err(|err| {
                     Error::config("the result does not fit into JSON").caused_by(err)
                 })?;
-                report::print(&json)
+                report::print(&printable_json(&mask_forms(&json)))
             }
         }
     }
@@ -162,4 +183,17 @@ impl Invocation {
     pub fn progress(&self, what: impl Into<String>) -> Progress {
         Progress::new(&self.log, what)
     }
+}
+
+/// JSON escapes the control characters of ASCII alone.
+fn printable_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_control() && c != '\n' {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }

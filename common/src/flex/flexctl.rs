@@ -150,7 +150,7 @@ impl Flexctl {
         Err(judge(call.refused(&finished), &finished.all()))
     }
 
-    /// When the certificate of `file`, or of the default registration where `flexctl` runs, ends by its own account:
+    /// When the certificate of `file`, or of the default registration where `flexctl` runs, expires according to
     /// `flexctl registration inspect`.
     ///
     /// # Errors
@@ -245,9 +245,9 @@ fn mentions_command(help: &str, command: &str) -> bool {
         .any(|line| line.split_whitespace().next() == Some(command))
 }
 
-/// Tells by its words what a failed call means.
+/// Works out from its words what a failed call means.
 fn judge(err: Error, said: &str) -> Failed {
-    // One line, blanks at its ends, so that a status can be told from digits of an id.
+    // One line with spaces at both ends, so that a status differs from digits of an id.
     let said = said.to_lowercase();
     let line = format!(
         " {} ",
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_flexctl_is_told_from_a_failure() {
+    fn an_old_flexctl_is_distinguished_from_a_failure() {
         let failed = judge(
             Error::new(Kind::Refused, "flexctl"),
             "Error: unknown command \"renew\" for \"flexctl registration\"",

@@ -1,18 +1,12 @@
 //! An endpoint as people write it.
 
-use crate::error::{Error, Result};
-
-/// Host and port of `text`, which `named_by` gave; `port` where it has none.
+/// Host and port of `text`; `port` where it has none.
 ///
 /// # Errors
 ///
-/// Configuration: it is neither a host nor a host and port.
-pub fn host_and_port(named_by: &str, text: &str, port: u16) -> Result<(String, u16)> {
-    let wrong = || {
-        Error::config(format!(
-            "{named_by}: {text:?} is not HOST, HOST:PORT or [IPV6]:PORT"
-        ))
-    };
+/// What is wrong: it is neither a host nor a host and port.
+pub fn host_and_port(text: &str, port: u16) -> Result<(String, u16), String> {
+    let wrong = || format!("{text:?} is not HOST, HOST:PORT or [IPV6]:PORT");
     if text.parse::<std::net::Ipv6Addr>().is_ok() {
         return Ok((text.to_owned(), port));
     }
@@ -36,7 +30,7 @@ mod tests {
 
     #[test]
     fn a_host_is_told_from_its_port() {
-        let parse = |text| host_and_port("--connect", text, 443).ok();
+        let parse = |text| host_and_port(text, 443).ok();
         let expect = |host: &str, port| Some((host.to_owned(), port));
         assert_eq!(parse("ingress.example"), expect("ingress.example", 443));
         assert_eq!(

@@ -6,6 +6,7 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use reqwest::Url;
 
 use crate::error::{Error, Result};
+use crate::secret::without_credentials;
 use crate::system::environment::Env;
 
 /// The first of each pair that is set counts.
@@ -96,14 +97,7 @@ fn proxy_of(url: &Url, proxy: &str, none: &str) -> Option<Intercept> {
 impl fmt::Display for Variable {
     /// The name and the value, without credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.value.trim();
-        let shown = match value.rsplit_once('@') {
-            Some((before, host)) => match before.split_once("://") {
-                Some((scheme, _)) => format!("{scheme}://***@{host}"),
-                None => format!("***@{host}"),
-            },
-            None => value.to_owned(),
-        };
+        let shown = without_credentials(self.value.trim());
         write!(f, "{} ({shown:?})", self.name)
     }
 }

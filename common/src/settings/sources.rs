@@ -14,10 +14,12 @@ use super::value::{Origin, Sourced, secret_in};
 use crate::acme_sh::{self, Conf, Home, Stored};
 use crate::duration;
 use crate::error::{Error, Result};
+use crate::net::http::base_url;
 use crate::net::tls::Trust;
 use crate::net::{Network, Proxies};
 use crate::secret::Secret;
 use crate::system::environment::Env;
+use crate::system::files;
 
 /// What the command line says about settings, by the name of the flag.
 #[derive(Debug, Clone, Default)]
@@ -89,9 +91,21 @@ impl Settings {
     pub fn for_domain(&self, domain: &str) -> Result<Self> {
         let stored = self.home.as_ref().and_then(|home| home.find(domain));
         match stored {
-            Some(stored) if !self.env.acme_is_calling() => self.with_domain_conf(&stored, false),
-            _ => Ok(self.clone()),
+            Some(stored) => self.for_stored(&stored),
+            None => Ok(self.clone()),
         }
+    }
+
+    /// As [`Settings::for_domain`], of two certificates for one domain for the one that is named.
+    ///
+    /// # Errors
+    ///
+    /// The conf file, or the TOML file that it names, cannot be read.
+    pub fn for_stored(&self, stored: &Stored) -> Result<Self> {
+        if self.env.acme_is_calling() {
+            return Ok(self.clone());
+        }
+        self.with_domain_conf(stored, false)
     }
 
     /// The same sources for one certificate of a walk over many. What decides where it goes is what was saved for it, or
@@ -286,6 +300,17 @@ impl Settings {
             return Ok(None);
         }
         found.try_map(|text| parse(text.trim())).map(Some)
+    }
+
+    /// The address of an API that a setting is set to, its default where nobody has set it.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: it is not the address of an API.
+    pub fn address(&self, setting: &Setting) -> Result<String> {
+        let found = self.text_or_default(setting)?;
+        let address = found.try_map(|text| base_url(&text).map(|_| text))?;
+        Ok(address.value)
     }
 
     /// The duration that a setting is set to, else its default, else none at all.
@@ -564,12 +589,14 @@ impl Settings {
     fn given_home(&self) -> Option<Home> {
         let config = self.for_this_call(&general::CONFIG_HOME);
         let home = self.for_this_call(&general::HOME).or(config.clone())?;
-        Some(Home::new(
+        let home = Home::new(
             Path::new(&home.value),
             config.as_ref().map(|found| found.value.as_str()),
             self.env.get("CERT_HOME"),
             self.env.get("ACCOUNT_CONF_PATH"),
-        ))
+        );
+        // acme.sh knows hooks by names that are names of shell functions.
+        Some(home.for_hook(self.registry.program.replace('-', "_")))
     }
 
     fn for_this_call(&self, setting: &Setting) -> Option<Sourced> {
@@ -751,6 +778,8 @@ impl Settings {
 }
 
 fn conf_at(path: PathBuf) -> Result<(PathBuf, Conf)> {
+    // The run that was killed while it saved may have been the last one that had anything to save.
+    files::remove_left_overs_of(&path);
     Conf::load(&path).map(|conf| (path, conf))
 }
 

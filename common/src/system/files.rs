@@ -1,20 +1,18 @@
 //! Whole-file replacement, reading with limits, and locks.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
+use crate::system::{attributes, temporary};
 
 /// The mode of a file that may hold a secret.
 pub const PRIVATE: u32 = 0o600;
-
-/// What the names of temporary files begin with.
-pub const TEMPORARY: &str = ".anypoint-hooks-";
 
 /// Reads a text file of at most `limit` bytes. `what` names it in errors, as "the certificate".
 ///
@@ -64,64 +62,144 @@ fn unreadable(what: &str, path: &Path, err: io::Error) -> Error {
 
 /// Replaces the whole content of `path` in one step: a reader sees the old file or the new one, also after a crash.
 ///
-/// A symlink is followed. Mode and owner of an existing file are kept; a new one gets `new_mode`.
+/// A symlink is followed. Mode, owner, access control list and extended attributes of an existing file are kept; a new one
+/// gets `new_mode`.
 ///
 /// A file that is mounted by itself, as into a container, cannot be replaced and is written in place. While that is done,
 /// a copy of the old content lies beside it where that is possible.
 ///
 /// # Errors
 ///
-/// The folder cannot be written, or the owner of the file cannot be kept; of a mounted file, it cannot be written.
+/// The folder cannot be written, or what decides who may read the file cannot be kept; of a mounted file, it cannot be
+/// written.
 pub fn replace(path: &Path, content: &[u8], new_mode: u32) -> io::Result<()> {
-    let target = follow(path)?;
-    match replace_whole(&target, content, new_mode) {
-        Err(err) if is_in_the_way(&err, &target) => {
-            write_in_place(open_in_place(&target)?, &target, content)
+    Replacement::prepare(path, content, New::Mode(new_mode))?.put()
+}
+
+/// What a file gets that is not there yet.
+#[derive(Debug, Clone, Copy)]
+pub enum New<'a> {
+    /// This mode.
+    Mode(u32),
+    /// Whatever the file at this path has beside its content.
+    Like(&'a Path),
+}
+
+/// A file whose new content is completely written, and is yet to be put in place: of several files that belong together
+/// none is replaced before each is known to have room.
+#[derive(Debug)]
+pub struct Replacement {
+    target: PathBuf,
+    how: How,
+}
+
+#[derive(Debug)]
+enum How {
+    Rename(NamedTempFile),
+    InPlace(File, Vec<u8>),
+}
+
+impl Replacement {
+    /// Writes the content beside `path`, as [`replace`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`replace`].
+    pub fn prepare(path: &Path, content: &[u8], new: New<'_>) -> io::Result<Self> {
+        let target = follow(path)?;
+        let how = match write_beside(&target, content, new) {
+            Err(err) if is_in_the_way(&err, &target) => in_place(&target, content)?,
+            temporary => How::Rename(temporary?),
+        };
+        Ok(Self { target, how })
+    }
+
+    /// Puts the content in place.
+    ///
+    /// # Errors
+    ///
+    /// As [`replace`].
+    pub fn put(self) -> io::Result<()> {
+        let Self { target, how } = self;
+        let temporary = match how {
+            How::InPlace(file, content) => return write_in_place(file, &target, &content),
+            How::Rename(temporary) => temporary,
+        };
+        match temporary.persist(&target) {
+            Ok(_) => {
+                sync_folder_of(&target);
+                Ok(())
+            }
+            Err(err) if is_in_the_way(&err.error, &target) => {
+                let content = fs::read(err.file.path())?;
+                write_in_place(open_in_place(&target)?, &target, &content)
+            }
+            Err(err) => Err(err.error),
         }
-        result => result,
     }
 }
 
-fn replace_whole(target: &Path, content: &[u8], new_mode: u32) -> io::Result<()> {
-    let folder = folder_of(target);
-    let mut temporary = temporary_in(&folder)?;
+fn in_place(target: &Path, content: &[u8]) -> io::Result<How> {
+    Ok(How::InPlace(open_in_place(target)?, content.to_owned()))
+}
+
+fn write_beside(target: &Path, content: &[u8], new: New<'_>) -> io::Result<NamedTempFile> {
+    let mut temporary = temporary::in_folder(&folder_of(target))?;
     temporary.write_all(content)?;
     let file = temporary.as_file();
-    match fs::metadata(target) {
-        Ok(old) => {
-            keep_owner(file, &old)?;
-            file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
+    match (File::open(target), new) {
+        (Ok(old), _) => drop(attributes::keep(&old, file)?),
+        (Err(err), New::Like(like)) if err.kind() == io::ErrorKind::NotFound => {
+            drop(attributes::keep(&File::open(like)?, file)?);
         }
-        Err(err) if err.kind() == io::ErrorKind::NotFound => {
-            file.set_permissions(Permissions::from_mode(new_mode))?;
+        (Err(err), New::Mode(mode)) if err.kind() == io::ErrorKind::NotFound => {
+            file.set_permissions(Permissions::from_mode(mode))?;
         }
-        Err(err) => return Err(err),
+        (Err(err), _) => return Err(err),
     }
     file.sync_all()?;
-    temporary.persist(target)?;
-    // The rename itself lives in the folder. Where folders cannot be synced the file is whole all the same.
-    let _ = File::open(&folder).and_then(|folder| folder.sync_all());
-    Ok(())
+    Ok(temporary)
 }
 
-/// Finds out whether [`replace`] would work, leaving nothing behind.
+/// Removes a file for good, also after a crash. One that is not there is no error.
+///
+/// # Errors
+///
+/// It is there and cannot be removed.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => {
+            sync_folder_of(path);
+            removed
+        }
+    }
+}
+
+/// The rename itself lives in the folder. Where folders cannot be synced the file is whole all the same.
+fn sync_folder_of(path: &Path) {
+    let _ = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
+}
+
+/// Finds out whether [`replace`] would work, leaving nothing behind. Returned are the names of extended attributes that
+/// would be lost, none of which decides who may read the file.
 ///
 /// # Errors
 ///
 /// As [`replace`].
-pub fn check_replaceable(path: &Path) -> io::Result<()> {
+pub fn check_replaceable(path: &Path) -> io::Result<Vec<String>> {
     let target = follow(path)?;
-    let whole = temporary_in(&folder_of(&target)).and_then(|temporary| {
-        let Ok(old) = fs::metadata(&target) else {
-            return Ok(());
+    let whole = temporary::in_folder(&folder_of(&target)).and_then(|temporary| {
+        let Ok(old) = File::open(&target) else {
+            return Ok(Vec::new());
         };
         if is_mounted(&target) {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
-        keep_owner(temporary.as_file(), &old)
+        attributes::keep(&old, temporary.as_file())
     });
     match whole {
-        Err(err) if is_in_the_way(&err, &target) => open_in_place(&target).map(drop),
+        Err(err) if is_in_the_way(&err, &target) => open_in_place(&target).map(|_| Vec::new()),
         result => result,
     }
 }
@@ -136,16 +214,11 @@ fn is_in_the_way(err: &io::Error, target: &Path) -> bool {
     }
 }
 
-fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
-    NamedTempFile::with_prefix_in(TEMPORARY, folder)
-}
-
-fn keep_owner(file: &File, old: &Metadata) -> io::Result<()> {
-    let new = file.metadata()?;
-    if (new.uid(), new.gid()) == (old.uid(), old.gid()) {
-        return Ok(());
+/// Removes what killed runs have left of [`replace`] beside `path`.
+pub fn remove_left_overs_of(path: &Path) {
+    if let Ok(target) = follow(path) {
+        temporary::remove_left_overs(&folder_of(&target));
     }
-    fchown(file, Some(old.uid()), Some(old.gid()))
 }
 
 /// Whether a file is mounted by itself: nothing can be renamed over it then.
@@ -216,6 +289,34 @@ pub fn lock_folder(folder: &Path) -> io::Result<FolderLock> {
     Ok(FolderLock(file))
 }
 
+/// Holds the lock on a file, which is made if it is not there, until dropped. Waits for whoever has it, after `told` has
+/// been called.
+///
+/// # Errors
+///
+/// The file cannot be made or opened, or its file system knows no locks.
+pub fn lock_file(path: &Path, told: impl FnOnce()) -> io::Result<FileLock> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE)
+        .open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            told();
+            file.lock()?;
+        }
+        Err(TryLockError::Error(err)) => return Err(err),
+    }
+    Ok(FileLock(file))
+}
+
+/// A lock on a file, see [`lock_file`].
+#[derive(Debug)]
+pub struct FileLock(#[expect(dead_code, reason = "held, not read: closing it ends the lock")] File);
+
 /// A lock on a folder, see [`lock_folder`].
 #[derive(Debug)]
 pub struct FolderLock(
@@ -245,6 +346,8 @@ fn follow(path: &Path) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
     use crate::error::Kind;
 

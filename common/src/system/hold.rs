@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(50);
 const LONGEST_END: Duration = Duration::from_secs(10);
 
 /// A locked file that is open in this process and in programs that were given it, so that the lock lasts as long as one
-/// of them lives. It outlives this process being killed, and tells the next one that a program was left running.
+/// of them lives. It outlives this process being killed, and shows the next one that a program was left running.
 #[derive(Debug, Clone)]
 pub struct Hold(Arc<File>);
 

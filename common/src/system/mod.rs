@@ -2,6 +2,7 @@
 //!
 //! Everything above the ground uses it. It logs nothing: what went wrong is in the error.
 
+mod attributes;
 pub mod clock;
 pub mod environment;
 pub mod files;
@@ -12,4 +13,5 @@ pub mod polling;
 pub mod process;
 pub mod signals;
 mod streams;
+pub mod temporary;
 pub mod workers;

@@ -27,6 +27,9 @@ const TICK: Duration = Duration::from_millis(50);
 /// How long the streams may stay open after the program has ended: something it left running may hold them.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How long a program that was handed a signal may take to end by itself.
+const LONGEST_END: Duration = Duration::from_secs(60);
+
 /// A program that is about to be run.
 ///
 /// It inherits the environment, without the variables that hold secrets of ours, and gets nothing on standard input.
@@ -36,6 +39,16 @@ pub struct Program {
     limit: Duration,
     folder: Option<PathBuf>,
     held: Option<Hold>,
+    on_signal: OnSignal,
+}
+
+/// What becomes of a program when this process is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnSignal {
+    /// It gets the same signal, and some time to end by itself.
+    HandOn,
+    /// It is waited for, as long as its time limit says.
+    WaitForEnd,
 }
 
 /// How a program ended, and what it said.
@@ -58,7 +71,16 @@ impl Program {
             limit: Duration::from_secs(5 * 60),
             folder: None,
             held: None,
+            on_signal: OnSignal::HandOn,
         }
+    }
+
+    /// Has the program come to its own end when this process is told to stop: for what must not be left half done, and
+    /// would be by a program that obeys the signal, such as a restart.
+    #[must_use]
+    pub fn to_its_end(mut self) -> Self {
+        self.on_signal = OnSignal::WaitForEnd;
+        self
     }
 
     /// Has the program run in `folder`. A relative name of the program keeps its meaning.
@@ -123,8 +145,8 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// Not found: there is no such program. Configuration: it may not be run. Unreachable: it did not finish in time, or
-    /// this process was told to stop; the program and all it started in its process group are killed then.
+    /// Not found: there is no such program. Configuration: it may not be run. Unreachable: it did not finish in time, and
+    /// was killed with all it started in its process group; or this process was told to stop, and so was the program.
     pub fn run(&self) -> Result<Finished> {
         let signals = Signals::listen();
         let mut child = self.spawn()?;
@@ -221,6 +243,9 @@ impl Program {
 
     fn wait(&self, child: &mut Child, streams: &Streams, signals: &Signals) -> Result<ExitStatus> {
         let started = Instant::now();
+        // One that is started after a signal finishes what has begun.
+        let hands_on = self.on_signal == OnSignal::HandOn && signals.arrived().is_none();
+        let mut handed_on: Option<Instant> = None;
         let broken = |err: io::Error| {
             Error::config(format!("{} cannot be waited for", self.shown())).caused_by(err)
         };
@@ -228,10 +253,20 @@ impl Program {
             let silent = streams.wait(TICK);
             if let Some(status) = child.try_wait().map_err(broken)? {
                 streams.wait(GRACE);
+                if handed_on.is_some() && !status.success() {
+                    return Err(self.unfinished("was stopped by a signal", streams));
+                }
                 return Ok(status);
             }
-            let why = if signals.arrived() {
-                "was stopped by a signal".to_owned()
+            if hands_on
+                && handed_on.is_none()
+                && let Some(signal) = signals.arrived()
+            {
+                send(child, signal);
+                handed_on = Some(Instant::now());
+            }
+            let why = if handed_on.is_some_and(|since| since.elapsed() >= LONGEST_END) {
+                "was stopped by a signal, and had to be killed".to_owned()
             } else if started.elapsed() >= self.limit {
                 format!("did not finish within {}", duration::show(self.limit))
             } else {
@@ -241,20 +276,21 @@ impl Program {
                 }
                 continue;
             };
-            kill(child);
+            send(child, Signal::KILL);
             let _ = child.wait();
             streams.wait(GRACE);
-            let said = last_words(&streams.texts().1);
-            let said = if said.is_empty() {
-                said
-            } else {
-                format!("; its last words: {said}")
-            };
-            return Err(Error::new(
-                Kind::Unreachable,
-                format!("{} {why}{said}", self.shown()),
-            ));
+            return Err(self.unfinished(&why, streams));
         }
+    }
+
+    fn unfinished(&self, why: &str, streams: &Streams) -> Error {
+        let said = last_words(&streams.texts().1);
+        let said = if said.is_empty() {
+            said
+        } else {
+            format!("; its last words: {said}")
+        };
+        Error::new(Kind::Unreachable, format!("{} {why}{said}", self.shown()))
     }
 }
 
@@ -344,11 +380,12 @@ fn last_words(text: &str) -> String {
     }
 }
 
-fn kill(child: &Child) {
+/// To the program and all it started in its process group.
+fn send(child: &Child, signal: Signal) {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     if let Some(group) = group {
         // The child has not been waited for, so the number is still its own.
-        let _ = kill_process_group(group, Signal::KILL);
+        let _ = kill_process_group(group, signal);
     }
 }
 

@@ -129,6 +129,14 @@ pub(crate) struct ApplyArgs {
     /// For every request: drops the conditions that the policy has
     #[arg(long)]
     pub(crate) whole_api: bool,
+
+    /// Move to a new major version of the policy, where there is one
+    #[arg(long, conflicts_with = "policy-version")]
+    pub(crate) upgrade: bool,
+
+    /// Do not ask for confirmation where the policy would let more requests through than before
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -235,9 +243,9 @@ pub(crate) struct CreateApiArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) asset: Option<String>,
 
-    /// Version of the Exchange asset
-    #[arg(long, value_name = "VERSION", default_value = "1.0.0")]
-    pub(crate) asset_version: String,
+    /// Version of the Exchange asset; unless given, an instance of any version will do, and a new one is of 1.0.0
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) asset_version: Option<String>,
 
     /// Version of the API
     #[arg(long, value_name = "VERSION", default_value = "v1")]
@@ -247,9 +255,9 @@ pub(crate) struct CreateApiArgs {
     #[arg(long, value_enum, default_value_t = Gateway::Mule)]
     pub(crate) gateway: Gateway,
 
-    /// Where the application runs; a Flex Gateway is always hybrid
-    #[arg(long, value_enum, default_value_t = Runtime::Ch2)]
-    pub(crate) runtime: Runtime,
+    /// Where the application runs, CloudHub 2.0 unless given; a Flex Gateway is always hybrid
+    #[arg(long, value_enum)]
+    pub(crate) runtime: Option<Runtime>,
 
     /// Address of the implementation, for a Flex Gateway
     #[arg(long, value_name = "URL")]

@@ -28,6 +28,10 @@ pub(crate) struct Rest {
     /// Position among the policies, from 1.
     pub(crate) order: Option<NonZeroUsize>,
     pub(crate) scope: Scope,
+    /// Move to a new major version.
+    pub(crate) upgrade: bool,
+    /// Let more requests through without asking.
+    pub(crate) may_narrow: bool,
 }
 
 impl DesiredPolicy {
@@ -54,6 +58,8 @@ impl Rest {
             version: version.map(|found| found.value),
             order: order.map(|found| found.value),
             scope: scope(call, args)?,
+            upgrade: args.upgrade,
+            may_narrow: args.yes,
         })
     }
 }

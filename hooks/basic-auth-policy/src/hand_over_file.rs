@@ -106,7 +106,7 @@ impl HandOverFile {
             Ok(meta) if !meta.is_file() => "it is not an ordinary file".to_owned(),
             _ => match files::check_replaceable(&self.path) {
                 // That what is there is of the form is part of the question.
-                Ok(()) => return self.content("", &Secret::new("")).map(drop),
+                Ok(_) => return self.content("", &Secret::new("")).map(drop),
                 Err(err) => err.to_string(),
             },
         };

@@ -9,7 +9,7 @@ use common::anypoint::policies::Policy;
 use common::anypoint::settings::organization;
 use common::anypoint::{Client, Credentials};
 use common::cli::Invocation;
-use common::error::{Error, Result};
+use common::error::{Error, Kind, Result};
 use common::net::http::Http;
 use common::net::http::rate_limiter::PerSecond;
 use common::settings::{Settings, Sourced};
@@ -47,10 +47,7 @@ pub(crate) fn prepare(call: &Invocation) -> Result<Prepared> {
     let credentials = Credentials::general(&call.settings)?;
     let organization = organization(&call.settings)?;
     let environment = environment(&call.settings)?;
-    let http = limited(
-        call,
-        call.http(&call.settings.text_or_default(&URL)?.value)?,
-    )?;
+    let http = limited(call, call.http(&call.settings.address(&URL)?)?)?;
     Ok(Prepared {
         client: Client::new(http, credentials),
         organization,
@@ -180,9 +177,20 @@ impl Session {
         }
     }
 
-    /// Every policy of an API instance.
+    /// Every policy of an API instance. When one was changed tells whether its password may be another: where the list
+    /// leaves that out, the policy itself is asked.
     pub(crate) fn policies(&self, api: &ApiInstance) -> Result<Vec<Policy>> {
-        self.client.policies(&self.at, api.id)
+        let mut policies = self.client.policies(&self.at, api.id)?;
+        for policy in &mut policies {
+            if policy.is_basic() && policy.updated.is_none() {
+                policy.updated = match self.client.policy(&self.at, api.id, policy.id) {
+                    Ok(read) => read.updated,
+                    Err(err) if err.kind() == Kind::NotFound => None,
+                    Err(err) => return Err(err),
+                };
+            }
+        }
+        Ok(policies)
     }
 }
 

@@ -41,6 +41,15 @@ pub(crate) struct ResolvedTarget {
     pub(crate) space: SpaceId,
 }
 
+impl ResolvedTarget {
+    /// Whether both lead to one private space, whoever logs in there.
+    pub(crate) fn is_same_space(&self, other: &Self) -> bool {
+        self.client.host() == other.client.host()
+            && self.organization == other.organization
+            && self.space == other.space
+    }
+}
+
 impl Target {
     /// The name of the TLS context for `domain`.
     pub(crate) fn context_for(&self, domain: &str) -> String {
@@ -64,11 +73,11 @@ impl Target {
             SpaceId::new(self.space.to_ascii_lowercase())
         } else {
             let spaces = self.account.spaces()?;
-            let host = self.account.client().host();
-            SpaceId::new(&private_spaces::pick(&spaces, &self.space, &organization, host)?.id)
+            let host = self.account.host();
+            private_spaces::pick(&spaces, &self.space, &organization, host)?.id()?
         };
         Ok(ResolvedTarget {
-            client: self.account.client().for_target(),
+            client: self.account.fresh(),
             organization,
             space,
         })
@@ -103,7 +112,7 @@ impl Target {
     fn no_such_space(&self, organization: &OrganizationId) -> Error {
         match self.account.spaces() {
             Ok(spaces) => {
-                let host = self.account.client().host();
+                let host = self.account.host();
                 private_spaces::no_such_space(&spaces, &self.space, organization, host)
             }
             Err(err) => err,

@@ -3,7 +3,6 @@
 use common::cli::Invocation;
 use common::cloudflare::{Client, ZoneId};
 use common::error::{Error, Result};
-use common::net::http::base_url;
 use common::secret::Secret;
 use common::settings::{Settings, Sourced};
 
@@ -33,9 +32,6 @@ impl Account {
                     .map_err(|err| err.advise("The id is in the dashboard: zone, Overview, API."))
             })
             .transpose()?;
-        let api = settings
-            .parsed(&API, |text| base_url(text).map(|url| url.to_string()))?
-            .map_or_else(|| common::cloudflare::API.to_owned(), |api| api.value);
         Ok(Self {
             credentials: Credentials::load(settings)?,
             zone_token: settings
@@ -44,7 +40,7 @@ impl Account {
                 .transpose()?,
             account_id: account_id(settings)?,
             zone_id,
-            api,
+            api: settings.address(&API)?,
         })
     }
 

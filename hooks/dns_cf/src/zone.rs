@@ -76,7 +76,7 @@ impl Finder {
     }
 
     /// The record that Cloudflare made for `name`. It completes a name that is not in the zone, so that a wrong zone id
-    /// yields a wrong record, which is deleted again.
+    /// yields a wrong record, which is deleted again where that succeeds.
     pub(crate) fn created_in_place(
         &self,
         zone: &ResolvedZone,
@@ -86,9 +86,12 @@ impl Finder {
         if normal(&record.name) == name.as_str() {
             return Ok(record);
         }
-        self.dns.delete_record(&zone.id, &record.id)?;
+        let fate = match self.dns.delete_record(&zone.id, &record.id) {
+            Ok(_) => "which was deleted again".to_owned(),
+            Err(err) => format!("which has to be deleted by hand, for deleting it failed: {err}"),
+        };
         Err(Error::config(format!(
-            "{name} is not in the zone with the id {}: Cloudflare created {} instead, which was deleted again",
+            "{name} is not in the zone with the id {}: Cloudflare created {} instead, {fate}",
             zone.id, record.name
         ))
         .advise(WRONG_ZONE_ID))

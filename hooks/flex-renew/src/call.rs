@@ -19,7 +19,7 @@ pub(crate) struct Call {
     pub(crate) sees: PathBuf,
     /// How messages call it.
     pub(crate) described: String,
-    /// The container to remove should the call not come to its end.
+    /// The container to remove should the call not finish.
     container: Option<(Engine, String)>,
 }
 

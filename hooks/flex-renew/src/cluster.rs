@@ -28,12 +28,14 @@ const VOLUME: &str = "registration";
 
 const CHART: &str = "flex-gateway/flex-gateway";
 
+/// The name of that chart. A release of another one may hold more than the gateway, which this chart would remove.
+const CHART_NAME: &str = "flex-gateway";
+
 /// Limit on a question to the cluster.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Limit on a rollout, which waits for new pods.
-const ROLLOUT: &str = "5m";
-const ROLLOUT_LIMIT: Duration = Duration::from_secs(5 * 60 + 30);
+/// How much longer than it was told to a program may take that waits for a rollout.
+const MARGIN: Duration = Duration::from_secs(30);
 
 /// Where in a cluster a gateway is, as far as somebody has said so.
 #[derive(Debug, Clone, Default)]
@@ -54,12 +56,25 @@ pub(crate) struct Cluster {
     deployment: String,
     secret: String,
     chart: String,
+    /// The release that was named.
+    release: Option<String>,
     helm: Option<Helm>,
+    rollout_timeout: Duration,
 }
 
+/// The release that puts registrations into the Secret.
 #[derive(Debug, Clone)]
 struct Helm {
     release: String,
+    chart: String,
+    version: String,
+}
+
+/// A release as `helm list` shows it.
+#[derive(Deserialize)]
+struct Release {
+    name: String,
+    status: String,
     chart: String,
 }
 
@@ -67,7 +82,9 @@ struct Helm {
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) files: Files,
+    /// Every change of the Secret has another.
     version: String,
+    is_immutable: bool,
     managed_by: Option<String>,
     release: Option<String>,
 }
@@ -126,6 +143,8 @@ struct NamedSecret {
 struct SecretObject {
     metadata: Metadata,
     #[serde(default)]
+    immutable: bool,
+    #[serde(default)]
     data: BTreeMap<String, String>,
 }
 
@@ -157,21 +176,19 @@ impl Cluster {
     /// # Errors
     ///
     /// Not found: no such deployment, or no registration in it. Else those of `kubectl`.
-    pub(crate) fn find(given: &Coordinates) -> Result<Self> {
+    pub(crate) fn find(given: &Coordinates, rollout_timeout: Duration) -> Result<Self> {
         let or = |given: &Option<String>, default: &str| {
             given.clone().unwrap_or_else(|| default.to_owned())
         };
-        let chart = or(&given.chart, CHART);
         let mut cluster = Self {
             context: given.context.clone(),
             namespace: or(&given.namespace, NAMESPACE),
             deployment: or(&given.deployment, DEPLOYMENT),
             secret: String::new(),
-            helm: given.release.clone().map(|release| Helm {
-                release,
-                chart: chart.clone(),
-            }),
-            chart,
+            chart: or(&given.chart, CHART),
+            release: given.release.clone(),
+            helm: None,
+            rollout_timeout,
         };
         cluster.secret = match &given.secret {
             Some(secret) => secret.clone(),
@@ -254,64 +271,166 @@ impl Cluster {
         Ok(Stored {
             files,
             version: secret.metadata.resource_version,
+            is_immutable: secret.immutable,
             managed_by: value(&secret.metadata.labels, "app.kubernetes.io/managed-by"),
             release: value(&secret.metadata.annotations, "meta.helm.sh/release-name"),
         })
     }
 
-    /// Settles whether `helm` puts the registration back. It has to where a release made the Secret: the next
-    /// `helm upgrade` would bring the old one back otherwise.
-    pub(crate) fn settle(&mut self, stored: &Stored, log: &Log) -> Result<()> {
-        if self.helm.is_some() {
-            return if process::exists("helm") {
-                Ok(())
-            } else {
-                Err(
-                    Error::not_found("helm is not installed, while a release is given").advise(
-                        "Install helm, or leave out --release to let kubectl replace the Secret.",
-                    ),
-                )
-            };
-        }
-        if stored.managed_by.as_deref() != Some("Helm") {
-            return Ok(());
-        }
-        match &stored.release {
-            Some(release) if process::exists("helm") => {
-                log.info(format!("the Secret belongs to the Helm release {release}, so helm replaces it"));
-                self.helm = Some(Helm {
-                    release: release.clone(),
-                    chart: self.chart.clone(),
-                });
-            }
-            _ => log.warn(format!(
-                "{} belongs to a Helm release, and helm is not used here: the next helm upgrade must be given the new \
-                 file (--set-file registration.content=…), or it puts the old registration back",
+    /// Settles whether `helm` puts the registration back, and checks whether all that is to be done may be done. `helm` has
+    /// to where a release made the Secret: the next `helm upgrade` would bring the old one back otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: the Secret cannot be changed. Credentials: the user may not do what has to be done. Not found: no such
+    /// release, or no `helm` for it. Refused: something else is being done to the release.
+    pub(crate) fn settle(&mut self, stored: &Stored, rolls_out: bool, log: &Log) -> Result<()> {
+        self.helm = self.helm_for(stored, log)?;
+        let deployment = ("patch", format!("deployment/{}", self.deployment));
+        let mut needed = match &self.helm {
+            // It keeps its own records in Secrets.
+            Some(_) => vec![("create", "secrets".to_owned())],
+            None => Vec::new(),
+        };
+        if stored.is_immutable {
+            return Err(Error::config(format!(
+                "{} is immutable, so the new registration cannot be put into it",
                 self.shown_secret()
-            )),
+            ))
+            .advise(
+                "Replace it with one that is not (immutable: false), then run flex-renew again. Nothing was changed.",
+            ));
+        }
+        needed.push(("patch", format!("secret/{}", self.secret)));
+        needed.extend(rolls_out.then_some(deployment));
+        for (verb, what) in needed {
+            self.check_right(verb, &what)?;
         }
         Ok(())
     }
 
-    /// Replaces the registration. `work` is a folder of ours for what must not be an argument.
-    pub(crate) fn install(&self, new: &Files, work: &Path) -> Result<()> {
+    fn check_right(&self, verb: &str, what: &str) -> Result<()> {
+        let asked = self.kubectl(["auth", "can-i"]).args([verb, what]).run()?;
+        if asked.status.success() || asked.stdout.trim() != "no" {
+            // A cluster that does not answer this question says no when it is time.
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Credentials,
+            format!(
+                "the user of this Kubernetes configuration may not {verb} {what} in namespace {}",
+                self.namespace
+            ),
+        )
+        .advise(
+            "It needs get and patch on the Secret and on the deployment, and for a Helm release what helm needs. Nothing \
+             was changed.",
+        ))
+    }
+
+    /// The release that replaces the registration; none where `kubectl` does.
+    fn helm_for(&self, stored: &Stored, log: &Log) -> Result<Option<Helm>> {
+        let named = self.release.is_some();
+        let owner = match stored.managed_by.as_deref() {
+            Some("Helm") => Some(stored.release.as_ref()),
+            _ => None,
+        };
+        let by_kubectl = |release: Option<&String>, why: &str| {
+            log.warn(format!(
+                "kubectl replaces {}, which belongs to {}: {why}. The next helm upgrade must be given the new file \
+                 (--set-file registration.content=…), or it puts the old registration back",
+                self.shown_secret(),
+                release.map_or_else(
+                    || "a Helm release".to_owned(),
+                    |release| format!("the Helm release {release}")
+                )
+            ));
+            Ok(None)
+        };
+        let release = match (&self.release, owner) {
+            (Some(named), _) => named,
+            (None, Some(Some(own))) => own,
+            (None, Some(None)) => return by_kubectl(None, "it does not say which"),
+            (None, None) => return Ok(None),
+        };
+        if !process::exists("helm") {
+            if !named {
+                return by_kubectl(Some(release), "helm is not installed here");
+            }
+            return Err(
+                Error::not_found("helm is not installed, while a release is given").advise(
+                    "Install helm, or leave out --release to let kubectl replace the Secret.",
+                ),
+            );
+        }
+        let listed = self.listed(release)?;
+        let (chart, version) = split_chart(&listed.chart).ok_or_else(|| {
+            Error::new(
+                Kind::Refused,
+                format!("helm list names no version in {}", listed.chart),
+            )
+        })?;
+        if chart != CHART_NAME {
+            let why = format!(
+                "the release is of the chart {chart}, and {} would remove all else that is in it",
+                self.chart
+            );
+            if !named {
+                return by_kubectl(Some(release), &why);
+            }
+            return Err(
+                Error::config(format!("the release {release} cannot be upgraded: {why}")).advise(
+                    "Leave out --release to let kubectl replace the Secret. Nothing was changed.",
+                ),
+            );
+        }
+        if listed.status.starts_with("pending") || listed.status == "uninstalling" {
+            return Err(Error::new(
+                Kind::Refused,
+                format!("the Helm release {release} is in the state {}", listed.status),
+            )
+            .advise(format!(
+                "Another helm is at work on it, or was killed. Once none is running, get it out of that state with helm \
+                 --namespace {} rollback {release}, then run flex-renew again. Nothing was changed.",
+                self.namespace
+            )));
+        }
+        if !named {
+            log.info(format!(
+                "the Secret belongs to the Helm release {release}, so helm replaces it"
+            ));
+        }
+        Ok(Some(Helm {
+            release: release.clone(),
+            chart: self.chart.clone(),
+            version: version.to_owned(),
+        }))
+    }
+
+    /// Replaces the registration that is `stored`, without the keys `gone`. `work` is a folder of ours for what must not be
+    /// an argument.
+    pub(crate) fn install(
+        &self,
+        new: &Files,
+        gone: &[&str],
+        stored: &Stored,
+        work: &Path,
+    ) -> Result<()> {
         match &self.helm {
             Some(helm) => self.upgrade(helm, new, work),
-            None => self.patch(new, work),
+            None => self.patch(new, gone, &stored.version, work),
         }
     }
 
-    fn patch(&self, new: &Files, work: &Path) -> Result<()> {
-        let version = self.read()?.version;
-        let mut data = BTreeMap::from([(
-            FILE_NAME.to_owned(),
-            BASE64_STANDARD.encode(&new.registration),
-        )]);
+    fn patch(&self, new: &Files, gone: &[&str], version: &str, work: &Path) -> Result<()> {
+        let encoded = |bytes: &[u8]| serde_json::Value::from(BASE64_STANDARD.encode(bytes));
+        let mut data = BTreeMap::from([(FILE_NAME, encoded(&new.registration))]);
         data.extend(
             new.others
                 .iter()
-                .map(|(name, bytes)| (name.clone(), BASE64_STANDARD.encode(bytes))),
+                .map(|(name, bytes)| (name.as_str(), encoded(bytes))),
         );
+        data.extend(gone.iter().map(|name| (*name, serde_json::Value::Null)));
         let patch = serde_json::json!({ "metadata": { "resourceVersion": version }, "data": data });
         let path = in_work(work, "patch.json", patch.to_string().as_bytes())?;
         let finished = self
@@ -321,7 +440,15 @@ impl Cluster {
             .arg(&path)
             .run();
         let _ = std::fs::remove_file(&path);
-        self.judge(finished?, "patch secret").map(drop)
+        let patched = finished.and_then(|finished| self.judge(finished, "patch secret"));
+        match patched {
+            // The answer may have been lost.
+            Err(err) if self.read().is_ok_and(|there| there.files == *new) => {
+                drop(err);
+                Ok(())
+            }
+            patched => patched.map(drop),
+        }
     }
 
     /// The chart and its version stay: an upgrade without version would move to the newest.
@@ -334,7 +461,6 @@ impl Cluster {
                 "Register the gateway with --split=false, or manage the Secret without Helm.",
             ));
         }
-        let version = self.chart_version(helm)?;
         let path = in_work(work, "content.yaml", &new.registration)?;
         let mut content = std::ffi::OsString::from("registration.content=");
         content.push(&path);
@@ -344,59 +470,48 @@ impl Cluster {
                 &helm.release,
                 &helm.chart,
                 "--version",
-                &version,
+                &helm.version,
                 "--reuse-values",
                 "--wait",
             ])
+            .args(["--timeout", &format!("{}s", self.rollout_timeout.as_secs())])
             .arg("--set-file")
             .arg(content)
-            .limit(ROLLOUT_LIMIT)
+            .limit(self.rollout_timeout + MARGIN)
+            .to_its_end()
             .succeed();
         let _ = std::fs::remove_file(&path);
         finished.map(drop)
     }
 
-    fn chart_version(&self, helm: &Helm) -> Result<String> {
-        #[derive(Deserialize)]
-        struct Release {
-            name: String,
-            chart: String,
-        }
-        let filter = format!("^{}$", helm.release);
+    /// Plain `helm list` hides a release whose upgrade was interrupted.
+    fn listed(&self, release: &str) -> Result<Release> {
+        let filter = format!("^{release}$");
         let listed = self
             .helm(["list"])
+            .args(["--deployed", "--failed", "--pending", "--uninstalling"])
             .args(["--filter", &filter, "--output", "json"])
             .succeed()?;
         let releases: Vec<Release> = parse(&listed.stdout, "helm list")?;
-        let release = releases
-            .iter()
-            .find(|known| known.name == helm.release)
+        releases
+            .into_iter()
+            .find(|known| known.name == release)
             .ok_or_else(|| {
                 Error::not_found(format!(
-                    "there is no Helm release {} in namespace {}",
-                    helm.release, self.namespace
+                    "there is no Helm release {release} in namespace {}",
+                    self.namespace
                 ))
                 .advise("helm list --all-namespaces shows what there is.")
-            })?;
-        // NAME-VERSION, where both may hold hyphens: the version begins with the first digit behind one.
-        let chart = &release.chart;
-        chart
-            .match_indices('-')
-            .map(|(at, _)| &chart[at + 1..])
-            .find(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-            .map(str::to_owned)
-            .ok_or_else(|| {
-                Error::new(
-                    Kind::Refused,
-                    format!("helm list names no version in {chart}"),
-                )
             })
     }
 
     /// Has new pods made, which read the new registration, and waits for them.
     pub(crate) fn restart(&self, clock: &SharedClock) -> Result<()> {
         let deployment = format!("deployment/{}", self.deployment);
-        let restart = || self.kubectl(["rollout", "restart"]).arg(&deployment).run();
+        let restart = || {
+            let program = self.kubectl(["rollout", "restart"]).arg(&deployment);
+            program.to_its_end().run()
+        };
         let mut restarted = restart()?;
         // A restart is a time stamp to the second, and the one before it may have failed at once. Older releases of kubectl
         // speak of an empty patch.
@@ -412,8 +527,9 @@ impl Cluster {
         let status = self
             .kubectl(["rollout", "status"])
             .arg(&deployment)
-            .arg(format!("--timeout={ROLLOUT}"))
-            .limit(ROLLOUT_LIMIT)
+            .arg(format!("--timeout={}s", self.rollout_timeout.as_secs()))
+            .limit(self.rollout_timeout + MARGIN)
+            .to_its_end()
             .run()?;
         self.judge(status, "rollout status")
             .map(drop)
@@ -538,6 +654,15 @@ impl fmt::Display for Cluster {
             self.namespace, self.deployment
         )
     }
+}
+
+/// The name and the version in NAME-VERSION, where both may hold hyphens: the version begins with the first digit behind
+/// one.
+fn split_chart(chart: &str) -> Option<(&str, &str)> {
+    chart
+        .match_indices('-')
+        .map(|(at, _)| (&chart[..at], &chart[at + 1..]))
+        .find(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 fn in_work(work: &Path, name: &str, content: &[u8]) -> Result<PathBuf> {

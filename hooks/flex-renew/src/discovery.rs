@@ -102,7 +102,7 @@ pub(crate) fn runtime(flexctl: Option<&str>, file: Option<&Path>) -> Result<(Run
     match engines().find(|engine| engine.answers()) {
         Some(engine) => Ok((engine.runtime(), Reason::OnlyEngine(engine))),
         None => Err(
-            Error::not_found("there is neither flexctl nor a usable docker or podman here").advise(
+            Error::not_found("there is neither flexctl nor a usable docker or podman on this host").advise(
                 "Set FLEXCTL to the full path of flexctl (cron has a short PATH), or choose with --runtime \
                  (FLEX_RUNTIME).",
             ),

@@ -18,7 +18,7 @@ use crate::restart::RestartPolicy;
 use crate::runtime::Runtime;
 use crate::settings::{
     CLIENT_ID, CLIENT_SECRET, Entry, FILE, FLEXCTL, FLEXCTL_TIMEOUT, IMAGE, KEEP, Lists, PASSWORD,
-    RESTART_CMD, RUNTIME, STATE_DIR, TIMEOUT, USERNAME, WITHIN,
+    RESTART_CMD, RESTART_TIMEOUT, ROLLOUT_TIMEOUT, RUNTIME, STATE_DIR, TIMEOUT, USERNAME, WITHIN,
 };
 
 /// A gateway and how it is to be treated.
@@ -37,6 +37,10 @@ pub(crate) struct Gateway {
     pub(crate) image: Option<Sourced>,
     pub(crate) update_urls: bool,
     pub(crate) restart: RestartPolicy,
+    /// How long a restart may take.
+    pub(crate) restart_timeout: Duration,
+    /// How long a rollout in a cluster may take.
+    pub(crate) rollout_timeout: Duration,
     pub(crate) within: Duration,
     pub(crate) keep: usize,
     pub(crate) state_dir: Option<PathBuf>,
@@ -146,6 +150,8 @@ impl Gateway {
             image: own_or(settings, &IMAGE, entry.image.as_ref(), "image")?,
             update_urls: args.update_urls || entry.update_urls == Some(true),
             restart: restart_of(settings, args, &entry)?,
+            restart_timeout: settings.duration(&RESTART_TIMEOUT)?,
+            rollout_timeout: settings.duration(&ROLLOUT_TIMEOUT)?,
             within: match &entry.within {
                 Some(own) if settings.flag(&WITHIN).is_none() => {
                     parse_own(own, "within", duration::parse)?
@@ -165,7 +171,7 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// A flag that has no effect on this gateway would leave the user in the belief that it had.
+    /// A flag that has no effect on this gateway would let the user believe that it had one.
     fn refuse_flags_that_do_not_apply(&self, args: &RenewArgs) -> Result<()> {
         let (flag, where_it_is) = match &self.location {
             Location::File(_) => {

@@ -8,15 +8,16 @@ mod containers;
 mod cure;
 mod dates;
 mod discovery;
+mod due;
 mod gateway;
 mod installation;
-mod one_or_many;
 mod platform;
 mod proof;
 mod renewal;
 mod restart;
 mod runtime;
 mod settings;
+mod several;
 mod state;
 
 use std::process::ExitCode;

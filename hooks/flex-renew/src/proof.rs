@@ -33,6 +33,14 @@ impl fmt::Display for Proof {
     }
 }
 
+/// Checks before anything is changed whether what is needed to ask the platform is complete, if some of it is given.
+pub(crate) fn check_settings(call: &Invocation) -> Result<()> {
+    if has_credentials(&call.settings)? {
+        Credentials::general(&call.settings)?;
+    }
+    Ok(())
+}
+
 /// Waits until every connected replica reports the new certificate. `None` where there are no credentials to ask with,
 /// or the registration does not say which gateway it is.
 pub(crate) fn of_replicas(

@@ -1,7 +1,7 @@
 //! Renewing one registration: `flexctl` into an empty folder, judge, back up, install, restart, prove.
 //!
-//! Whenever the program may be killed, the installed registration is whole, old or new, and the next run goes on: an
-//! accepted registration waits in the state folder until the gateway has been restarted with it.
+//! Whenever the program may be killed, the next run continues: what has begun is written down in the state folder until the
+//! gateway has been restarted with the new registration, or with that of before.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -11,11 +11,11 @@ use anyhow::Context;
 use common::cli::{Invocation, Report, exit};
 use common::duration;
 use common::error::{Error, Kind, Result};
-use common::flex::flexctl::{Flexctl, Renewal};
+use common::flex::flexctl::{Flexctl, Login, Renewal};
 use common::flex::registration::{FILE_NAME, Files, Registration};
 use common::log;
-use common::system::clock::SharedClock;
-use common::system::{process, signals};
+use common::system::process;
+use common::system::signals::{self, Signals};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -24,21 +24,22 @@ use crate::containers::{Engine, Mounted};
 use crate::cure;
 use crate::dates::day;
 use crate::discovery::FLEXCTL;
+use crate::due::Due;
 use crate::gateway::Gateway;
-use crate::installation::Installation;
+use crate::installation::{self, Installation};
 use crate::proof::{self, Proof};
-use crate::restart::Restart;
+use crate::restart::{Restart, RestartPolicy};
 use crate::runtime::Runtime;
-use crate::state::{self, State};
+use crate::state::{self, Begun, Direction, State};
 
 /// What became of one registration.
 #[derive(Debug, Serialize)]
 pub(crate) struct Renewed {
     pub(crate) gateway: String,
     pub(crate) action: Action,
-    /// End of the certificate that was installed before.
+    /// Expiry of the certificate that was installed before.
     pub(crate) previous_expiry: Timestamp,
-    /// End of the certificate that is installed now.
+    /// Expiry of the certificate that is installed now.
     pub(crate) expires: Timestamp,
     /// What was restarted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +60,7 @@ pub(crate) enum Action {
     NotDue,
     /// `flexctl` renewed it.
     Renewed,
-    /// A renewal that an earlier run had begun was brought to its end.
+    /// A renewal that an earlier run had begun was completed.
     Finished,
 }
 
@@ -87,39 +88,56 @@ impl Report for Renewed {
     }
 }
 
-/// Renews a gateway's registration if it is due, or whatever its date if `force` says so.
+/// Renews a gateway's registration if it is due; with `force`, whatever its date.
 pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow::Result<Renewed> {
     let (runtime, why) = gateway.runtime()?;
     let mut installation = Installation::of(gateway)?;
     let folder = installation.state_folder(gateway, call.env())?;
-    let before = installation.registration()?;
-    if !force && !is_due(&before, gateway, &call.clock) && !state::is_unfinished(&folder) {
-        return Ok(not_due(gateway, &before));
+    if !state::is_unfinished(&folder) {
+        let before = installation.registration()?;
+        if !force && !is_due(call, gateway, &before) {
+            return Ok(not_due(gateway, &installation, &before)?);
+        }
     }
     call.log.info(format!("runtime {runtime}: {why}"));
     let state = State::open(&folder, gateway.flexctl_timeout, &call.log)?;
-    Procedure {
+    let done = Procedure {
         gateway,
         call,
         runtime,
         state: &state,
         force,
     }
-    .run(&mut installation)
-    .and_then(|done| {
-        // From here on nothing is changed, so other runs need not wait.
-        drop(state);
-        prove(call, gateway, &installation, done)
-    })
+    .run(&mut installation)?;
+    // From here on nothing is changed, so other runs need not wait.
+    drop(state);
+    if signals::interrupted() {
+        return Err(Error::new(
+            Kind::Unproved,
+            "stopped by a signal after the restart: the new registration is installed, which nothing has proved yet",
+        )
+        .advise("Look at flex-renew status and at the gateway's log.")
+        .into());
+    }
+    prove(call, gateway, &installation, done)
 }
 
-fn is_due(registration: &Registration, gateway: &Gateway, clock: &SharedClock) -> bool {
-    let within = i64::try_from(gateway.within.as_secs()).unwrap_or(i64::MAX);
-    registration.certificate.time_left(clock.now()).as_secs() <= within
+fn is_due(call: &Invocation, gateway: &Gateway, registration: &Registration) -> bool {
+    let due = Due::of(&registration.certificate, gateway.within, call.clock.now());
+    if let Some(objection) = due.objection(gateway.within) {
+        call.log.warn(objection);
+    }
+    due == Due::Yes
 }
 
-fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
-    Renewed {
+/// Said only of a registration that a gateway can use.
+fn not_due(
+    gateway: &Gateway,
+    installation: &Installation,
+    registration: &Registration,
+) -> Result<Renewed> {
+    registration.check_key(&installation.name())?;
+    Ok(Renewed {
         gateway: gateway.name.clone(),
         action: Action::NotDue,
         previous_expiry: registration.expiry(),
@@ -127,7 +145,7 @@ fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
         restarted: None,
         backup: None,
         proof: None,
-    }
+    })
 }
 
 /// What is installed now.
@@ -147,47 +165,132 @@ struct Procedure<'a> {
 
 impl Procedure<'_> {
     fn run(&self, installation: &mut Installation) -> anyhow::Result<Done> {
-        let log = &self.call.log;
         self.remove_left_containers();
+        if let Some((direction, begun)) = self.state.begun()? {
+            let _signals = Signals::listen();
+            let resumed = match direction {
+                Direction::Forward => self.resume(installation, begun)?,
+                Direction::Back => {
+                    self.resume_going_back(installation, &begun)?;
+                    None
+                }
+            };
+            if let Some(done) = resumed {
+                return Ok(done);
+            }
+        }
         // Read again: another run may have finished its work while this one waited for the lock.
         let old = installation.read()?;
         let before = old.parse(&installation.name())?;
-        let waiting = self.waiting(&old, &before)?;
-        if waiting.is_none() && !self.force && !is_due(&before, self.gateway, &self.call.clock) {
+        before.check_key(&installation.name())?;
+        if !self.force && !is_due(self.call, self.gateway, &before) {
             return Ok(Done {
-                renewed: not_due(self.gateway, &before),
+                renewed: not_due(self.gateway, installation, &before)?,
                 registration: None,
                 restart: None,
             });
         }
-        installation.prepare(log)?;
         let mounted = self.mounted(installation)?;
+        let restart = self.prepare(installation, &mounted, &[])?;
+        let login = self.gateway.login(&self.call.settings)?;
+        // Not earlier: the password may have been asked for.
+        let _signals = Signals::listen();
+        let begun = self.ask_flexctl(installation, &old, &before, &mounted, &login, &restart)?;
+        self.carry_out(installation, Action::Renewed, begun, &restart)
+    }
+
+    /// Checks all that can be known to go wrong before anything is changed, and settles the restart. `ran` are the
+    /// containers that ran when the renewal began.
+    fn prepare(
+        &self,
+        installation: &mut Installation,
+        mounted: &[Mounted],
+        ran: &[String],
+    ) -> Result<Restart> {
+        let policy = &self.gateway.restart;
+        let rolls_out = matches!(policy, RestartPolicy::Usual | RestartPolicy::Named(_));
+        installation.prepare(rolls_out, &self.call.log)?;
         let restart = match installation {
-            Installation::Host(_) => {
-                Restart::of_host(&self.gateway.restart, self.runtime, &mounted)?
-            }
-            Installation::Cluster(cluster) => Restart::of_cluster(&self.gateway.restart, cluster),
+            Installation::Host(_) => Restart::of_host(policy, self.runtime, mounted, ran)?,
+            Installation::Cluster(cluster) => Restart::of_cluster(policy, cluster),
         };
-        let (action, new) = match waiting {
-            Some(new) => {
-                log.info(
-                    "an earlier run was interrupted before its end: going on with what it got",
-                );
-                (Action::Finished, new)
+        if !matches!(restart, Restart::Nothing) {
+            proof::check_settings(self.call)?;
+        }
+        Ok(restart)
+    }
+
+    /// Finishes what an interrupted run had begun, unless something newer is there by now.
+    fn resume(
+        &self,
+        installation: &mut Installation,
+        mut begun: Begun,
+    ) -> anyhow::Result<Option<Done>> {
+        let log = &self.call.log;
+        let there = installation.read_with(&begun.new)?;
+        if !installation::is_made_of(&there, &[&begun.new, &begun.before]) {
+            if self.is_overtaken(&there, &begun)? {
+                let kept = self.give_up(&begun)?;
+                log.warn(format!(
+                    "an earlier run was interrupted, and somebody else has installed a registration since, which stays.{kept}"
+                ));
+                return Ok(None);
             }
-            None => (Action::Renewed, self.ask_flexctl(&old, &before, &mounted)?),
-        };
-        let after = new.parse("the new registration")?;
-        let backup = self.install(installation, &old, &new, &restart)?;
-        self.state.clear_staged()?;
-        self.state.prune(self.gateway.keep, log);
+            self.make_way(installation, &there, &mut begun)?;
+        }
+        log.info("an earlier run was interrupted before its end: continuing with what it received");
+        let mounted = self.mounted(installation)?;
+        let restart = self.prepare(installation, &mounted, &begun.containers)?;
+        self.carry_out(installation, Action::Finished, begun, &restart)
+            .map(Some)
+    }
+
+    /// Finishes going back, which an interrupted run had begun.
+    fn resume_going_back(
+        &self,
+        installation: &mut Installation,
+        begun: &Begun,
+    ) -> anyhow::Result<()> {
+        let log = &self.call.log;
+        log.info(
+            "an earlier run was putting the old registration back when it was interrupted: going on with that",
+        );
+        let there = installation.read_with(&begun.new)?;
+        if !installation::is_made_of(&there, &[&begun.new, &begun.before])
+            && is_usable(&there, &installation.name())
+        {
+            log.warn("somebody else has installed a registration since, which stays");
+            return Ok(self.state.end()?);
+        }
+        let mounted = self.mounted(installation)?;
+        let restart = self.prepare(installation, &mounted, &begun.containers)?;
+        let work = self.state.work()?;
+        self.put_back(installation, begun, work.path())?;
+        restart
+            .run(self.gateway.restart_timeout, &self.call.clock, log)
+            .context("restarting the gateway with the old registration, which is in place again")?;
+        Ok(self.state.end()?)
+    }
+
+    fn carry_out(
+        &self,
+        installation: &Installation,
+        action: Action,
+        begun: Begun,
+        restart: &Restart,
+    ) -> anyhow::Result<Done> {
+        let name = installation.name();
+        let after = begun.new.parse("the new registration")?;
+        let (backup, previous) = self.install(installation, begun, restart)?;
+        self.state.end()?;
+        self.state.prune(self.gateway.keep, &self.call.log);
         Ok(Done {
             renewed: Renewed {
                 gateway: self.gateway.name.clone(),
                 action,
-                previous_expiry: before.expiry(),
+                previous_expiry: previous.parse(&name)?.expiry(),
                 expires: after.expiry(),
-                restarted: match &restart {
+                restarted: match restart {
                     Restart::Nothing => None,
                     restart => Some(restart.to_string()),
                 },
@@ -195,29 +298,66 @@ impl Procedure<'_> {
                 proof: None,
             },
             registration: Some(after),
-            restart: Some(restart),
+            restart: Some(restart.clone()),
         })
     }
 
-    /// What an interrupted run left to be installed, unless something newer is there by now.
-    fn waiting(&self, installed: &Files, before: &Registration) -> anyhow::Result<Option<Files>> {
-        let Some(staged) = self.state.staged()? else {
-            return Ok(None);
-        };
-        let better = staged == *installed
-            || staged
-                .parse("the registration that waits to be installed")
-                .is_ok_and(|new| {
-                    new.has_key && before.differs(&new).is_none() && new.expiry() > before.expiry()
-                });
-        if better {
-            return Ok(Some(staged));
+    /// Whether what somebody else installed is newer than the new registration, or another gateway's.
+    fn is_overtaken(&self, there: &Files, begun: &Begun) -> Result<bool> {
+        let name = &self.gateway.name;
+        if !is_usable(there, name) {
+            return Ok(false);
         }
-        self.call
-            .log
-            .debug("what an interrupted run had left is older than what is installed");
-        self.state.clear_staged()?;
-        Ok(None)
+        let (there, new) = (there.parse(name)?, begun.new.parse("the new registration")?);
+        Ok(new.differs(&there).is_some() || there.expiry() >= new.expiry())
+    }
+
+    /// Keeps the new registration, which is not installed any more; says where.
+    fn give_up(&self, begun: &Begun) -> Result<String> {
+        let kept = self.state.reject(&begun.new);
+        self.state.end()?;
+        Ok(kept.map_or_else(String::new, |kept| {
+            format!(" What flexctl had written is kept in {}.", kept.display())
+        }))
+    }
+
+    /// Keeps a copy of what somebody else put into the place of the registration. It is what is gone back to then, if it
+    /// can be used.
+    ///
+    /// # Errors
+    ///
+    /// Refused: it is newer than the new registration, or another gateway's. The new one is kept and not installed.
+    fn make_way(
+        &self,
+        installation: &Installation,
+        there: &Files,
+        begun: &mut Begun,
+    ) -> Result<()> {
+        let name = installation.name();
+        if self.is_overtaken(there, begun)? {
+            let kept = self.give_up(begun)?;
+            return Err(Error::new(
+                Kind::Refused,
+                format!(
+                    "somebody else has installed a registration in {name} meanwhile, which stays"
+                ),
+            )
+            .advise(format!("See that the gateway is restarted with it.{kept}")));
+        }
+        let copy = if is_usable(there, &name) {
+            begun.before = there.clone();
+            Some(self.state.back_up(there, self.call.clock.now())?)
+        } else {
+            self.state.reject(there)
+        };
+        self.call.log.warn(format!(
+            "{name} was changed by somebody else meanwhile{}",
+            copy.map_or_else(String::new, |copy| format!(
+                "; a copy of that is kept in {}",
+                copy.display()
+            ))
+        ));
+        self.state.begin(begun)
     }
 
     /// The gateway's own containers.
@@ -241,22 +381,25 @@ impl Procedure<'_> {
         }
     }
 
-    /// Has `flexctl` write a new registration, judges it, and keeps it for the installation.
+    /// Has `flexctl` write a new registration, judges it, and writes down that it is to be installed.
     fn ask_flexctl(
         &self,
+        installation: &Installation,
         old: &Files,
         before: &Registration,
         mounted: &[Mounted],
-    ) -> anyhow::Result<Files> {
+        login: &Login,
+        restart: &Restart,
+    ) -> anyhow::Result<Begun> {
         let log = &self.call.log;
-        before.check_key(&self.gateway.name)?;
-        let login = self.gateway.login(&self.call.settings)?;
         let runtime = self.gateway.runtime_of_flexctl(self.runtime)?;
         let work = self.state.work()?;
         let unwritable = |err: std::io::Error| {
             Error::config(format!("{} cannot be written", work.path().display()))
                 .caused_by(err)
-                .advise("Make room, or choose another place with --state-dir. Nothing was changed.")
+                .advise(
+                    "Free up space, or choose another place with --state-dir. Nothing was changed.",
+                )
         };
         // Copies: a container would have to relabel the gateway's own folder, and flexctl refuses one that is not empty.
         let (input, output) = (work.path().join("in"), work.path().join(state::NEW));
@@ -271,6 +414,7 @@ impl Procedure<'_> {
         let mut flexctl = Call::new(self.gateway, runtime, work.path(), mounted)?;
         flexctl.flexctl.folder = Some(work.path().to_owned());
         flexctl.flexctl.hold = Some(self.state.hold(&work)?);
+        stopped_before("flexctl was asked", "Nothing was changed.")?;
         log.info(format!(
             "{} until {}: asking {} for a new registration",
             if before.expiry() < self.call.clock.now() {
@@ -284,12 +428,15 @@ impl Procedure<'_> {
         let answered = {
             let _progress = self.call.progress("waiting for flexctl");
             flexctl.flexctl.renew(&Renewal {
-                login: &login,
+                login,
                 registration: &flexctl.sees.join("in").join(FILE_NAME),
                 output: &flexctl.sees.join(state::NEW),
                 update_urls: self.gateway.update_urls,
             })
         };
+        if state::gather(work.path()) {
+            log.warn("flexctl wrote into the folder that it ran in, not where it was told to");
+        }
         let accepted = match answered {
             Ok(said) => {
                 if !output.join(FILE_NAME).is_file() {
@@ -298,86 +445,111 @@ impl Procedure<'_> {
                 if !said.says_completed() {
                     log.warn("flexctl did not say \"Registration renewal completed\"; what it wrote decides");
                 }
-                accept(&output, old, before)
+                self.accept(&output, old, before)
             }
             Err(failed) => {
                 flexctl.stop();
                 Err(cure::of(failed, self.gateway.flexctl_timeout))
             }
         };
-        match accepted {
-            Ok(new) => {
-                self.state.stage(&new)?;
-                Ok(new)
+        let begun = accepted
+            .and_then(|new| self.begin(installation, old, new, restart.containers().to_vec()));
+        begun.map_err(|err| {
+            if let Some(kept) = self.state.keep_rejected(&output) {
+                log.warn(format!("what flexctl wrote is kept in {}", kept.display()));
             }
-            Err(err) => {
-                if let Some(kept) = self.state.keep_rejected(&output) {
-                    log.warn(format!("what flexctl wrote is kept in {}", kept.display()));
-                }
-                Err(err).context("renewing the registration")
-            }
-        }
+            anyhow::Error::from(err).context("renewing the registration")
+        })
     }
 
-    /// Backs the old registration up, puts the new one in place and restarts the gateway; if that fails, the old one
-    /// goes back. Returns the folder of the backup.
-    fn install(
+    /// The new registration, if it is one that may be installed. What is no part of it is kept elsewhere.
+    fn accept(&self, output: &Path, old: &Files, before: &Registration) -> Result<Files> {
+        let now = self.call.clock.now();
+        if let Some((names, kept)) = self.state.keep_extra(output, now)? {
+            self.call.log.warn(format!(
+                "flexctl wrote more than a registration, which is not installed and kept in {}: {}",
+                kept.display(),
+                names.join(", ")
+            ));
+        }
+        accept(output, old, before)
+    }
+
+    /// Writes down what is to be installed, and in place of what.
+    fn begin(
         &self,
         installation: &Installation,
         old: &Files,
-        new: &Files,
-        restart: &Restart,
-    ) -> anyhow::Result<PathBuf> {
-        let log = &self.call.log;
-        if signals::interrupted() {
-            return Err(Error::new(
-                Kind::Unreachable,
-                "stopped by a signal before the installation",
-            )
-            .advise("The next run goes on from here.")
-            .into());
-        }
-        let work = self.state.work()?;
-        let (backup, old) = if old == new {
-            // Installed by the run that was interrupted, which had backed the old one up.
-            match self.state.last_backup() {
-                Some((folder, last)) => (folder, Some(last)),
-                None => (PathBuf::new(), None),
-            }
-        } else {
-            let backup = self.state.back_up(old, self.call.clock.now())?;
-            log.debug(format!(
-                "the old registration is kept in {}",
-                backup.display()
-            ));
-            installation.install(new, work.path())?;
-            (backup, Some(old.clone()))
+        new: Files,
+        containers: Vec<String>,
+    ) -> Result<Begun> {
+        let there = installation.read_with(&new)?;
+        let is_old = there.registration == old.registration
+            && old.others.iter().all(|other| there.others.contains(other));
+        let mut begun = Begun {
+            new,
+            before: if is_old { there.clone() } else { old.clone() },
+            containers,
         };
-        let installed = installation
-            .read()
-            .map_err(anyhow::Error::from)
-            .and_then(|there| {
-                if there == *new {
-                    Ok(())
-                } else {
-                    Err(Error::new(
-                        Kind::Unproved,
-                        format!("{} is not what was installed", installation.name()),
-                    )
-                    .into())
+        if is_old {
+            self.state.begin(&begun)?;
+        } else {
+            self.make_way(installation, &there, &mut begun)?;
+        }
+        Ok(begun)
+    }
+
+    /// Backs the old registration up, puts the new one in place and restarts the gateway; if that fails, the old one
+    /// goes back. Returns the folder of the backup, and what it holds.
+    fn install(
+        &self,
+        installation: &Installation,
+        mut begun: Begun,
+        restart: &Restart,
+    ) -> anyhow::Result<(PathBuf, Files)> {
+        let log = &self.call.log;
+        stopped_before("the installation", "The next run continues from here.")?;
+        let work = self.state.work()?;
+        let mut backup = self.state.back_up(&begun.before, self.call.clock.now())?;
+        log.debug(format!(
+            "the old registration is kept in {}",
+            backup.display()
+        ));
+        let mut in_the_way: Option<Files> = None;
+        let installed = loop {
+            let mut known = vec![&begun.new, &begun.before];
+            known.extend(&in_the_way);
+            match installation.install(&begun.new, &begun.before, &known, work.path()) {
+                Ok(None) => break installation.check(&begun.new),
+                Ok(Some(there)) => {
+                    self.make_way(installation, &there, &mut begun)?;
+                    backup = self.state.back_up(&begun.before, self.call.clock.now())?;
+                    in_the_way = Some(there);
                 }
-            });
-        let restarted = installed.and_then(|()| Ok(restart.run(&self.call.clock, log)?));
-        match (restarted, old) {
-            (Ok(()), _) => Ok(backup),
-            // Nobody knows whether the gateway took it, which is no reason to go back.
-            (Err(err), _) if signals::interrupted() => Err(err.context(
+                Err(err) => break Err(err),
+            }
+        };
+        if let Err(err) = installed {
+            let is_in_part = |left: Files| {
+                left != begun.before
+                    && installation::is_made_of(&left, &[&begun.new, &begun.before])
+            };
+            return if installation.read_with(&begun.new).is_ok_and(is_in_part) {
+                Err(self.go_back(installation, &begun, restart, work.path(), &err.into()))
+            } else {
+                // Nothing is installed, or nobody knows: the next run looks again.
+                Err(err.into())
+            };
+        }
+        let restarted = stopped_before("the restart", "")
+            .and_then(|()| restart.run(self.gateway.restart_timeout, &self.call.clock, log));
+        match restarted {
+            Ok(()) => Ok((backup, begun.before)),
+            // Nobody knows whether the gateway accepted it, which is no reason to go back.
+            Err(err) if signals::interrupted() => Err(anyhow::Error::from(err).context(
                 "the new registration is installed, and the next run restarts the gateway once more",
             )),
-            (Err(err), Some(old)) => {
-                Err(self.go_back(installation, &old, new, restart, work.path(), &err))
-            }
-            (Err(err), None) => Err(err),
+            Err(err) => Err(self.go_back(installation, &begun, restart, work.path(), &err.into())),
         }
     }
 
@@ -385,8 +557,7 @@ impl Procedure<'_> {
     fn go_back(
         &self,
         installation: &Installation,
-        old: &Files,
-        new: &Files,
+        begun: &Begun,
         restart: &Restart,
         work: &Path,
         why: &anyhow::Error,
@@ -398,42 +569,96 @@ impl Procedure<'_> {
         }
         log.warn("putting the old registration back");
         let kind = exit::kind_of(why).unwrap_or(Kind::Refused);
-        if let Err(err) = installation.install(old, work) {
+        let back = self
+            .state
+            .turn_back()
+            .and_then(|()| self.put_back(installation, begun, work));
+        if let Err(err) = back {
             return anyhow::Error::from(err).context(format!(
                 "{} holds the new registration, the gateway did not start with it, and the old one cannot be put back",
                 installation.name()
             ));
         }
-        let kept = DirBuilder::new()
-            .mode(0o700)
-            .create(work.join("new"))
-            .and_then(|()| state::write(&work.join("new"), new, ""))
-            .ok()
-            .and_then(|()| self.state.keep_rejected(&work.join("new")));
-        if let Err(err) = self.state.clear_staged() {
-            log.warn(log::sentence(&err.into()));
-        }
-        let again = restart.run(&self.call.clock, log);
+        let kept = self.state.reject(&begun.new);
         let kept = kept.map_or_else(String::new, |kept| {
             format!(" The new registration is kept in {}.", kept.display())
         });
+        let again = restart.run(self.gateway.restart_timeout, &self.call.clock, log);
         let (what, advice) = match again {
-            Ok(()) => (
-                "the gateway could not be restarted with the new registration; the old one is in place again and the \
-                 gateway has been restarted with it"
-                    .to_owned(),
-                format!("Find out why the restart failed, then run flex-renew again.{kept}"),
-            ),
+            Ok(()) => {
+                if let Err(err) = self.state.end() {
+                    log.warn(log::sentence(&err.into()));
+                }
+                (
+                    "the gateway could not be restarted with the new registration; the old one is in place again and the \
+                     gateway has been restarted with it"
+                        .to_owned(),
+                    format!("Find out why the restart failed, then run flex-renew again.{kept}"),
+                )
+            }
             Err(err) => (
                 format!(
                     "the gateway could not be restarted with the new registration, nor with the old one, which is in \
                      place again: {err}"
                 ),
-                format!("The restart itself does not work: look at the gateway now.{kept}"),
+                format!(
+                    "The restart itself does not work: look at the gateway now. The next run tries to restart it once \
+                     more.{kept}"
+                ),
             ),
         };
         Error::new(kind, what).advise(advice).into()
     }
+
+    /// Restores exactly the files of before.
+    fn put_back(&self, installation: &Installation, begun: &Begun, work: &Path) -> Result<()> {
+        let there = installation.read_with(&begun.new)?;
+        let mut known = vec![&begun.new, &begun.before];
+        if !is_usable(&there, &installation.name()) {
+            // Half-written, where a file cannot be replaced as a whole.
+            known.push(&there);
+        }
+        match installation.install(&begun.before, &begun.new, &known, work)? {
+            None => installation.check(&begun.before),
+            Some(there) => {
+                let copy = self.state.back_up(&there, self.call.clock.now())?;
+                Err(Error::new(
+                    Kind::Refused,
+                    format!(
+                        "{} was changed by somebody else meanwhile, and stays as it is",
+                        installation.name()
+                    ),
+                )
+                .advise(format!(
+                    "Look at flex-renew inspect and at the gateway. A copy of what is there is kept in {}.",
+                    copy.display()
+                )))
+            }
+        }
+    }
+}
+
+/// Whether a gateway could be started with what is there.
+fn is_usable(there: &Files, name: &str) -> bool {
+    there
+        .parse(name)
+        .is_ok_and(|registration| registration.has_key)
+}
+
+/// Nothing new is begun once this process was told to stop.
+fn stopped_before(what: &str, advice: &str) -> Result<()> {
+    if !signals::interrupted() {
+        return Ok(());
+    }
+    let err = Error::new(
+        Kind::Unreachable,
+        format!("stopped by a signal before {what}"),
+    );
+    Err(if advice.is_empty() {
+        err
+    } else {
+        err.advise(advice)
+    })
 }
 
 /// The new registration, if it is one that may be installed.

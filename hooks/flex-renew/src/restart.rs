@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use common::duration;
 use common::error::{Error, Kind, Result};
 use common::log::Log;
 use common::system::clock::SharedClock;
@@ -15,8 +16,8 @@ use crate::runtime::Runtime;
 /// The unit of the package.
 const UNIT: &str = "flex-gateway";
 
-/// Limit on a restart.
-const LIMIT: Duration = Duration::from_secs(120);
+/// Limit on a question to systemd.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A gateway that cannot read its registration ends within moments: this long it is watched.
 const WATCHES: u32 = 3;
@@ -36,7 +37,7 @@ pub(crate) enum RestartPolicy {
 }
 
 /// The restart that belongs to a gateway, settled before anything is changed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Restart {
     Nothing,
     Command(String),
@@ -46,7 +47,8 @@ pub(crate) enum Restart {
 }
 
 impl Restart {
-    /// The restart of a gateway whose registration is a file. `mounted` are its containers.
+    /// The restart of a gateway whose registration is a file. `mounted` are its containers, `ran` the names of those that
+    /// ran when the renewal began: an interrupted restart may have left them stopped.
     ///
     /// # Errors
     ///
@@ -55,6 +57,7 @@ impl Restart {
         policy: &RestartPolicy,
         runtime: Runtime,
         mounted: &[Mounted],
+        ran: &[String],
     ) -> Result<Self> {
         match (policy, Engine::of(runtime)) {
             (RestartPolicy::Nothing, _) => Ok(Restart::Nothing),
@@ -65,21 +68,7 @@ impl Restart {
             (RestartPolicy::Named(names), None) => units(names.clone()),
             (RestartPolicy::Usual, None) => units(vec![UNIT.to_owned()]),
             (RestartPolicy::Usual, Some(engine)) => {
-                let running: Vec<String> = mounted
-                    .iter()
-                    .filter(|container| container.running)
-                    .map(|container| container.name.clone())
-                    .collect();
-                if running.is_empty() {
-                    return Err(Error::not_found(format!(
-                        "no running container of {runtime} mounts the registration"
-                    ))
-                    .advise(
-                        "Name the gateway's container with --restart, give a --restart-cmd, or leave the restart to \
-                         somebody else with --no-restart. Nothing was changed.",
-                    ));
-                }
-                Ok(Restart::Containers(engine, running))
+                to_restart(mounted, ran, runtime).map(|names| Restart::Containers(engine, names))
             }
         }
     }
@@ -95,12 +84,20 @@ impl Restart {
         }
     }
 
+    /// The containers that it restarts.
+    pub(crate) fn containers(&self) -> &[String] {
+        match self {
+            Restart::Containers(_, names) => names,
+            _ => &[],
+        }
+    }
+
     /// Restarts the gateway and sees whether it stays up.
     ///
     /// # Errors
     ///
     /// Refused, with the words of the program that restarts.
-    pub(crate) fn run(&self, clock: &SharedClock, log: &Log) -> Result<()> {
+    pub(crate) fn run(&self, limit: Duration, clock: &SharedClock, log: &Log) -> Result<()> {
         if let Restart::Nothing = self {
             log.info(
                 "not restarted, as asked (--no-restart): the gateway keeps the old registration until it is",
@@ -113,11 +110,13 @@ impl Restart {
             Restart::Command(command) => Program::new("/bin/sh")
                 .arg("-c")
                 .arg(command)
-                .limit(LIMIT)
+                .limit(limit)
+                .to_its_end()
                 .succeed()
-                .map(drop),
-            Restart::Units(units) => restart_units(units, clock),
-            Restart::Containers(engine, names) => restart_containers(*engine, names, clock),
+                .map(drop)
+                .map_err(|err| too_slow(err, limit)),
+            Restart::Units(units) => restart_units(units, limit, clock),
+            Restart::Containers(engine, names) => restart_containers(*engine, names, limit, clock),
             Restart::Rollout(cluster) => cluster.restart(clock),
         }
     }
@@ -142,29 +141,80 @@ fn units(names: Vec<String>) -> Result<Restart> {
     if process::exists("systemctl") {
         return Ok(Restart::Units(names));
     }
-    Err(Error::not_found("systemctl is not there, so the gateway cannot be restarted").advise(
+    Err(Error::not_found("systemctl is not installed, so the gateway cannot be restarted").advise(
         "Give a --restart-cmd (FLEX_RESTART_CMD), or leave the restart to somebody else with --no-restart. Nothing was \
          changed.",
     ))
 }
 
-fn restart_units(units: &[String], clock: &SharedClock) -> Result<()> {
-    let systemctl = |verb: &str| {
-        Program::new("systemctl")
-            .arg(verb)
-            .arg("--")
-            .args(units)
-            .limit(LIMIT)
+/// The containers that ran, those that run, or the only one there is.
+fn to_restart(mounted: &[Mounted], ran: &[String], runtime: Runtime) -> Result<Vec<String>> {
+    let names = |of: &dyn Fn(&Mounted) -> bool| {
+        let mut names: Vec<String> = mounted
+            .iter()
+            .filter(|container| of(container))
+            .map(|container| container.name.clone())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
     };
-    systemctl("restart").succeed()?;
-    let first = units.first().map_or(UNIT, String::as_str);
-    watch(units, &format!("journalctl -u {first}"), clock, || {
-        systemctl("is-active").succeed().map(drop)
+    let up = names(&|container| container.running || ran.contains(&container.name));
+    if !up.is_empty() {
+        return Ok(up);
+    }
+    let stopped = names(&|_| true);
+    match &stopped[..] {
+        [_] => Ok(stopped),
+        [] => Err(Error::not_found(format!(
+            "no container of {runtime} mounts the registration"
+        ))),
+        several => Err(Error::not_found(format!(
+            "several containers of {runtime} mount the registration, and none is running: {}",
+            several.join(", ")
+        ))),
+    }
+    .map_err(|err| {
+        err.advise(
+            "Name the gateway's container with --restart, give a --restart-cmd, or leave the restart to somebody else \
+             with --no-restart. Nothing was changed.",
+        )
     })
 }
 
-fn restart_containers(engine: Engine, names: &[String], clock: &SharedClock) -> Result<()> {
-    engine.restart(names, LIMIT)?;
+/// A restart that is cut off half-way leaves the gateway down, so all time that it takes is given to it; but not for ever.
+fn too_slow(err: Error, limit: Duration) -> Error {
+    match err.kind() {
+        Kind::Unreachable => err.advise(format!(
+            "The limit of {} is set by --restart-timeout.",
+            duration::show(limit)
+        )),
+        _ => err,
+    }
+}
+
+fn restart_units(units: &[String], limit: Duration, clock: &SharedClock) -> Result<()> {
+    let systemctl = |verb: &str| Program::new("systemctl").arg(verb).arg("--").args(units);
+    systemctl("restart")
+        .limit(limit)
+        .to_its_end()
+        .succeed()
+        .map_err(|err| too_slow(err, limit))?;
+    let first = units.first().map_or(UNIT, String::as_str);
+    watch(units, &format!("journalctl -u {first}"), clock, || {
+        systemctl("is-active").limit(LIMIT).succeed().map(drop)
+    })
+}
+
+fn restart_containers(
+    engine: Engine,
+    names: &[String],
+    limit: Duration,
+    clock: &SharedClock,
+) -> Result<()> {
+    engine
+        .restart(names, limit)
+        .map_err(|err| too_slow(err, limit))?;
     let started = engine.started(names)?;
     let logs = format!("{} logs {}", engine.program(), names.join(" "));
     watch(names, &logs, clock, || {

@@ -24,6 +24,8 @@ pub(crate) static SETTINGS: Registry = Registry {
         &FLEXCTL_TIMEOUT,
         &IMAGE,
         &RESTART_CMD,
+        &RESTART_TIMEOUT,
+        &ROLLOUT_TIMEOUT,
         &WITHIN,
         &KEEP,
         &STATE_DIR,
@@ -120,6 +122,22 @@ pub(crate) static RESTART_CMD: Setting = Setting::text(
 .heading("Restart")
 .toml(&["flex.restart_cmd"])
 .saved();
+
+pub(crate) static RESTART_TIMEOUT: Setting =
+    Setting::duration(&[], "limit on a restart, stopping the gateway included")
+        .flag("--restart-timeout", "TIME")
+        .only_for(RENEWING)
+        .heading("Restart")
+        .toml(&["flex.restart_timeout"])
+        .default("2m");
+
+pub(crate) static ROLLOUT_TIMEOUT: Setting =
+    Setting::duration(&[], "limit on a rollout in Kubernetes, by kubectl or helm")
+        .flag("--rollout-timeout", "TIME")
+        .only_for(RENEWING)
+        .heading("Restart")
+        .toml(&["flex.rollout_timeout"])
+        .default("5m");
 
 pub(crate) static WITHIN: Setting =
     Setting::duration(&[], "how long before its expiry a certificate is due")

@@ -1,21 +1,25 @@
 //! The folder of a registration for what must not lie where the gateway looks: backups, work in progress, and a new
-//! registration that is not wholly installed yet.
+//! registration that is not completely installed yet.
 //!
 //! | entry | content |
 //! |---|---|
 //! | `work-*` | one renewal: `in` for `flexctl` to read, `new` for it to write; what a killed run left is removed |
-//! | `pending` | an accepted registration, from before it is installed until the gateway has been restarted with it |
-//! | `backups/TIME` | a registration that was replaced; file names end in `.old`, which no gateway loads |
-//! | `rejected` | what `flexctl` wrote last without its being accepted |
+//! | `pending` | a renewal that has begun, from before the new registration is installed until the gateway has been restarted with it |
+//! | `undo` | the same, once the registration of before is to come back; until the gateway has been restarted with that |
+//! | `backups/NUMBER_TIME` | a registration that was replaced; file names end in `.old`, which no gateway loads |
+//! | `extra/NUMBER_TIME` | files of `flexctl` that are no part of a registration as it is known |
+//! | `rejected` | what `flexctl` wrote last that was not accepted |
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use common::error::{Error, Kind, Result};
-use common::flex::registration::{FILE_NAME, Files, LARGEST};
+use common::flex::registration::{FILE_NAME, Files, LARGEST, SPLIT_NAME};
 use common::log::Log;
 use common::system::environment::Env;
 use common::system::files::{self, FolderLock};
@@ -26,8 +30,13 @@ use tempfile::TempDir;
 
 const FOLDER: &str = ".flex-renew";
 const WORK: &str = "work-";
+const DONE: &str = "work-done";
 const PENDING: &str = "pending";
+const UNDO: &str = "undo";
+const BEFORE: &str = "before";
+const CONTAINERS: &str = "containers";
 const BACKUPS: &str = "backups";
+const EXTRA: &str = "extra";
 const REJECTED: &str = "rejected";
 const OLD: &str = ".old";
 /// In the folder of a renewal: locked as long as its `flexctl` runs.
@@ -35,7 +44,7 @@ const LOCK: &str = "lock";
 /// In the folder of a renewal: where `flexctl` writes.
 pub(crate) const NEW: &str = "new";
 
-/// A folder that is locked against other runs until it is dropped; the kernel lets go of a killed run's lock.
+/// A folder that is locked against other runs until it is dropped; the kernel releases the lock of a killed run.
 #[derive(Debug)]
 pub(crate) struct State {
     folder: PathBuf,
@@ -86,7 +95,10 @@ pub(crate) fn folder_for_cluster(
                     .advise("Give --state-dir.")
             })?,
     };
-    Ok(base.join(flat(Path::new(name))))
+    // No name of a file's folder has two underscores in a row.
+    let mut folder = OsString::from("cluster__");
+    folder.push(flat(Path::new(name)));
+    Ok(base.join(folder))
 }
 
 fn is_root() -> bool {
@@ -107,28 +119,69 @@ fn outside_marker(file: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-fn flat(path: &Path) -> String {
-    path.components()
-        .filter_map(|part| match part {
-            Component::Normal(name) => Some(name.to_string_lossy().replace(['/', ':'], "_")),
-            _ => None,
-        })
-        .collect::<Vec<_>>()
-        .join("_")
+/// The path as one name. What joins its parts stands in none of them as it is, so no two paths have the same name.
+fn flat(path: &Path) -> OsString {
+    let parts = path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(escaped(name)),
+        _ => None,
+    });
+    OsString::from_vec(parts.collect::<Vec<_>>().join(&b'_'))
+}
+
+fn escaped(name: &OsStr) -> Vec<u8> {
+    let mut escaped = Vec::new();
+    for byte in name.as_bytes() {
+        match byte {
+            b'_' | b'%' | b':' => escaped.extend(format!("%{byte:02X}").bytes()),
+            other => escaped.push(*other),
+        }
+    }
+    escaped
 }
 
 /// Whether a renewal in `folder` was interrupted before its end.
 pub(crate) fn is_unfinished(folder: &Path) -> bool {
-    folder.join(PENDING).exists()
+    [PENDING, UNDO]
+        .iter()
+        .any(|name| folder.join(name).exists())
+}
+
+/// A renewal that has begun: what is needed to finish it, or to undo it, whatever state it was left in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Begun {
+    /// The accepted registration.
+    pub(crate) new: Files,
+    /// The files of before, among them all that `new` has others of.
+    pub(crate) before: Files,
+    /// The containers that ran, and are to run in the end.
+    pub(crate) containers: Vec<String>,
+}
+
+/// Where a renewal that has begun is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// With the new registration.
+    Forward,
+    /// With that of before.
+    Back,
+}
+
+impl Direction {
+    fn folder(self) -> &'static str {
+        match self {
+            Direction::Forward => PENDING,
+            Direction::Back => UNDO,
+        }
+    }
 }
 
 impl State {
-    /// Makes the folder if needed, waits for another run to let go of it, and removes what killed runs left there.
+    /// Makes the folder if needed, waits until no other run holds it, and removes what killed runs left there.
     /// `limit` is how long `flexctl` may take, also one that such a run left behind.
     pub(crate) fn open(folder: &Path, limit: Duration, log: &Log) -> Result<Self> {
         make(folder).map_err(|err| {
             Error::config(format!(
-                "the folder {} for backups cannot be made",
+                "the folder {} for backups cannot be created",
                 folder.display()
             ))
             .caused_by(err)
@@ -154,7 +207,10 @@ impl State {
             if was_running {
                 log.info("flexctl of a run that was killed was still running, and has ended now");
             }
-            if let Some(kept) = state.keep_rejected(&left.join(NEW)) {
+            gather(&left);
+            if !left.ends_with(DONE)
+                && let Some(kept) = state.keep_rejected(&left.join(NEW))
+            {
                 log.warn(format!(
                     "what flexctl wrote in a run that was killed is kept in {}",
                     kept.display()
@@ -181,34 +237,59 @@ impl State {
         Hold::new(&work.path().join(LOCK)).map_err(|err| self.unwritable(err))
     }
 
-    /// Keeps an accepted registration until it is wholly installed. From here on a run that is killed is finished by
-    /// the next one, since nobody knows whether the platform still takes the old certificate.
-    pub(crate) fn stage(&self, new: &Files) -> Result<()> {
-        self.put(PENDING, new, "")
-            .map_err(|err| self.unwritable(err))
+    /// Writes down that a renewal begins. From here on a run that is killed is finished by the next one, since nobody
+    /// knows whether the platform still takes the old certificate.
+    pub(crate) fn begin(&self, begun: &Begun) -> Result<()> {
+        self.put(PENDING, |folder| {
+            for (name, set, suffix) in [(NEW, &begun.new, ""), (BEFORE, &begun.before, OLD)] {
+                let folder = folder.join(name);
+                DirBuilder::new().mode(0o700).create(&folder)?;
+                write(&folder, set, suffix)?;
+            }
+            fs::write(folder.join(CONTAINERS), begun.containers.join("\n"))
+        })
+        .map_err(|err| self.unwritable(err))
     }
 
-    /// What is waiting to be wholly installed.
-    pub(crate) fn staged(&self) -> Result<Option<Files>> {
-        let folder = self.folder.join(PENDING);
-        if folder.is_dir() {
-            read(&folder, "").map(Some)
-        } else {
-            Ok(None)
+    /// The renewal that has begun and not ended.
+    pub(crate) fn begun(&self) -> Result<Option<(Direction, Begun)>> {
+        for direction in [Direction::Back, Direction::Forward] {
+            let folder = self.folder.join(direction.folder());
+            if folder.is_dir() {
+                let containers = fs::read_to_string(folder.join(CONTAINERS)).unwrap_or_default();
+                let begun = Begun {
+                    new: read(&folder.join(NEW), "")?,
+                    before: read(&folder.join(BEFORE), OLD)?,
+                    containers: containers.lines().map(str::to_owned).collect(),
+                };
+                return Ok(Some((direction, begun)));
+            }
         }
+        Ok(None)
     }
 
-    /// Forgets what was staged.
-    pub(crate) fn clear_staged(&self) -> Result<()> {
-        // Renamed first: a half-removed set must not look like a whole one.
-        let gone = self.folder.join(format!("{WORK}done"));
-        fs::rename(self.folder.join(PENDING), &gone)
-            .and_then(|()| fs::remove_dir_all(&gone))
-            .or_else(|err| match err.kind() {
-                io::ErrorKind::NotFound => Ok(()),
-                _ => Err(err),
-            })
-            .map_err(|err| self.unwritable(err))
+    /// Writes down that the registration of before is to come back.
+    pub(crate) fn turn_back(&self) -> Result<()> {
+        fs::rename(self.folder.join(PENDING), self.folder.join(UNDO))
+            .map_err(|err| self.unwritable(err))?;
+        sync(&self.folder);
+        Ok(())
+    }
+
+    /// Writes down that the renewal has ended, one way or the other.
+    pub(crate) fn end(&self) -> Result<()> {
+        for name in [PENDING, UNDO] {
+            // Renamed first: a half-removed set must not look like a whole one.
+            let gone = self.folder.join(DONE);
+            fs::rename(self.folder.join(name), &gone)
+                .and_then(|()| fs::remove_dir_all(&gone))
+                .or_else(|err| match err.kind() {
+                    io::ErrorKind::NotFound => Ok(()),
+                    _ => Err(err),
+                })
+                .map_err(|err| self.unwritable(err))?;
+        }
+        Ok(())
     }
 
     /// Keeps a copy of `old`, unless the last copy is the same; returns its folder.
@@ -218,39 +299,80 @@ impl State {
         {
             return Ok(folder);
         }
-        let backups = self.folder.join(BACKUPS);
-        let stamp = now.strftime("%Y-%m-%dT%H%M%S").to_string();
-        let free = (0..)
-            .map(|n| {
-                if n == 0 {
-                    format!("{stamp}Z")
-                } else {
-                    format!("{stamp}Z-{n:03}")
-                }
-            })
-            .find(|name| !backups.join(name).exists())
-            .unwrap_or_else(|| stamp.clone());
-        make(&backups)
-            .and_then(|()| self.put(&format!("{BACKUPS}/{free}"), old, OLD))
+        let name = self.next(BACKUPS, now);
+        make(&self.folder.join(BACKUPS))
+            .and_then(|()| self.put(&name, |folder| write(folder, old, OLD)))
             .map_err(|err| self.unwritable(err))?;
-        Ok(backups.join(free))
+        Ok(self.folder.join(name))
+    }
+
+    /// A name for what is kept of this moment. Counted, since a clock that was wrong once would put a later one first.
+    fn next(&self, kind: &str, now: Timestamp) -> String {
+        let number = self
+            .kept(kind)
+            .last()
+            .map_or(0, |last| number_of(last))
+            .saturating_add(1);
+        let stamp = now.strftime("%Y-%m-%dT%H%M%SZ");
+        format!("{kind}/{number:06}_{stamp}")
     }
 
     /// The last backup and its folder.
-    pub(crate) fn last_backup(&self) -> Option<(PathBuf, Files)> {
-        let folder = self.backups().pop()?;
+    fn last_backup(&self) -> Option<(PathBuf, Files)> {
+        let folder = self.kept(BACKUPS).pop()?;
         let files = read(&folder, OLD).ok()?;
         Some((folder, files))
     }
 
-    /// Removes all but the last `keep` backups.
-    pub(crate) fn prune(&self, keep: usize, log: &Log) {
-        let backups = self.backups();
-        for folder in &backups[..backups.len().saturating_sub(keep)] {
-            if let Err(err) = fs::remove_dir_all(folder) {
-                log.warn(format!("{} cannot be removed: {err}", folder.display()));
+    /// Takes whatever is no part of a registration out of the folder that `flexctl` wrote, and keeps it: the names, and
+    /// where they are now. A gateway would load a `.yaml` that nobody knows.
+    pub(crate) fn keep_extra(
+        &self,
+        written: &Path,
+        now: Timestamp,
+    ) -> Result<Option<(Vec<String>, PathBuf)>> {
+        let unwritable = |err| self.unwritable(err);
+        let mut extra = Vec::new();
+        for entry in fs::read_dir(written).map_err(unwritable)? {
+            let name = entry.map_err(unwritable)?.file_name();
+            if name != FILE_NAME && name != SPLIT_NAME {
+                extra.push(name);
             }
         }
+        if extra.is_empty() {
+            return Ok(None);
+        }
+        let kept = self.folder.join(self.next(EXTRA, now));
+        make(&kept).map_err(unwritable)?;
+        for name in &extra {
+            fs::rename(written.join(name), kept.join(name)).map_err(unwritable)?;
+        }
+        let mut names: Vec<String> = extra
+            .iter()
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        Ok(Some((names, kept)))
+    }
+
+    /// Removes all but the last `keep` backups.
+    pub(crate) fn prune(&self, keep: usize, log: &Log) {
+        for kind in [BACKUPS, EXTRA] {
+            let all = self.kept(kind);
+            for folder in &all[..all.len().saturating_sub(keep)] {
+                if let Err(err) = fs::remove_dir_all(folder) {
+                    log.warn(format!("{} cannot be removed: {err}", folder.display()));
+                }
+            }
+        }
+    }
+
+    /// Keeps a registration that was accepted and is not installed.
+    pub(crate) fn reject(&self, new: &Files) -> Option<PathBuf> {
+        let work = self.work().ok()?;
+        write(work.path(), new, "").ok()?;
+        // What becomes of the folder is settled: there is nothing left to remove.
+        self.keep_rejected(&work.keep())
     }
 
     /// Keeps what `flexctl` wrote although it was not accepted: it may be the only certificate that the platform takes.
@@ -272,15 +394,15 @@ impl State {
         fs::rename(written, &kept).ok().map(|()| kept)
     }
 
-    fn backups(&self) -> Vec<PathBuf> {
-        let mut all: Vec<PathBuf> = fs::read_dir(self.folder.join(BACKUPS))
+    fn kept(&self, kind: &str) -> Vec<PathBuf> {
+        let mut all: Vec<PathBuf> = fs::read_dir(self.folder.join(kind))
             .map(|entries| {
                 entries
                     .filter_map(|entry| Some(entry.ok()?.path()))
                     .collect()
             })
             .unwrap_or_default();
-        all.sort();
+        all.sort_by_key(|folder| number_of(folder));
         all
     }
 
@@ -296,16 +418,13 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// Writes a set of files so that it is there wholly or not at all, also after a power failure.
-    fn put(&self, name: &str, set: &Files, suffix: &str) -> io::Result<()> {
+    /// Makes a folder so that all that is filled into it is there, or nothing, also after a power failure.
+    fn put(&self, name: &str, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
         let work = tempfile::Builder::new()
             .prefix(WORK)
             .tempdir_in(&self.folder)?;
-        write(work.path(), set, suffix)?;
-        for entry in fs::read_dir(work.path())? {
-            File::open(entry?.path())?.sync_all()?;
-        }
-        sync(work.path());
+        fill(work.path())?;
+        sync_all(work.path())?;
         let target = self.folder.join(name);
         if target.exists() {
             fs::remove_dir_all(&target)?;
@@ -318,8 +437,16 @@ impl State {
     fn unwritable(&self, err: io::Error) -> Error {
         Error::config(format!("{} cannot be written", self.folder.display()))
             .caused_by(err)
-            .advise("Nothing was installed. Make room or grant the right to write, or choose another place with --state-dir.")
+            .advise("Nothing was installed. Free up space or grant the right to write, or choose another place with --state-dir.")
     }
+}
+
+/// The how manieth backup is in this folder; 0 for one that is none of ours.
+fn number_of(folder: &Path) -> u64 {
+    folder
+        .file_name()
+        .and_then(|name| name.to_str()?.split_once('_')?.0.parse().ok())
+        .unwrap_or_default()
 }
 
 /// Two that renew one registration at a time would each get a certificate, and the platform may take only one of them.
@@ -366,7 +493,7 @@ pub(crate) fn read(folder: &Path, suffix: &str) -> Result<Files> {
         let entry = entry.map_err(broken)?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let name = name.strip_suffix(suffix).unwrap_or(&name);
-        // A link could lead anywhere, and a hidden file is somebody's remainder.
+        // A link could lead anywhere, and a hidden file is a leftover.
         let plain = entry.file_type().map_err(broken)?.is_file() && !name.starts_with('.');
         if name != FILE_NAME && plain {
             let bytes = files::read("the registration", &entry.path(), LARGEST)?;
@@ -395,6 +522,36 @@ fn own(folder: &Path) -> Result<()> {
         folder.display()
     ))
     .advise("Always run flex-renew as the same user, or choose another place with --state-dir."))
+}
+
+fn sync_all(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_all(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    sync(folder);
+    Ok(())
+}
+
+/// Moves what `flexctl` wrote into the folder that it ran in, `work`, to where it should have written.
+pub(crate) fn gather(work: &Path) -> bool {
+    let new = work.join(NEW);
+    let (true, Ok(entries)) = (new.is_dir(), fs::read_dir(work)) else {
+        return false;
+    };
+    let mut moved = false;
+    for entry in entries.filter_map(io::Result::ok) {
+        let target = new.join(entry.file_name());
+        let is_written = entry.file_type().is_ok_and(|kind| kind.is_file())
+            && entry.file_name() != LOCK
+            && !target.exists();
+        moved |= is_written && fs::rename(entry.path(), target).is_ok();
+    }
+    moved
 }
 
 /// Where folders cannot be synced, their entries are as safe as that file system makes them.
@@ -443,6 +600,43 @@ mod tests {
     }
 
     #[test]
+    fn no_two_paths_share_a_folder() {
+        let of = |file: &str| folder_for_file(Path::new(file), Some(Path::new("/s"))).unwrap();
+        let files = [
+            "/a/b_c/r.yaml",
+            "/a_b/c/r.yaml",
+            "/a/b/c/r.yaml",
+            "/a_b_c/r.yaml",
+            "/a/b%5Fc/r.yaml",
+            "/a:b/c/r.yaml",
+            "/kubernetes/a/b/c",
+        ];
+        let mut folders: Vec<PathBuf> = files.iter().map(|file| of(file)).collect();
+        let env = Env::from_pairs::<&str, &str>([]);
+        let cluster = |name| folder_for_cluster(name, Some(Path::new("/s")), &env).unwrap();
+        folders.extend(["kubernetes/a/b/c", "kubernetes/a/b_c/d"].map(cluster));
+        folders.sort();
+        folders.dedup();
+        assert_eq!(folders.len(), files.len() + 2);
+    }
+
+    #[test]
+    fn the_last_backup_is_the_one_made_last_whatever_the_clock_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(&folder.path().join("s"), Duration::ZERO, &Log::quiet()).unwrap();
+        for (text, time) in [
+            ("1", "2026-11-22T06:45:00Z"),
+            ("2", "1970-01-01T00:00:01Z"),
+            ("3", "2026-01-01T00:00:00Z"),
+        ] {
+            state.back_up(&set(text), time.parse().unwrap()).unwrap();
+            assert_eq!(state.last_backup().unwrap().1, set(text));
+        }
+        state.prune(1, &Log::quiet());
+        assert_eq!(state.last_backup().unwrap().1, set("3"));
+    }
+
+    #[test]
     fn backups_are_kept_once_each_and_only_as_many_as_wanted() {
         let folder = tempfile::tempdir().unwrap();
         let state = State::open(&folder.path().join("s"), Duration::ZERO, &Log::quiet()).unwrap();
@@ -450,30 +644,59 @@ mod tests {
         for text in ["1", "2", "2", "3", "4"] {
             state.back_up(&set(text), now).unwrap();
         }
-        assert_eq!(state.backups().len(), 4);
+        assert_eq!(state.kept(BACKUPS).len(), 4);
         state.prune(2, &Log::quiet());
-        assert_eq!(state.backups().len(), 2);
+        assert_eq!(state.kept(BACKUPS).len(), 2);
         assert_eq!(state.last_backup().unwrap().1, set("4"));
-        let file = state.backups()[0].join("registration.yaml.old");
+        let file = state.kept(BACKUPS)[0].join("registration.yaml.old");
         assert_eq!(fs::metadata(file).unwrap().mode() & 0o777, 0o600);
     }
 
     #[test]
-    fn what_a_killed_run_left_is_removed_and_what_it_staged_is_not() {
+    fn what_a_killed_run_left_is_removed_and_what_it_had_begun_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let open = || State::open(&path, Duration::ZERO, &Log::quiet()).unwrap();
+        let state = open();
+        assert!(state.left.is_empty() && !is_unfinished(&path));
+        let left = state.work().unwrap().keep();
+        let begun = Begun {
+            new: set("new"),
+            before: set("old"),
+            containers: vec!["edge-1".into(), "edge-2".into()],
+        };
+        state.begin(&begun).unwrap();
+        drop(state);
+        let state = open();
+        assert!(state.left == [left.clone()] && !left.exists() && is_unfinished(&path));
+        let found = state.begun().unwrap();
+        assert_eq!(found, Some((Direction::Forward, begun.clone())));
+        state.turn_back().unwrap();
+        assert_eq!(state.begun().unwrap(), Some((Direction::Back, begun)));
+        state.end().unwrap();
+        state.end().unwrap();
+        assert_eq!(state.begun().unwrap(), None);
+        assert!(!is_unfinished(&path));
+    }
+
+    #[test]
+    fn what_flexctl_wrote_where_it_stood_is_found_and_what_nobody_knows_is_kept_aside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let state = State::open(&path, Duration::ZERO, &Log::quiet()).unwrap();
-        assert!(state.left.is_empty());
-        let left = state.work().unwrap().keep();
-        state.stage(&set("new")).unwrap();
-        drop(state);
-        let state = State::open(&path, Duration::ZERO, &Log::quiet()).unwrap();
-        assert!(state.left == [left.clone()] && !left.exists());
-        assert_eq!(state.staged().unwrap(), Some(set("new")));
-        state.clear_staged().unwrap();
-        state.clear_staged().unwrap();
-        assert_eq!(state.staged().unwrap(), None);
-        assert!(!is_unfinished(&path));
+        let work = state.work().unwrap();
+        let new = work.path().join(NEW);
+        fs::create_dir(&new).unwrap();
+        assert!(!gather(work.path()));
+        for name in [LOCK, FILE_NAME, "metrics.yaml"] {
+            fs::write(work.path().join(name), "text").unwrap();
+        }
+        assert!(gather(work.path()) && work.path().join(LOCK).exists());
+        let now: Timestamp = "2026-11-22T06:45:00Z".parse().unwrap();
+        let (names, kept) = state.keep_extra(&new, now).unwrap().unwrap();
+        assert_eq!(names, ["metrics.yaml"]);
+        assert!(kept.join("metrics.yaml").exists() && !new.join("metrics.yaml").exists());
+        assert!(state.keep_extra(&new, now).unwrap().is_none() && new.join(FILE_NAME).exists());
     }
 
     #[test]

@@ -121,7 +121,7 @@ fn verify_tells_why_an_api_is_open() {
     told.code(7).tells("basic-auth-policy enable");
 
     run(&bench, &["enable"]).code(0);
-    run(&bench, &["apply", "--methods", "POST"]).code(0);
+    run(&bench, &["apply", "--methods", "POST", "--yes"]).code(0);
     let (why, told) = cause(&bench, "/orders", &[]);
     assert_eq!(why, "not-covered");
     told.code(7).tells("--whole-api");

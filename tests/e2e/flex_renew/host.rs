@@ -291,9 +291,12 @@ fn what_waits_to_be_installed_gives_way_to_something_newer() {
     );
     fs::write(&edge.file, newer.unwrap().registration).unwrap();
     edge.bench.set("FLEX_RESTART_CMD", ":");
-    edge.renew(&[]).code(0).prints("not due");
+    edge.renew(&[])
+        .code(0)
+        .prints("not due")
+        .tells("somebody else has installed a registration since, which stays");
     assert_eq!(days_left(&edge.installed()), 700);
-    assert_eq!(names(&edge.state()), ["backups"]);
+    assert_eq!(names(&edge.state()), ["backups", "rejected"]);
 }
 
 fn read_backup(edge: &Edge) -> common::flex::registration::Registration {
@@ -469,13 +472,54 @@ fn no_second_flexctl_is_started_beside_one_that_cannot_be_ended() {
 }
 
 #[test]
-fn a_signal_during_the_restart_is_no_reason_to_go_back() {
+fn a_restart_comes_to_its_own_end_when_the_run_is_told_to_stop() {
+    for signal in ["TERM", "INT"] {
+        let mut edge = Edge::with_days(10);
+        edge.bench.set(
+            "FLEX_RESTART_CMD",
+            format!(
+                "trap 'touch signalled' {signal}; kill -{signal} $PPID; sleep 1; touch restarted"
+            ),
+        );
+        edge.renew(&[])
+            .code(7)
+            .tells("stopped by a signal after the restart");
+        assert!(edge.in_home("restarted").exists() && !edge.in_home("signalled").exists());
+        assert_eq!(days_left(&edge.installed()), 365);
+        assert_eq!(names(&edge.state()), ["backups"]);
+        edge.renew(&[]).code(0).prints("not due");
+        assert_eq!(edge.calls().len(), 1);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_the_run_at_once_and_the_next_one_finishes_it() {
+    let mut edge = Edge::with_days(10);
+    edge.bench.set(
+        "FLEX_RESTART_CMD",
+        "kill -TERM $PPID; while kill -TERM $PPID; do :; done; touch ended",
+    );
+    assert_eq!(edge.renew(&[]).code, None);
+    // Nobody cut it off.
+    wait_until("the restart has ended", || edge.in_home("ended").exists());
+    edge.run(&["check", edge.file.to_str().unwrap()])
+        .code(10)
+        .prints("UNFINISHED");
+    edge.bench.set("FLEX_RESTART_CMD", ":");
+    edge.renew(&[])
+        .code(0)
+        .tells("an earlier run was interrupted");
+    assert_eq!(edge.calls().len(), 1);
+    edge.run(&["check", edge.file.to_str().unwrap()]).code(0);
+}
+
+#[test]
+fn a_restart_that_fails_after_a_signal_is_no_reason_to_go_back() {
     let mut edge = Edge::with_days(10);
     edge.bench
-        .set("FLEX_RESTART_CMD", "kill -TERM $PPID; sleep 100");
+        .set("FLEX_RESTART_CMD", "kill -TERM $PPID; sleep 1; false");
     edge.renew(&[])
-        .code(6)
-        .tells("stopped by a signal")
+        .code(5)
         .tells("the next run restarts the gateway once more");
     assert_eq!(days_left(&edge.installed()), 365);
     edge.bench.set("FLEX_RESTART_CMD", ":");
@@ -483,6 +527,28 @@ fn a_signal_during_the_restart_is_no_reason_to_go_back() {
         .code(0)
         .tells("an earlier run was interrupted");
     assert_eq!(edge.calls().len(), 1);
+}
+
+#[test]
+fn a_restart_has_the_time_that_it_is_given() {
+    let mut edge = Edge::with_days(10);
+    let before = edge.bytes();
+    edge.bench.set("FLEX_RESTART_CMD", "exec sleep 1000");
+    edge.renew(&["--restart-timeout", "1s"])
+        .code(6)
+        .tells("did not finish within 1s")
+        .tells("is set by --restart-timeout");
+    assert_eq!(edge.bytes(), before);
+    // Going back is not finished as long as the gateway has not been restarted.
+    edge.run(&["check", edge.file.to_str().unwrap()]).code(10);
+    edge.bench.set("FLEX_RESTART_CMD", "touch back");
+    edge.renew(&["--within", "1d"])
+        .code(0)
+        .tells("was putting the old registration back")
+        .prints("not due");
+    assert!(edge.in_home("back").exists());
+    assert_eq!(edge.bytes(), before);
+    assert_eq!(names(&edge.state()), ["backups", "rejected"]);
 }
 
 #[test]
@@ -507,4 +573,21 @@ fn acme_sh_at_its_finest_level_logs_no_secret() {
             "{log}"
         );
     }
+}
+
+#[test]
+fn a_time_longer_than_a_new_certificate_lasts_has_it_renewed_once_and_is_objected_to() {
+    let mut edge = Edge::with_days(10);
+    edge.bench.set("FLEXCTL_DAYS", "90");
+    edge.renew(&["--within", "400d"]).code(0).prints("renewed");
+    for _ in 0..2 {
+        edge.renew(&["--within", "400d"])
+            .code(0)
+            .prints("not due")
+            .tells("a certificate of 90 days is not renewed before a quarter of that has passed")
+            .tells("choose a shorter --within");
+    }
+    let file = edge.file.to_str().unwrap();
+    edge.run(&["check", file, "--within", "400d"]).code(0);
+    assert_eq!(edge.calls().len(), 1);
 }

@@ -122,3 +122,50 @@ fn a_registration_given_by_the_environment_beats_the_list() {
     edge.run(&["run"]).code(0).prints("not due");
     assert_eq!(left(&edge, 0), 5);
 }
+
+#[test]
+fn one_that_cannot_be_read_stops_neither_a_check_nor_an_inspection_of_the_others() {
+    let edge = with_gateways(&[5, 100, 100], &[]);
+    fs::write(edge.in_home("g1/conf.d/registration.yaml"), "").unwrap();
+    let run = edge.run(&["check"]);
+    run.code(2)
+        .prints("DUE edge-0: 5 days left")
+        .prints("edge-1: FAILED: ")
+        .prints("OK edge-2: 100 days left")
+        .tells("error: edge-1: ")
+        .tells("1 of 3 gateways failed, edge-1 first");
+    let json = edge.run(&["inspect", "--output", "json"]).code(2).json();
+    assert_eq!(json[0]["days_left"], 5);
+    assert_eq!(json[1]["gateway"], "edge-1");
+    assert_eq!(json[1]["exit_code"], 2);
+    assert_eq!(json[2]["days_left"], 100);
+    let dates = edge.run(&["inspect", "--output", "flexctl"]);
+    assert_eq!(dates.code(2).stdout.lines().count(), 2, "{dates}");
+    fs::remove_file(edge.in_home("g0/conf.d/registration.yaml")).unwrap();
+    edge.run(&["check"])
+        .code(4)
+        .prints("edge-0: FAILED: ")
+        .prints("OK edge-2");
+}
+
+#[test]
+fn of_a_registration_whose_key_does_not_match_it_is_not_said_that_nothing_is_due() {
+    let edge = with_gateways(&[100, 100], &[]);
+    let other = fs::read_to_string(edge.in_home("g1/conf.d/registration.yaml")).unwrap();
+    let path = edge.in_home("g0/conf.d/registration.yaml");
+    let own = fs::read_to_string(&path).unwrap();
+    let (before, _) = own.split_once("      key: |").unwrap();
+    let (_, key) = other.split_once("      key: |").unwrap();
+    fs::write(&path, format!("{before}      key: |{key}")).unwrap();
+    let run = edge.run(&["run"]);
+    run.code(2)
+        .tells("holds no private key that belongs to its certificate")
+        .prints("0 renewed, 1 not due, 1 failed");
+    let run = edge.run(&["renew", path.to_str().unwrap()]);
+    run.code(2).never_shows("not due");
+    edge.run(&["inspect"])
+        .code(2)
+        .prints("does not belong to the certificate")
+        .prints("belongs to the certificate");
+    assert!(edge.calls().is_empty());
+}

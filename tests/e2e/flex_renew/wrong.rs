@@ -247,7 +247,7 @@ fn a_missing_flexctl_and_a_missing_systemctl_are_found_before_anything_is_change
         .set("PATH", empty.to_str().unwrap());
     edge.renew(&[])
         .code(4)
-        .tells("systemctl is not there")
+        .tells("systemctl is not installed")
         .tells("Nothing was changed");
     edge.bench.unset("FLEXCTL");
     edge.renew(&[])

@@ -82,7 +82,7 @@ pub fn now() -> u64 {
         .as_secs()
 }
 
-/// A certificate and its key that end at `not_after` (seconds since 1970).
+/// A certificate that has been in use for long, and its key, that end at `not_after` (seconds since 1970).
 ///
 /// # Errors
 ///
@@ -90,6 +90,19 @@ pub fn now() -> u64 {
 pub fn material(identity: &Identity, not_after: u64) -> Result<Leaf> {
     let validity = Validity {
         not_before: not_after.min(now()).saturating_sub(400 * 24 * 60 * 60),
+        not_after,
+    };
+    Authority::root("Managed PKI")?.leaf(&[&identity.agent], validity)
+}
+
+/// A certificate that was issued just now, and its key, that end at `not_after` (seconds since 1970).
+///
+/// # Errors
+///
+/// The certificate cannot be made.
+pub fn fresh(identity: &Identity, not_after: u64) -> Result<Leaf> {
+    let validity = Validity {
+        not_before: not_after.min(now()).saturating_sub(60),
         not_after,
     };
     Authority::root("Managed PKI")?.leaf(&[&identity.agent], validity)

@@ -1,7 +1,7 @@
 //! The client of an API, and a request that is being put together and sent.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +17,11 @@ use crate::net::http::rate_limiter::RateLimiter;
 use crate::net::http::reply::{Broken, Reply};
 use crate::net::http::retry::{self, Attempt, Happened, Next, Repeat};
 use crate::net::network::Network;
+use crate::net::route::has_route;
 use crate::net::tls;
-use crate::secret::Secret;
+use crate::secret::{Secret, without_credentials};
 use crate::system::clock::SharedClock;
+use crate::system::signals::interrupted;
 
 /// A client for one API.
 ///
@@ -230,7 +232,8 @@ impl Http {
         self.request(Method::POST, path)
     }
 
-    fn left(&self) -> Duration {
+    /// How much of the deadline is left.
+    pub fn left(&self) -> Duration {
         self.deadline.saturating_sub(self.clock.elapsed())
     }
 }
@@ -323,12 +326,18 @@ impl Request<'_> {
                 Next::Return | Next::GiveUp => {
                     return http.concluded(outcome, &method, &path, effect_unknown);
                 }
+                Next::Wait(_) if interrupted() => {
+                    return http.concluded(outcome, &method, &path, effect_unknown);
+                }
                 Next::Wait(pause) => {
                     http.log.debug(format!(
                         "{method} {path}: trying again in {:.1} s",
                         pause.as_secs_f32()
                     ));
                     http.clock.sleep(pause);
+                    if interrupted() {
+                        return http.concluded(outcome, &method, &path, effect_unknown);
+                    }
                     previous = Some(outcome);
                 }
             }
@@ -430,7 +439,11 @@ fn addresses_of(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
             all.push(address);
         }
     }
-    let with_a_route: Vec<SocketAddr> = all.iter().copied().filter(has_route).collect();
+    let with_a_route: Vec<SocketAddr> = all
+        .iter()
+        .copied()
+        .filter(|address| has_route(*address))
+        .collect();
     match (with_a_route.is_empty(), all.is_empty()) {
         (false, _) => Ok(with_a_route),
         (true, false) => Ok(all),
@@ -439,16 +452,6 @@ fn addresses_of(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
             format!("{host} has no address"),
         )),
     }
-}
-
-/// Whether the system knows a way to an address; nothing is sent. Many machines have none to any address of IPv6.
-fn has_route(address: &SocketAddr) -> bool {
-    let any = if address.is_ipv4() {
-        "0.0.0.0:0"
-    } else {
-        "[::]:0"
-    };
-    UdpSocket::bind(any).is_ok_and(|socket| socket.connect(address).is_ok())
 }
 
 /// A number from 0 to 999. The hasher's seed is random in each call and costs no dependency.
@@ -468,7 +471,7 @@ pub fn segment(text: &str) -> String {
         .collect()
 }
 
-/// The address of an API: http or https, with a host, without query. A host alone means https.
+/// The address of an API: http or https, with a host, without query and credentials. A host alone means https.
 ///
 /// # Errors
 ///
@@ -479,16 +482,29 @@ pub fn base_url(text: &str) -> Result<Url> {
     } else {
         format!("https://{text}")
     };
-    Url::parse(full.trim())
+    let url = Url::parse(full.trim())
         .ok()
         .filter(|url| {
-            matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none()
+            // As a host, these are a scheme that was misspelled.
+            let host = url
+                .host_str()
+                .filter(|host| !matches!(*host, "http" | "https"));
+            matches!(url.scheme(), "http" | "https") && host.is_some() && url.query().is_none()
         })
         .ok_or_else(|| {
             Error::config(format!(
-                "{text:?} is not the address of an API, as https://HOST"
+                "{:?} is not the address of an API, as https://HOST",
+                without_credentials(text)
             ))
-        })
+        })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::config(format!(
+            "{:?} holds a user name or password, which the API does not take there",
+            without_credentials(text)
+        ))
+        .advise("Give the address alone: what requests are authorized by is set elsewhere."));
+    }
+    Ok(url)
 }
 
 #[cfg(test)]
@@ -502,7 +518,25 @@ mod tests {
             "https://eu1.anypoint.mulesoft.com/"
         );
         assert!(base_url("ftp://x").is_err());
-        assert!(base_url("https://").is_err());
+        for text in ["https://", "https:/acme.example", "https//acme.example"] {
+            assert!(base_url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_an_address_are_refused_and_not_shown() {
+        for text in [
+            "https://user:canary-url-1@acme.example/v4",
+            "https://user:canary url-2@acme.example/v4?x",
+            "user:canary-url-3@acme.example",
+            "ftp://user:canary-url-4@acme.example",
+        ] {
+            let err = base_url(text).unwrap_err().to_string();
+            assert!(
+                err.contains("***@acme.example") && !err.contains("canary"),
+                "{err}"
+            );
+        }
     }
 
     #[test]

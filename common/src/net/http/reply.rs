@@ -253,7 +253,8 @@ impl Broken {
 
 /// A text cut to a length, on one line, secrets masked.
 pub fn excerpt(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let masked = secret::mask(text);
+    let line = masked.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = secret::mask(&line);
     match line.char_indices().nth(EXCERPT) {
         Some((end, _)) => format!("{}…", &line[..end]),

@@ -113,7 +113,12 @@ fn one(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome> {
         may_have_written: Cell::new(false),
     };
     let done = match work.run() {
-        Ok(done) => done,
+        Ok(Some(done)) => done,
+        Ok(None) => {
+            hand_over.give_up(false);
+            call.log.info("nothing was changed");
+            return Ok(Outcome::Done);
+        }
         Err(err) => {
             hand_over.give_up(work.may_have_written.get());
             return Err(err.into());

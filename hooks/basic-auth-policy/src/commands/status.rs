@@ -272,7 +272,7 @@ fn automated(call: &Invocation, session: &Session) -> Vec<Policy> {
 }
 
 fn status(session: &Session, api: &ApiInstance, automated: &[Policy]) -> Result<ApiStatus> {
-    let own = session.policies(api)?;
+    let own = session.client.policies(&session.at, api.id)?;
     let policies: Vec<PolicyStatus> = automated
         .iter()
         .map(|policy| PolicyStatus::of(policy, true))

@@ -7,6 +7,7 @@ use common::cli::{Invocation, Outcome};
 use common::cloudflare::{self, Filter, NewRecord, Record, RecordId};
 use common::error::{Error, Kind, Result};
 use common::net::dns::name::DnsName;
+use common::system::signals::{Signals, go_on, interrupted};
 
 use crate::alias::{self, Visit};
 use crate::args::AddArgs;
@@ -44,7 +45,8 @@ pub(crate) fn run(call: &Invocation, args: &AddArgs) -> anyhow::Result<Outcome> 
     Ok(Outcome::Done)
 }
 
-/// A record that is not served in time is taken back, since no caller cleans up after an `add` that has failed.
+/// A record that is not served in time, or whose `add` is told to stop, is taken back, since no caller cleans up after an
+/// `add` that has failed.
 fn add(
     call: &Invocation,
     finder: &Finder,
@@ -52,6 +54,7 @@ fn add(
     ttl: u32,
     wait: Option<&Wait>,
 ) -> Result<Done> {
+    let _signals = Signals::listen();
     let (zone, name, created) =
         alias::follow(finder, &challenge.name, |zone, name| {
             match create(call, finder, challenge, zone, name, ttl) {
@@ -61,9 +64,10 @@ fn add(
                 result => result.map(Visit::Done),
             }
         })?;
-    if let Some(wait) = wait
-        && let Err(err) = wait.until_served(call, &zone, &name, &challenge.value)
-    {
+    let result = wait.map_or_else(go_on, |wait| {
+        wait.until_served(call, &zone, &name, &challenge.value)
+    });
+    if let Err(err) = result {
         if let Some(id) = &created {
             take_back(call, finder, &zone, id);
         }
@@ -135,6 +139,9 @@ fn create(
         let Some(wait) = waits.next() else {
             return Err(err);
         };
+        if interrupted() || finder.dns.time_left() <= *wait {
+            return Err(err);
+        }
         call.clock.sleep(*wait);
     }
 }

@@ -7,6 +7,7 @@ use common::cloudflare::{
 };
 use common::error::{Error, Kind, Result};
 use common::net::dns::name::DnsName;
+use common::system::signals::Signals;
 use serde::Serialize;
 
 use crate::args::CheckArgs;
@@ -422,6 +423,8 @@ fn probe_write(
         .map_or(below, |details| details.name.as_str());
     let name = DnsName::parse(&format!("_dns-cf-check.{apex}"))?;
     let content = txt_content(format!("check of {}", call.clock.now()).as_bytes())?;
+    // Told to stop, it deletes the record all the same.
+    let _signals = Signals::listen();
     let record = finder.dns.create_record(
         &zone.id,
         &NewRecord {

@@ -1,47 +1,72 @@
 //! Whether registrations are due, by exit code.
 
 use common::cli::{self, Format, Invocation, Outcome, Report};
+use common::error::Result;
+use common::flex::registration::Registration;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::LookArgs;
 use crate::dates::{day, days_left};
-use crate::gateway;
+use crate::due::Due;
+use crate::gateway::{self, Gateway};
 use crate::installation::Installation;
-use crate::one_or_many::OneOrMany;
+use crate::several::{self, Failures, Line};
 
-/// Checks by its exit code, and in one line for each.
+/// Checks by its exit code, and in one line for each. One that cannot be read stops no other.
 pub(crate) fn run(call: &Invocation, args: &LookArgs) -> anyhow::Result<Outcome> {
     let now = call.clock.now();
+    let gateways = gateway::named(&call.settings, &args.into())?;
+    let mut failures = Failures::of(gateways.len());
     let mut worst = Outcome::Done;
     let mut checked = Vec::new();
-    for gateway in gateway::named(&call.settings, &args.into())? {
-        let installation = Installation::of(&gateway)?;
-        let registration = installation.registration()?;
-        registration.check_key(&installation.name())?;
-        let left = registration.certificate.time_left(now).as_secs();
-        let (state, outcome) = if now > registration.expiry() {
-            (State::Expired, Outcome::Expired)
-        } else if left <= i64::try_from(gateway.within.as_secs()).unwrap_or(i64::MAX) {
-            (State::Due, Outcome::Due)
-        } else {
-            (State::Valid, Outcome::Done)
-        };
-        worst = worst.max(outcome);
-        checked.push(Checked {
-            gateway: gateway.name,
-            state,
-            expires: registration.expiry(),
-            days_left: days_left(registration.expiry(), now),
+    for gateway in &gateways {
+        checked.push(match check(call, gateway, now) {
+            Ok(one) => {
+                worst = worst.max(one.state.outcome());
+                Line::Done(Box::new(one))
+            }
+            Err(err) => failures.add(&gateway.name, err.into()),
         });
     }
-    let checked = OneOrMany::from(checked);
-    match call.format {
-        // Monitoring reads standard output, whoever is calling.
-        Format::Text => cli::print(&checked.text())?,
-        Format::Json => call.result(&checked)?,
+    if let Some(checked) = several::shown(checked) {
+        match call.format {
+            // Monitoring reads standard output, whoever is calling.
+            Format::Text => cli::print(&checked.text())?,
+            Format::Json => call.result(&checked)?,
+        }
     }
-    Ok(worst)
+    failures.conclude(call, worst)
+}
+
+fn check(call: &Invocation, gateway: &Gateway, now: Timestamp) -> Result<Checked> {
+    let installation = Installation::of(gateway)?;
+    let is_unfinished = installation.is_unfinished(gateway, call.env());
+    let read = installation.registration().and_then(|registration| {
+        registration.check_key(&installation.name())?;
+        Ok(registration)
+    });
+    let registration = match read {
+        // Half of one and half of another, it may be.
+        Err(_) if is_unfinished => None,
+        read => Some(read?),
+    };
+    let is_due = |registration: &Registration| {
+        Due::of(&registration.certificate, gateway.within, now) == Due::Yes
+    };
+    let state = match &registration {
+        Some(registration) if now > registration.expiry() => State::Expired,
+        _ if is_unfinished => State::Unfinished,
+        Some(registration) if is_due(registration) => State::Due,
+        _ => State::Valid,
+    };
+    let expires = registration.map(|registration| registration.expiry());
+    Ok(Checked {
+        gateway: gateway.name.clone(),
+        state,
+        expires,
+        days_left: expires.map(|expires| days_left(expires, now)),
+    })
 }
 
 /// The answer of a check.
@@ -49,25 +74,54 @@ pub(crate) fn run(call: &Invocation, args: &LookArgs) -> anyhow::Result<Outcome>
 struct Checked {
     gateway: String,
     state: State,
-    expires: Timestamp,
-    days_left: i64,
+    /// None where it cannot be read, in the middle of a renewal.
+    expires: Option<Timestamp>,
+    days_left: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum State {
     Valid,
+    Unfinished,
     Due,
     Expired,
 }
 
+impl State {
+    fn outcome(self) -> Outcome {
+        match self {
+            State::Valid => Outcome::Done,
+            State::Unfinished => Outcome::Unfinished,
+            State::Due => Outcome::Due,
+            State::Expired => Outcome::Expired,
+        }
+    }
+}
+
 impl Report for Checked {
     fn text(&self) -> String {
-        let (gateway, expires, days) = (&self.gateway, day(self.expires), self.days_left);
-        match self.state {
-            State::Valid => format!("OK {gateway}: {days} days left, valid until {expires}"),
-            State::Due => format!("DUE {gateway}: {days} days left, valid until {expires}"),
-            State::Expired => format!("EXPIRED {gateway}: was valid until {expires}"),
-        }
+        let gateway = &self.gateway;
+        let (word, then) = match self.state {
+            State::Unfinished => (
+                "UNFINISHED",
+                "a renewal was begun and not finished; flex-renew renew finishes it",
+            ),
+            State::Valid => ("OK", ""),
+            State::Due => ("DUE", ""),
+            State::Expired => ("EXPIRED", ""),
+        };
+        let validity = match (self.state, self.expires, self.days_left) {
+            (State::Expired, Some(expires), _) => format!("was valid until {}", day(expires)),
+            (_, Some(expires), Some(days)) => {
+                format!("{days} days left, valid until {}", day(expires))
+            }
+            _ => String::new(),
+        };
+        let said: Vec<&str> = [then, &validity]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect();
+        format!("{word} {gateway}: {}", said.join("; "))
     }
 }

@@ -1,6 +1,7 @@
 //! What a registration says.
 
 use common::cli::{self, Invocation, Outcome, Report};
+use common::error::Result;
 use common::flex::flexctl::inspect_form;
 use common::flex::registration::Registration;
 use jiff::Timestamp;
@@ -10,44 +11,53 @@ use crate::args::LookArgs;
 use crate::dates::{day, days_left};
 use crate::gateway;
 use crate::installation::Installation;
-use crate::one_or_many::OneOrMany;
+use crate::several::{self, Failures, Line};
 
-/// Shows registrations.
+/// Shows registrations. One that cannot be read stops no other.
 pub(crate) fn run(call: &Invocation, args: &LookArgs) -> anyhow::Result<Outcome> {
     let now = call.clock.now();
-    let registrations = read(call, args)?;
-    let shown: Vec<Inspection> = registrations
-        .iter()
-        .map(|(name, registration)| Inspection::new(name.clone(), registration, now))
-        .collect();
-    call.result(&OneOrMany::from(shown))?;
-    check_keys(&registrations)
+    let mut shown = Vec::new();
+    let failures = look(call, args, |read| {
+        shown.push(read.map(|(name, registration)| Inspection::new(name, &registration, now)));
+        Ok(())
+    })?;
+    if let Some(shown) = several::shown(shown) {
+        call.result(&shown)?;
+    }
+    failures.conclude(call, Outcome::Done)
 }
 
 /// Shows registrations exactly as `flexctl registration inspect` does.
 pub(crate) fn as_flexctl(call: &Invocation, args: &LookArgs) -> anyhow::Result<Outcome> {
-    let registrations = read(call, args)?;
-    for (_, registration) in &registrations {
-        cli::print(&inspect_form(registration.expiry()))?;
-    }
-    check_keys(&registrations)
+    let failures = look(call, args, |read| match read {
+        Line::Done(read) => cli::print(&inspect_form(read.1.expiry())),
+        Line::Failed(_) => Ok(()),
+    })?;
+    failures.conclude(call, Outcome::Done)
 }
 
-fn read(call: &Invocation, args: &LookArgs) -> anyhow::Result<Vec<(String, Registration)>> {
+/// Shows each registration with its name. One without its key is shown like any other, and is an error all the same.
+fn look(
+    call: &Invocation,
+    args: &LookArgs,
+    mut show: impl FnMut(Line<(String, Registration)>) -> Result<()>,
+) -> anyhow::Result<Failures> {
     let gateways = gateway::named(&call.settings, &args.into())?;
-    let read = gateways.iter().map(|gateway| {
-        let installation = Installation::of(gateway)?;
-        Ok((installation.name(), installation.registration()?))
-    });
-    read.collect()
-}
-
-/// A registration without its key is shown like any other, and is an error all the same.
-fn check_keys(registrations: &[(String, Registration)]) -> anyhow::Result<Outcome> {
-    for (name, registration) in registrations {
-        registration.check_key(name)?;
+    let mut failures = Failures::of(gateways.len());
+    for gateway in &gateways {
+        let read = Installation::of(gateway)
+            .and_then(|installation| Ok((installation.name(), installation.registration()?)));
+        show(match read {
+            Ok((name, registration)) => {
+                if let Err(err) = registration.check_key(&name) {
+                    failures.remember(&gateway.name, err.into());
+                }
+                Line::Done(Box::new((name, registration)))
+            }
+            Err(err) => failures.add(&gateway.name, err.into()),
+        })?;
     }
-    Ok(Outcome::Done)
+    Ok(failures)
 }
 
 /// What a registration says. Never its key.

@@ -1,9 +1,7 @@
 //! Renewing every gateway of the configuration.
 
-use common::cli::exit::{code, kind_of};
 use common::cli::{Invocation, Outcome, Report};
 use common::error::{Error, Kind};
-use common::log;
 use common::system::signals;
 use common::system::workers::side_by_side;
 use serde::Serialize;
@@ -12,6 +10,7 @@ use crate::args::{RenewArgs, RunArgs};
 use crate::gateway::{self, Gateway};
 use crate::renewal::{self, Action, Renewed};
 use crate::settings::WORKERS;
+use crate::several::{Failures, Line};
 
 /// Renews every gateway that is due, side by side. One that fails stops no other.
 pub(crate) fn run(call: &Invocation, args: &RunArgs) -> anyhow::Result<Outcome> {
@@ -60,42 +59,19 @@ fn stopped() -> anyhow::Error {
 /// What became of all.
 #[derive(Debug, Serialize)]
 struct Summary {
-    gateways: Vec<Line>,
+    gateways: Vec<Line<Renewed>>,
     renewed: usize,
     not_due: usize,
     failed: usize,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Line {
-    Done(Box<Renewed>),
-    Failed {
-        gateway: String,
-        error: String,
-        advice: Option<String>,
-        exit_code: u8,
-    },
-}
-
-impl Report for Line {
-    fn text(&self) -> String {
-        match self {
-            Line::Done(renewed) => renewed.text(),
-            Line::Failed { gateway, error, .. } => format!("{gateway}: FAILED: {error}"),
-        }
-    }
-}
-
 impl Report for Summary {
     fn text(&self) -> String {
         let mut lines: Vec<String> = self.gateways.iter().map(Report::text).collect();
-        if self.gateways.len() > 1 {
-            lines.push(format!(
-                "{} renewed, {} not due, {} failed",
-                self.renewed, self.not_due, self.failed
-            ));
-        }
+        lines.push(format!(
+            "{} renewed, {} not due, {} failed",
+            self.renewed, self.not_due, self.failed
+        ));
         lines.join("\n")
     }
 }
@@ -105,25 +81,16 @@ fn conclude(
     gateways: &[Gateway],
     results: Vec<anyhow::Result<Renewed>>,
 ) -> anyhow::Result<Outcome> {
-    let mut first: Option<(String, Option<Kind>)> = None;
-    let mut lines = Vec::new();
-    for (gateway, result) in gateways.iter().zip(results) {
-        lines.push(match result {
+    let mut failures = Failures::of(gateways.len());
+    let lines: Vec<_> = gateways
+        .iter()
+        .zip(results)
+        .map(|(gateway, result)| match result {
             Ok(renewed) => Line::Done(Box::new(renewed)),
-            Err(err) => {
-                let kind = kind_of(&err);
-                call.log.about(&gateway.name).failure(&err);
-                first.get_or_insert((gateway.name.clone(), kind));
-                Line::Failed {
-                    gateway: gateway.name.clone(),
-                    error: log::sentence(&err),
-                    advice: log::advice(&err).map(str::to_owned),
-                    exit_code: kind.map_or(1, code),
-                }
-            }
-        });
-    }
-    let count = |of: fn(&Line) -> bool| lines.iter().filter(|line| of(line)).count();
+            Err(err) => failures.add(&gateway.name, err),
+        })
+        .collect();
+    let count = |of: fn(&Line<Renewed>) -> bool| lines.iter().filter(|line| of(line)).count();
     let summary = Summary {
         renewed: count(
             |line| matches!(line, Line::Done(renewed) if renewed.action != Action::NotDue),
@@ -131,21 +98,9 @@ fn conclude(
         not_due: count(
             |line| matches!(line, Line::Done(renewed) if renewed.action == Action::NotDue),
         ),
-        failed: count(|line| matches!(line, Line::Failed { .. })),
+        failed: count(|line| matches!(line, Line::Failed(_))),
         gateways: lines,
     };
     call.result(&summary)?;
-    match first {
-        None => Ok(Outcome::Done),
-        Some((name, Some(kind))) => Err(Error::new(
-            kind,
-            format!(
-                "{} of {} gateways failed, {name} first",
-                summary.failed,
-                gateways.len()
-            ),
-        )
-        .into()),
-        Some((name, None)) => Err(anyhow::anyhow!("{name} failed")),
-    }
+    failures.conclude(call, Outcome::Done)
 }

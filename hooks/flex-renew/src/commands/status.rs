@@ -7,8 +7,10 @@ use common::error::Result;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::args::StatusArgs;
+use crate::args::{RenewArgs, StatusArgs};
 use crate::dates::{day, days_left};
+use crate::gateway;
+use crate::installation::Installation;
 use crate::platform::Environment;
 
 /// Asks the platform about one gateway or all of an environment.
@@ -23,14 +25,39 @@ pub(crate) fn run(call: &Invocation, args: &StatusArgs) -> anyhow::Result<Outcom
             Ok(GatewayStatus::new(known, replicas, now))
         })
         .collect::<Result<_>>()?;
-    call.result(&Status { gateways })?;
-    Ok(Outcome::Done)
+    let unfinished = unfinished(call);
+    let outcome = if unfinished.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Unfinished
+    };
+    call.result(&Status {
+        gateways,
+        unfinished,
+    })?;
+    Ok(outcome)
+}
+
+/// The gateways of this host, and of the configuration file, whose renewal has begun and not ended. Where there are none,
+/// this is about other hosts' gateways.
+fn unfinished(call: &Invocation) -> Vec<String> {
+    let known = gateway::named(&call.settings, &RenewArgs::default()).unwrap_or_default();
+    known
+        .into_iter()
+        .filter(|known| {
+            Installation::of(known).is_ok_and(|there| there.is_unfinished(known, call.env()))
+        })
+        .map(|known| known.name)
+        .collect()
 }
 
 /// What the platform reports about an environment.
 #[derive(Debug, Serialize)]
 struct Status {
     gateways: Vec<GatewayStatus>,
+    /// Registrations of this host whose renewal has begun and not ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unfinished: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -80,16 +107,24 @@ impl GatewayStatus {
 
 impl Report for Status {
     fn text(&self) -> String {
-        if self.gateways.is_empty() {
-            return "no gateways in this environment".to_owned();
-        }
         let expiry = |expires: Option<Timestamp>| {
             expires.map_or_else(
                 || "no certificate reported".to_owned(),
                 |date| format!("valid until {}", day(date)),
             )
         };
-        let mut lines = Vec::new();
+        let mut lines: Vec<String> = self
+            .unfinished
+            .iter()
+            .map(|name| {
+                format!(
+                    "UNFINISHED {name}: a renewal was begun and not finished; flex-renew renew finishes it"
+                )
+            })
+            .collect();
+        if self.gateways.is_empty() {
+            lines.push("no gateways in this environment".to_owned());
+        }
         for gateway in &self.gateways {
             let left = gateway
                 .days_left

@@ -79,6 +79,8 @@ pub struct Deployment {
     pub environment: String,
     /// Where it answers, as `https://api.acme.example/orders`.
     pub public_url: String,
+    /// Id of the private space that it runs in; the shared space of a region if empty.
+    pub space: String,
     /// Property that its autodiscovery element takes the API instance from; none if it has no such element.
     pub autodiscovery: Option<String>,
     /// Version of the application; `1.0.0` if empty.
@@ -93,6 +95,16 @@ pub struct Deployment {
     /// How far the last change has come.
     #[serde(skip)]
     pub change: Change,
+}
+
+impl Deployment {
+    fn target(&self) -> &str {
+        if self.space.is_empty() {
+            "cloudhub-us-east-2"
+        } else {
+            &self.space
+        }
+    }
 }
 
 /// The life of an application since it was added.
@@ -275,7 +287,7 @@ fn list(anypoint: &Anypoint, request: &Request, env: &str) -> Answer {
             json!({
                 "id": one.id, "name": one.name, "creationDate": 1_767_225_600_000_u64,
                 "lastModifiedDate": 1_767_225_600_000_u64,
-                "target": { "provider": "MC", "targetId": "cloudhub-us-east-2" }, "status": one.status(),
+                "target": { "provider": "MC", "targetId": one.target() }, "status": one.status(),
                 "application": { "status": "RUNNING" },
             })
         })
@@ -332,7 +344,7 @@ fn deployment_json(one: &Deployment, form: SecureForm) -> Value {
             } },
         },
         "target": {
-            "provider": "MC", "targetId": "cloudhub-us-east-2", "replicas": 1,
+            "provider": "MC", "targetId": one.target(), "replicas": 1,
             "deploymentSettings": {
                 "runtime": { "version": "4.9.3", "releaseChannel": "LTS", "java": "17" }, "clustered": false,
                 "http": { "inbound": { "publicUrl": one.public_url, "lastMileSecurity": false } },

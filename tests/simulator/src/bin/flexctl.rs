@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use common::flex::registration::{Files, Registration};
-use simulator::registration::{Identity, Layout, arrange, material, now};
+use simulator::registration::{Identity, Layout, arrange, fresh, now};
 
 const REGISTRATION_HELP: &str = "\
 Manages the registration of this gateway
@@ -135,6 +135,16 @@ fn renew(args: &[String]) -> Result<()> {
             write(&output, &identity, not_after)?;
             done();
         }
+        // It overlooks where it was told to write.
+        "here" => {
+            write(Path::new("."), &identity, not_after)?;
+            done();
+        }
+        "extra" => {
+            write(&output, &identity, not_after)?;
+            fs::write(output.join("metrics.yaml"), "kind: Configuration\n")?;
+            done();
+        }
         "silent" => write(&output, &identity, not_after)?,
         "hang" => loop {
             std::thread::sleep(Duration::from_secs(3600));
@@ -205,8 +215,8 @@ fn renew(args: &[String]) -> Result<()> {
             done();
         }
         "wrong-key" => {
-            let mut leaf = material(&identity, not_after)?;
-            leaf.key_pem = material(&identity, not_after)?.key_pem;
+            let mut leaf = fresh(&identity, not_after)?;
+            leaf.key_pem = fresh(&identity, not_after)?.key_pem;
             write_composed(&output, &arrange(&identity, layout()?, &leaf)?)?;
             done();
         }
@@ -283,7 +293,7 @@ fn layout() -> Result<Layout> {
 }
 
 fn write(folder: &Path, identity: &Identity, not_after: u64) -> Result<()> {
-    let leaf = material(identity, not_after)?;
+    let leaf = fresh(identity, not_after)?;
     write_composed(folder, &arrange(identity, layout()?, &leaf)?)
 }
 
