@@ -8,6 +8,7 @@ mod deploy_hooks;
 mod fixture;
 mod hand_over;
 mod hand_over_files;
+mod kill;
 mod listed;
 mod official_tool;
 mod password;

@@ -8,6 +8,7 @@ use common::cli::{Invocation, Outcome, Report};
 use common::error::{Error, Result};
 use common::secret::Secret;
 use common::settings::{ConfFile, Origin, Saving, Sourced};
+use common::system::signals::{self, Signals};
 use serde::Serialize;
 
 use crate::args::ApplyArgs;
@@ -98,6 +99,9 @@ fn one(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome> {
             api.shown()
         ));
     }
+    signals::go_on()?;
+    // What begins here ends with a password that somebody has.
+    let _orderly = Signals::listen();
     let (password, mut hand_over) = source.password(call, &session, &api)?;
     let desired = DesiredPolicy {
         username,

@@ -7,6 +7,7 @@ use common::error::{Error, Kind, Result};
 use common::secret::Secret;
 use common::settings::{Origin, Sourced};
 use common::system::fingerprints::Match;
+use common::system::signals::{self, Signals};
 use serde::Serialize;
 
 use crate::args::RotateArgs;
@@ -114,6 +115,9 @@ fn one(call: &Invocation, args: &RotateArgs) -> anyhow::Result<Outcome> {
     };
     // The hand-over file may be the one that the settings name, so it is read while it holds the old password.
     let previous = previous_password(call, &files, &policy.username, &username);
+    signals::go_on()?;
+    // What begins here ends with a password that somebody has: a signal only shortens the proof.
+    let _orderly = Signals::listen();
     let (password, mut hand_over) = new_password(call, &destinations, given, &session, &api)?;
     let change = Change {
         call,

@@ -11,6 +11,7 @@ use common::error::{Error, Result};
 use common::net::http::{Http, Repeat, Reply, excerpt};
 use common::secret::Secret;
 use common::system::polling::{Look, Pauses, poll};
+use common::system::signals;
 use reqwest::Method;
 
 use super::address::Address;
@@ -138,7 +139,8 @@ impl Proof {
                 !is_proved(observation)
                     && is_worth_waiting(&observation.finding, &facts, &self.addresses[index])
             });
-            Ok(if waits {
+            // Somebody who wants this to end gets what was seen.
+            Ok(if waits && !signals::interrupted() {
                 Look::NotYet(all)
             } else {
                 Look::Done(all)
