@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -170,6 +171,18 @@ pub(crate) struct RequestArgs {
     /// Method of the requests; choose one without side effects
     #[arg(long, value_name = "METHOD", default_value = "GET")]
     pub(crate) method: String,
+
+    /// Header of every request, 'NAME: VALUE'; 'NAME: @FILE' takes the value from a file. Can be repeated
+    #[arg(long, value_name = "HEADER")]
+    pub(crate) header: Vec<String>,
+
+    /// File with the body of every request
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body_file: Option<PathBuf>,
+
+    /// Where to connect, instead of the addresses that the host has in DNS [default port: that of the address]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) connect: Option<String>,
 
     /// Statuses that count as success, instead of every 2xx
     #[arg(long, value_name = "STATUSES", value_delimiter = ',')]

@@ -241,7 +241,8 @@ pub(crate) static WORKERS: Setting = Setting::number(&[], "how many APIs to work
     .toml(&["basic_auth_policy.workers"])
     .default("8");
 
-/// The platform publishes a rate for its runtimes alone; API Manager is not asked more often than those.
+/// API Manager publishes no rate, and what it refuses for being too many is tried again when it says so. This is what a
+/// handful of people in its pages cause.
 pub(crate) static RATE: Setting = Setting::number(
     &[],
     "requests per second to one control plane, 0 for no limit",
@@ -249,7 +250,7 @@ pub(crate) static RATE: Setting = Setting::number(
 .flag("--rate", "N")
 .only_for(&["apply", "rotate", "status", "check"])
 .toml(&["basic_auth_policy.rate"])
-.default("15");
+.default("50");
 
 /// How many APIs are worked on in parallel.
 pub(crate) fn workers(settings: &Settings) -> Result<usize> {

@@ -7,12 +7,13 @@ use simulator::anypoint::ApiInstance;
 use simulator::anypoint::api_manager::Policy;
 use simulator::seed::{self, API_INSTANCE_ID, PRODUCTION_ID, SANDBOX_ID};
 
-use crate::fixture::{OTHER, PASSWORD, bench, password_of, run, scopes, url};
+use crate::fixture::{OTHER, PASSWORD, bench, change_api, password_of, run, scopes, url};
 
 fn add_api(bench: &Bench, environment: &str, asset: &str) -> u64 {
     bench.sim.world().anypoint.add_api(ApiInstance {
         environment: environment.to_owned(),
         asset: asset.to_owned(),
+        status: "active".to_owned(),
         ..ApiInstance::default()
     })
 }
@@ -26,6 +27,7 @@ fn policies_of(bench: &Bench, api: u64) -> Vec<Policy> {
 /// A platform with a list: `orders-api` in the sandbox, `billing` in production, and one that is not there.
 fn listed() -> (Bench, u64) {
     let mut bench = bench();
+    change_api(&bench, |api| "active".clone_into(&mut api.status));
     bench
         .unset("API_INSTANCE_ID")
         .unset("BASIC_AUTH_USERNAME")
@@ -194,6 +196,7 @@ fn check_looks_at_the_list_or_at_everything_around_it() {
 #[test]
 fn check_without_a_list_is_about_the_whole_environment() {
     let bench = bench();
+    change_api(&bench, |api| "active".clone_into(&mut api.status));
     run(&bench, &["apply"]).code(0);
     run(&bench, &["check"]).code(0).prints("0 of 1 APIs");
     add_api(&bench, SANDBOX_ID, "forgotten");
