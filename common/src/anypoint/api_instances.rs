@@ -143,6 +143,8 @@ pub struct ApiInstance {
     pub activity: Activity,
     /// When a gateway last reported, ISO 8601; none if none ever did.
     pub last_active: Option<String>,
+    /// Where it is deployed and reached, as far as the platform says.
+    pub endpoint: Endpoint,
 }
 
 impl ApiInstance {
@@ -174,10 +176,17 @@ struct Wire {
     endpoint: Option<Endpoint>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// The endpoint of an API instance.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Endpoint {
+pub struct Endpoint {
     mule_version4_or_above: Option<bool>,
+    /// `CH2`, `CH`, `HY` or `RF`.
+    pub deployment_type: Option<String>,
+    /// Where the implementation is, for a Flex Gateway.
+    pub uri: Option<String>,
+    /// Where the gateway listens, for a Flex Gateway.
+    pub proxy_uri: Option<String>,
 }
 
 /// An integer that may come as a string.
@@ -236,6 +245,7 @@ impl Wire {
             technology,
             activity,
             last_active: self.last_active_date,
+            endpoint: self.endpoint.unwrap_or_default(),
         })
     }
 }

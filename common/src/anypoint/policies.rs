@@ -311,6 +311,39 @@ impl Client {
         read_list(&reply)
     }
 
+    /// One policy of an API instance. It tells when it was changed, which a list may leave out.
+    ///
+    /// `GET …/policies/POLICY`
+    ///
+    /// # Errors
+    ///
+    /// Not found, refused, or no usable answer.
+    pub fn policy(&self, at: &Location, api: ApiId, policy: PolicyId) -> Result<Policy> {
+        let path = format!("{}/{policy}", policies_path(at, api));
+        let reply = self.send(|http| http.get(&path))?;
+        if !reply.is_success() {
+            return Err(policy_refusal(&reply, &VIEW_POLICIES, at, api));
+        }
+        // The official example shows an array.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Read {
+            Array(Vec<Wire>),
+            One(Box<Wire>),
+        }
+        let wires = match reply.json()? {
+            Read::Array(wires) => wires,
+            Read::One(wire) => vec![*wire],
+        };
+        let mut read = wires.into_iter().filter_map(Wire::into_policy);
+        read.find(|read| read.id == policy).ok_or_else(|| {
+            Error::new(
+                Kind::Unreachable,
+                format!("the platform does not say what policy {policy} is"),
+            )
+        })
+    }
+
     /// The automated policies that apply to an environment. They run before those of an API instance.
     ///
     /// `GET /apimanager/api/v1/organizations/ORG/automated-policies?environmentId=ENV`

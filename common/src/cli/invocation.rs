@@ -131,13 +131,18 @@ impl Invocation {
     /// # Errors
     ///
     /// Those of [`Http::for_each_address`], or a setting of the network is malformed.
-    pub fn http_for_each_address(&self, base: &str) -> Result<Vec<(Option<SocketAddr>, Http)>> {
+    pub fn http_for_each_address(
+        &self,
+        base: &str,
+        connect: Option<(&str, u16)>,
+    ) -> Result<Vec<(Option<SocketAddr>, Http)>> {
         Http::for_each_address(
             self.settings.registry().program,
             base,
             &self.settings.network()?,
             &self.clock,
             &self.log,
+            connect,
         )
     }
 

@@ -67,6 +67,12 @@ impl Entry {
         text_of(self.table.get(key)?)
     }
 
+    /// All of it.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        T::deserialize(self.table.clone())
+            .map_err(|err| Error::config(format!("{}: {}", self.name, err.message())))
+    }
+
     /// How a key of this entry is called in messages.
     pub(super) fn dotted(&self, key: &str) -> String {
         format!("{}.{key}", self.name)

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use super::file::{ConfigFile, Entry};
 use super::general;
 use super::registry::{ConfFile, Registry};
@@ -142,6 +144,15 @@ impl Settings {
             entry: Some(entry),
             ..self.clone()
         })
+    }
+
+    /// The entry that this is about; none if it is about none.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: it does not fit `T`.
+    pub fn entry<T: DeserializeOwned>(&self) -> Result<Option<T>> {
+        self.entry.as_ref().map(Entry::read).transpose()
     }
 
     /// Whether a value stands in the entry that this is about.
@@ -339,7 +350,10 @@ impl Settings {
     ///
     /// As [`Settings::text`].
     pub fn switch(&self, setting: &Setting) -> Result<bool> {
-        Ok(self.text(setting)?.is_some_and(|found| is_on(&found.value)))
+        let found = self.text(setting)?.map(|found| found.value);
+        Ok(found
+            .or(setting.default.map(str::to_owned))
+            .is_some_and(|value| is_on(&value)))
     }
 
     /// The secret that a setting names: given as a value, or as a file that holds it.

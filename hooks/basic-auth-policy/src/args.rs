@@ -58,6 +58,11 @@ pub(crate) enum Command {
     /// Show the policies of an API instance, or which APIs of the environment have no authentication
     Status(StatusArgs),
 
+    /// Whether an API has no authentication that should: exit code 10
+    ///
+    /// Every API of the environment; where the TOML file lists APIs, those.
+    Check(CheckArgs),
+
     /// Switch the policy on
     Enable(EnableArgs),
 
@@ -93,25 +98,21 @@ pub(crate) struct ConfirmArgs {
 }
 
 /// The password, where no setting gives it.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct PasswordArgs {
     /// Read the password from standard input
     #[arg(long, conflicts_with = "password-file")]
     pub(crate) password_stdin: bool,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
 
-    /// Generate a password of 24 characters; needs --password-out or --output json
+    /// Generate a password of 24 characters; needs a file for it (Hand-over), or --output json
     #[arg(long, conflicts_with_all = ["password-file", "password_stdin"])]
     pub(crate) generate_password: bool,
-
-    /// File for the generated password, readable by its owner alone; a password that is already in it is used again
-    #[arg(long, value_name = "FILE", requires = "generate_password")]
-    pub(crate) password_out: Option<PathBuf>,
 
     /// Only for these methods, for example GET,POST
     #[arg(long, value_name = "METHODS", value_delimiter = ',', conflicts_with_all = ["resource", "whole_api"])]
@@ -128,16 +129,20 @@ pub(crate) struct ApplyArgs {
     /// For every request: drops the conditions that the policy has
     #[arg(long)]
     pub(crate) whole_api: bool,
+
+    /// Move to a new major version of the policy, where there is one
+    #[arg(long, conflicts_with = "policy-version")]
+    pub(crate) upgrade: bool,
+
+    /// Do not ask for confirmation where the policy would let more requests through than before
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RotateArgs {
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
-
-    /// File for the new password, readable by its owner alone; replaced once the change has been made
-    #[arg(long, value_name = "FILE")]
-    pub(crate) password_out: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) requests: RequestArgs,
@@ -153,7 +158,7 @@ pub(crate) struct VerifyArgs {
 }
 
 /// Requests that prove something.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RequestArgs {
     /// Address of the API as its consumers use it; can be repeated
     #[arg(long, value_name = "URL")]
@@ -166,6 +171,18 @@ pub(crate) struct RequestArgs {
     /// Method of the requests; choose one without side effects
     #[arg(long, value_name = "METHOD", default_value = "GET")]
     pub(crate) method: String,
+
+    /// Header of every request, 'NAME: VALUE'; 'NAME: @FILE' takes the value from a file. Can be repeated
+    #[arg(long, value_name = "HEADER")]
+    pub(crate) header: Vec<String>,
+
+    /// File with the body of every request
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body_file: Option<PathBuf>,
+
+    /// Where to connect, instead of the addresses that the host has in DNS [default port: that of the address]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) connect: Option<String>,
 
     /// Statuses that count as success, instead of every 2xx
     #[arg(long, value_name = "STATUSES", value_delimiter = ',')]
@@ -185,6 +202,13 @@ pub(crate) struct StatusArgs {
     /// Exit with 10 unless a gateway enforces an authentication policy for every request
     #[arg(long)]
     pub(crate) require: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// Every API of the environments that the TOML file lists APIs of
+    #[arg(long, conflicts_with_all = ["api", "label"])]
+    pub(crate) all: bool,
 }
 
 /// What will enforce the policies.
@@ -219,9 +243,9 @@ pub(crate) struct CreateApiArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) asset: Option<String>,
 
-    /// Version of the Exchange asset
-    #[arg(long, value_name = "VERSION", default_value = "1.0.0")]
-    pub(crate) asset_version: String,
+    /// Version of the Exchange asset; unless given, an instance of any version will do, and a new one is of 1.0.0
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) asset_version: Option<String>,
 
     /// Version of the API
     #[arg(long, value_name = "VERSION", default_value = "v1")]
@@ -231,9 +255,9 @@ pub(crate) struct CreateApiArgs {
     #[arg(long, value_enum, default_value_t = Gateway::Mule)]
     pub(crate) gateway: Gateway,
 
-    /// Where the application runs; a Flex Gateway is always hybrid
-    #[arg(long, value_enum, default_value_t = Runtime::Ch2)]
-    pub(crate) runtime: Runtime,
+    /// Where the application runs, CloudHub 2.0 unless given; a Flex Gateway is always hybrid
+    #[arg(long, value_enum)]
+    pub(crate) runtime: Option<Runtime>,
 
     /// Address of the implementation, for a Flex Gateway
     #[arg(long, value_name = "URL")]

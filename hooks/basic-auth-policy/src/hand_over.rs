@@ -1,8 +1,6 @@
 //! How a new password reaches the people who need it.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use common::anypoint::api_instances::ApiInstance;
 use common::cli::{Format, Invocation};
@@ -10,18 +8,19 @@ use common::error::{Error, Result};
 use common::log::Log;
 use common::net::http::segment;
 use common::secret::Secret;
-use common::settings;
 use common::system::files;
 use common::system::fingerprints::{Fingerprints, private_folder};
 use common::system::pending::PendingSecret;
 
+use crate::hand_over_file::{self, HandOverFile};
 use crate::memory;
 use crate::session::Session;
+use crate::settings::ApiEntry;
 
 /// Where a new password is to go, checked before the first request.
 #[derive(Debug)]
 pub(crate) struct Destinations {
-    file: Option<PathBuf>,
+    files: Vec<HandOverFile>,
     to_stdout: bool,
     /// The folder of what has not arrived yet.
     state: Option<PathBuf>,
@@ -30,7 +29,7 @@ pub(crate) struct Destinations {
 /// A new password on its way. One that was generated is on disk before the platform gets it, so that it cannot get lost.
 #[derive(Debug)]
 pub(crate) struct HandOver {
-    file: Option<PathBuf>,
+    files: Vec<HandOverFile>,
     to_stdout: bool,
     pending: Option<PendingSecret>,
     /// An interrupted run has left it: it may be in force.
@@ -39,17 +38,24 @@ pub(crate) struct HandOver {
 }
 
 impl Destinations {
-    /// Where a generated password goes: to `file`, or else to standard output as JSON.
+    /// Where a generated password goes: to `files`, or else to standard output as JSON.
     ///
     /// # Errors
     ///
     /// Configuration: nobody would get it, it could get lost on its way, or the file cannot be replaced.
-    pub(crate) fn of_generated(call: &Invocation, file: Option<&Path>) -> Result<Self> {
-        let to_stdout = file.is_none();
+    pub(crate) fn of_generated(call: &Invocation, files: Vec<HandOverFile>) -> Result<Self> {
+        let to_stdout = files.is_empty();
+        if to_stdout && call.settings.entry::<ApiEntry>()?.is_some() {
+            // The result of many is printed at the end, long after the first password is in force.
+            return Err(Error::config("nobody would get the new password").advise(
+                "Name a file for it in the entry with password_out, env_out, postman_out or netrc_out.",
+            ));
+        }
         if to_stdout && call.format != Format::Json {
             return Err(
                 Error::config("nobody would get the new password").advise(
-                    "Name a file for it with --password-out, or have it as JSON on standard output with --output json.",
+                    "Name a file for it with --password-out, --env-out, --postman-out or --netrc-out, or have it as JSON on \
+                     standard output with --output json.",
                 ),
             );
         }
@@ -65,7 +71,7 @@ impl Destinations {
         Self {
             to_stdout,
             state,
-            ..Self::of_given(file)?
+            ..Self::of_given(files)?
         }
         .checked()
     }
@@ -75,9 +81,9 @@ impl Destinations {
     /// # Errors
     ///
     /// Configuration: the file cannot be replaced.
-    pub(crate) fn of_given(file: Option<&Path>) -> Result<Self> {
+    pub(crate) fn of_given(files: Vec<HandOverFile>) -> Result<Self> {
         Self {
-            file: file.map(Path::to_owned),
+            files,
             to_stdout: false,
             state: None,
         }
@@ -85,22 +91,8 @@ impl Destinations {
     }
 
     fn checked(self) -> Result<Self> {
-        let Some(file) = &self.file else {
-            return Ok(self);
-        };
-        let err = match fs::metadata(file) {
-            Ok(meta) if meta.is_dir() => "it is a folder".to_owned(),
-            Ok(meta) if !meta.is_file() => "it is not an ordinary file".to_owned(),
-            _ => match files::check_replaceable(file) {
-                Ok(_) => return Ok(self),
-                Err(err) => err.to_string(),
-            },
-        };
-        Err(Error::config(format!(
-            "--password-out {}: the new password cannot be written there: {err}",
-            file.display()
-        ))
-        .advise("Check the path and the rights on its folder. Nothing was changed."))
+        self.files.iter().try_for_each(HandOverFile::check)?;
+        Ok(self)
     }
 
     /// The password that an interrupted run has left for `api`, if there is one.
@@ -158,7 +150,7 @@ impl Destinations {
     /// The hand-over of a password that is somewhere else already.
     pub(crate) fn deliver_only(&self, log: &Log) -> HandOver {
         HandOver {
-            file: self.file.clone(),
+            files: self.files.clone(),
             to_stdout: self.to_stdout,
             pending: None,
             resumed: false,
@@ -183,35 +175,30 @@ impl Destinations {
         if self.to_stdout {
             return None;
         }
-        let mut name = self.file.as_ref()?.as_os_str().to_owned();
+        let mut name = hand_over_file::first(&self.files)?.as_os_str().to_owned();
         name.push(".new");
         Some(PathBuf::from(name))
     }
 }
 
 impl HandOver {
-    /// The password is in force: puts it where it was asked for.
+    /// The password is in force: puts it where it was asked for, everywhere if one of the files cannot be written.
     ///
     /// # Errors
     ///
     /// Configuration: it cannot be written there, and stays where it is.
-    pub(crate) fn deliver(&mut self, password: &Secret) -> Result<()> {
-        if let Some(file) = &self.file {
-            let text = format!("{}\n", password.expose());
-            files::replace(file, text.as_bytes(), files::PRIVATE).map_err(|err| {
-                Error::config(format!(
-                    "the new password is in force and cannot be written to {}",
-                    file.display()
-                ))
-                .caused_by(err)
-                .advise("Run this again once the file can be written: that hands it over.")
-            })?;
-            if fs::metadata(file).is_ok_and(|meta| meta.mode() & 0o007 != 0) {
-                self.log.warn(format!(
-                    "{} keeps its mode, and every user of this machine can read it",
-                    file.display()
-                ));
-            }
+    pub(crate) fn deliver(&mut self, username: &str, password: &Secret) -> Result<()> {
+        let written: Vec<Result<()>> = self
+            .files
+            .iter()
+            .map(|file| file.write(username, password))
+            .collect();
+        written.into_iter().collect::<Result<()>>()?;
+        for file in self.files.iter().filter(|file| file.is_readable_by_all()) {
+            self.log.warn(format!(
+                "{} keeps its mode, and every user of this machine can read it",
+                file.path.display()
+            ));
         }
         if !self.to_stdout {
             self.arrived();
@@ -249,9 +236,9 @@ impl HandOver {
         self.to_stdout
     }
 
-    /// The file that the password goes to.
+    /// The files that the password goes to.
     pub(crate) fn file(&self) -> Option<String> {
-        self.file.as_ref().map(|file| file.display().to_string())
+        hand_over_file::shown(&self.files)
     }
 }
 
@@ -265,12 +252,4 @@ impl Drop for HandOver {
             ));
         }
     }
-}
-
-/// The password in a file that was handed over before.
-pub(crate) fn handed_over(path: &Path) -> Result<Option<Secret>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    settings::secret_in("--password-out", path).map(Some)
 }

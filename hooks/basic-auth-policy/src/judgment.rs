@@ -70,7 +70,7 @@ fn of_policy(policy: &Policy, runs_on: Option<Technology>) -> Option<Gap> {
 
 #[cfg(test)]
 mod tests {
-    use common::anypoint::api_instances::ApiId;
+    use common::anypoint::api_instances::{ApiId, Endpoint};
     use common::anypoint::policies::{PolicyId, Resource};
 
     use super::*;
@@ -85,6 +85,7 @@ mod tests {
             technology,
             activity,
             last_active: None,
+            endpoint: Endpoint::default(),
         }
     }
 

@@ -10,8 +10,8 @@ use common::cert::Certificate;
 use common::cli::Invocation;
 use common::error::{Error, Kind, Result};
 use common::net::dns::Resolver;
-use common::net::has_route;
 use common::net::tls::{Distrust, Judge, Limits, Served, probe_address};
+use common::net::{has_route, host_and_port};
 use common::system::polling::{self, Look, Pauses};
 use common::system::workers;
 use serde::Serialize;
@@ -422,47 +422,10 @@ impl Probe {
 
 /// Reads `HOST`, `HOST:PORT` or `[IPV6]:PORT`. The error says what is wrong.
 fn endpoint(text: &str) -> std::result::Result<Endpoint, String> {
-    let wrong = || format!("{text:?} is not HOST, HOST:PORT or [IPV6]:PORT");
-    let at = |host: &str, port| Endpoint {
+    let (host, port) = host_and_port(text, PORT)?;
+    Ok(Endpoint {
         target: None,
-        host: host.to_owned(),
+        host,
         port,
-    };
-    if text.parse::<std::net::Ipv6Addr>().is_ok() {
-        return Ok(at(text, PORT));
-    }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && !port.ends_with(']') => {
-            (host, port.parse().map_err(|_| wrong())?)
-        }
-        Some(_) if !text.starts_with('[') => return Err(wrong()),
-        _ => (text, PORT),
-    };
-    if host.is_empty() {
-        Err(wrong())
-    } else {
-        Ok(at(host, port))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_is_told_from_its_port() {
-        let parse = |text| endpoint(text).ok().map(|at| (at.host, at.port));
-        let expect = |host: &str, port| Some((host.to_owned(), port));
-        assert_eq!(parse("ingress.example"), expect("ingress.example", 443));
-        assert_eq!(
-            parse("ingress.example:8443"),
-            expect("ingress.example", 8443)
-        );
-        assert_eq!(parse("[::1]:8443"), expect("[::1]", 8443));
-        assert_eq!(parse("[::1]"), expect("[::1]", 443));
-        assert_eq!(parse("::1"), expect("::1", 443));
-        for wrong in ["", "host:", "host:x", ":443", "host:70000"] {
-            assert_eq!(parse(wrong), None, "{wrong}");
-        }
-    }
+    })
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::process::Stdio;
 
-use fixtures::{Bench, wait_until};
+use fixtures::{Bench, Finished, wait_until};
 use simulator::Fault;
 use simulator::faults::Action;
 
@@ -105,22 +105,33 @@ fn a_printed_password_is_on_disk_until_it_has_been_printed() {
     switch(&bench, |switches| {
         switches.api_manager.heard_after = u64::MAX;
     });
-    // Terminated while it waits for the gateway.
     let url = url(&bench, "/orders");
-    let child = bench
-        .command(
-            "basic-auth-policy",
-            ["rotate", "--output", "json", "--url", &url],
-        )
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    wait_until("the password is in force", || in_force(&bench) != PASSWORD);
+    let while_it_waits = || {
+        let before = in_force(&bench);
+        let child = bench
+            .command(
+                "basic-auth-policy",
+                ["rotate", "--output", "json", "--url", &url],
+            )
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_until("the password is in force", || in_force(&bench) != before);
+        child
+    };
+    // Told to stop, it waits no longer, and says what it has.
+    let child = while_it_waits();
     signal(child.id());
-    let ended = child.wait_with_output().unwrap();
-    let told = String::from_utf8(ended.stderr).unwrap();
-    assert!(told.contains(pending(&bench).to_str().unwrap()), "{told}");
+    let told = Finished::from(child.wait_with_output().unwrap());
+    told.code(7).tells(pending(&bench).to_str().unwrap());
+    assert_eq!(told.json()["password"], in_force(&bench));
+    assert!(!pending(&bench).exists());
+    // Killed, it leaves the password where it said.
+    let mut child = while_it_waits();
+    child.kill().unwrap();
+    let told = Finished::from(child.wait_with_output().unwrap());
+    told.tells(pending(&bench).to_str().unwrap());
     assert_eq!(text(&pending(&bench)), in_force(&bench));
     assert_eq!(mode(&pending(&bench)), 0o600);
 

@@ -121,7 +121,7 @@ fn verify_tells_why_an_api_is_open() {
     told.code(7).tells("basic-auth-policy enable");
 
     run(&bench, &["enable"]).code(0);
-    run(&bench, &["apply", "--methods", "POST"]).code(0);
+    run(&bench, &["apply", "--methods", "POST", "--yes"]).code(0);
     let (why, told) = cause(&bench, "/orders", &[]);
     assert_eq!(why, "not-covered");
     told.code(7).tells("--whole-api");
@@ -320,4 +320,76 @@ fn verify_trusts_what_the_settings_say_and_nothing_else() {
     run(&bench, &["verify", "--url", &url])
         .code(0)
         .tells("not verified");
+}
+
+#[test]
+fn what_the_application_wants_besides_a_user_is_sent_along() {
+    let bench = connected();
+    run(&bench, &["apply"]).code(0);
+    bench.write("key", "canary-api-key-77\n");
+    bench.write("body.json", "{\"probe\":true}");
+    let url = url(&bench, "/orders/strict");
+    let strict = [
+        "verify",
+        "--method",
+        "POST",
+        "--timeout",
+        "1s",
+        "--url",
+        &url,
+    ];
+    run(&bench, &strict)
+        .code(7)
+        .tells("400 with the right credentials");
+    let with = [
+        &strict[..],
+        &[
+            "--header",
+            "X-Api-Key: @key",
+            "--body-file",
+            "body.json",
+            "-vv",
+        ],
+    ]
+    .concat();
+    run(&bench, &with).code(0).never_shows("canary-api-key-77");
+    let refused = |header: &str| run(&bench, &[&strict[..], &["--header", header]].concat());
+    refused("Authorization: Basic canary-in-args")
+        .code(2)
+        .never_shows("canary-in-args");
+    refused("no colon canary-in-args")
+        .code(2)
+        .never_shows("canary-in-args");
+    refused("X-Api-Key: @nowhere").code(4);
+}
+
+#[test]
+fn a_host_that_is_not_in_dns_yet_is_proved_where_it_will_be() {
+    let mut bench = connected();
+    bench.sim.world().anypoint.deployments[0].public_url =
+        "https://default.cloudhub.example/orders".to_owned();
+    run(&bench, &["apply"]).code(0);
+    // The name resolves nowhere, and the proxy is none.
+    bench.set("HTTPS_PROXY", "http://127.0.0.1:9");
+    bench.set("NO_PROXY", "127.0.0.1,localhost");
+    let at = bench.sim.ingress_addr().to_string();
+    let url = "https://default.cloudhub.example/orders";
+    run(&bench, &["verify", "--url", url, "--connect", &at])
+        .code(0)
+        .prints("closed");
+    run(&bench, &["verify", "--url", url, "--connect", "host:x"])
+        .code(2)
+        .tells("--connect");
+    run(
+        &bench,
+        &[
+            "verify",
+            "--url",
+            "https://default.cloudhub.example:8443/orders",
+            "--connect",
+            &at,
+        ],
+    )
+    .code(2)
+    .tells("a port of its own");
 }

@@ -1,7 +1,7 @@
 //! The client of an API, and a request that is being put together and sent.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::net::http::rate_limiter::RateLimiter;
 use crate::net::http::reply::{Broken, Reply};
 use crate::net::http::retry::{self, Attempt, Happened, Next, Repeat};
 use crate::net::network::Network;
+use crate::net::route::has_route;
 use crate::net::tls;
 use crate::secret::{Secret, without_credentials};
 use crate::system::clock::SharedClock;
@@ -56,7 +57,8 @@ impl Http {
     }
 
     /// Clients that connect anew for each request: one for each address that the host of `base` has, or a single one
-    /// where a proxy chooses. Addresses that this machine has no route to are left out if there are others.
+    /// where a proxy chooses. Addresses that this machine has no route to are left out if there are others. With
+    /// `connect`, the addresses of that host, at that port, past any proxy.
     ///
     /// # Errors
     ///
@@ -67,19 +69,27 @@ impl Http {
         network: &Network,
         clock: &SharedClock,
         log: &Log,
+        connect: Option<(&str, u16)>,
     ) -> Result<Vec<(Option<SocketAddr>, Self)>> {
         let url = base_url(base)?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        let addresses = if network.proxies.are_for(&url) {
-            vec![None]
-        } else {
-            addresses_of(&url)?.into_iter().map(Some).collect()
+        let addresses: Vec<Option<SocketAddr>> = match connect {
+            Some((host, port)) => addresses_of(host, port)?.into_iter().map(Some).collect(),
+            None if network.proxies.are_for(&url) => vec![None],
+            None => addresses_of(&host, url.port_or_known_default().unwrap_or(443))?
+                .into_iter()
+                .map(Some)
+                .collect(),
         };
         addresses
             .into_iter()
             .map(|address| {
                 let http = Self::build(program, base, network, clock.clone(), log, |client| {
                     let fresh = client.pool_max_idle_per_host(0);
+                    let fresh = match connect {
+                        Some(_) => fresh.no_proxy(),
+                        None => fresh,
+                    };
                     match address {
                         Some(address) => fresh.resolve(&host, address),
                         None => fresh,
@@ -431,10 +441,8 @@ impl Http {
     }
 }
 
-fn addresses_of(url: &Url) -> Result<Vec<SocketAddr>> {
-    let host = url.host_str().unwrap_or_default();
+fn addresses_of(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let port = url.port_or_known_default().unwrap_or(443);
     let found = (bare, port).to_socket_addrs().map_err(|err| {
         Error::new(Kind::Unreachable, format!("{host} has no address")).caused_by(err)
     })?;
@@ -444,7 +452,11 @@ fn addresses_of(url: &Url) -> Result<Vec<SocketAddr>> {
             all.push(address);
         }
     }
-    let with_a_route: Vec<SocketAddr> = all.iter().copied().filter(has_route).collect();
+    let with_a_route: Vec<SocketAddr> = all
+        .iter()
+        .copied()
+        .filter(|address| has_route(*address))
+        .collect();
     match (with_a_route.is_empty(), all.is_empty()) {
         (false, _) => Ok(with_a_route),
         (true, false) => Ok(all),
@@ -453,16 +465,6 @@ fn addresses_of(url: &Url) -> Result<Vec<SocketAddr>> {
             format!("{host} has no address"),
         )),
     }
-}
-
-/// Whether the system knows a way to an address; nothing is sent. Many machines have none to any address of IPv6.
-fn has_route(address: &SocketAddr) -> bool {
-    let any = if address.is_ipv4() {
-        "0.0.0.0:0"
-    } else {
-        "[::]:0"
-    };
-    UdpSocket::bind(any).is_ok_and(|socket| socket.connect(address).is_ok())
 }
 
 /// A number from 0 to 999. The hasher's seed is random in each call and costs no dependency.
@@ -552,16 +554,15 @@ mod tests {
 
     #[test]
     fn a_host_has_each_of_its_addresses_once() {
-        let of = |url: &str| addresses_of(&Url::parse(url).unwrap());
         assert_eq!(
-            of("https://127.0.0.1:8443/x").unwrap(),
+            addresses_of("127.0.0.1", 8443).unwrap(),
             ["127.0.0.1:8443".parse().unwrap()]
         );
         assert_eq!(
-            of("https://127.0.0.1").unwrap(),
-            ["127.0.0.1:443".parse().unwrap()]
+            addresses_of("[::1]", 443).unwrap(),
+            ["[::1]:443".parse().unwrap()]
         );
-        assert!(of("https://no-such-host.invalid").is_err());
+        assert!(addresses_of("no-such-host.invalid", 443).is_err());
     }
 
     #[test]

@@ -5,19 +5,22 @@ use std::fmt::Write as _;
 
 use common::anypoint::api_instances::{Activity, ApiInstance, Technology};
 use common::cli::{Invocation, Outcome, Report};
-use common::error::Result;
+use common::error::{Error, Result};
 use common::secret::Secret;
 use common::settings::{ConfFile, Origin, Saving, Sourced};
+use common::system::signals::{self, Signals};
 use serde::Serialize;
 
 use crate::args::ApplyArgs;
 use crate::convergence::{Action, Convergence};
 use crate::credentials;
 use crate::desired::{DesiredPolicy, Rest};
-use crate::hand_over::{self, Destinations, HandOver};
+use crate::hand_over::{Destinations, HandOver};
+use crate::hand_over_file::{self, HandOverFile};
+use crate::listed;
 use crate::memory::Memory;
 use crate::session::{self, Session};
-use crate::settings::LOGIN;
+use crate::settings::{ApiEntry, HAND_OVER, LOGIN};
 use crate::switch::warn_if_not_active;
 
 /// What was done.
@@ -62,6 +65,19 @@ impl Report for Applied {
 }
 
 pub(crate) fn run(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome> {
+    let entries = listed::entries(&call.settings)?;
+    if entries.is_empty() {
+        return one(call, args);
+    }
+    let stdin = args.password.password_stdin.then_some("--password-stdin");
+    listed::each(call, &entries, stdin, |call, entry| {
+        let mut args = args.clone();
+        args.generate_password &= !entry.has_password();
+        one(call, &args)
+    })
+}
+
+fn one(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome> {
     // What is refused without a request comes first, so that no password is generated or asked for in vain.
     let rest = Rest::read(call, args)?;
     session::selected_api(call)?;
@@ -83,6 +99,9 @@ pub(crate) fn run(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome
             api.shown()
         ));
     }
+    signals::go_on()?;
+    // What begins here ends with a password that somebody has.
+    let _orderly = Signals::listen();
     let (password, mut hand_over) = source.password(call, &session, &api)?;
     let desired = DesiredPolicy {
         username,
@@ -98,13 +117,18 @@ pub(crate) fn run(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome
         may_have_written: Cell::new(false),
     };
     let done = match work.run() {
-        Ok(done) => done,
+        Ok(Some(done)) => done,
+        Ok(None) => {
+            hand_over.give_up(false);
+            call.log.info("nothing was changed");
+            return Ok(Outcome::Done);
+        }
         Err(err) => {
             hand_over.give_up(work.may_have_written.get());
             return Err(err.into());
         }
     };
-    hand_over.deliver(&desired.password.value)?;
+    hand_over.deliver(&desired.username.value, &desired.password.value)?;
     accepted.everything.finish()?;
     warn_if_not_active(call, &api);
     call.result(&Applied {
@@ -140,12 +164,24 @@ enum Source {
 impl Source {
     fn read(call: &Invocation, args: &ApplyArgs) -> Result<Self> {
         if !args.generate_password {
+            let flags = HAND_OVER.iter().filter_map(|setting| {
+                call.settings.flag(setting)?;
+                Some(setting.flag?.name)
+            });
+            if let Some(flag) = flags.into_iter().next() {
+                return Err(Error::config(format!("{flag} is for a generated password"))
+                    .advise("Add --generate-password, or leave it out."));
+            }
             return credentials::password(call, &args.password).map(Self::Given);
         }
-        let file = args.password_out.as_deref();
+        let urls = match call.settings.entry::<ApiEntry>()? {
+            Some(entry) => entry.urls(),
+            None => Vec::new(),
+        };
+        let files = HandOverFile::all(call, &urls)?;
         Ok(Self::Generated {
-            destinations: Destinations::of_generated(call, file)?,
-            handed_over: file.map(hand_over::handed_over).transpose()?.flatten(),
+            handed_over: hand_over_file::handed_over(&files)?,
+            destinations: Destinations::of_generated(call, files)?,
         })
     }
 
@@ -158,7 +194,10 @@ impl Source {
     ) -> Result<(Sourced<Secret>, HandOver)> {
         let (destinations, handed_over) = match self {
             Self::Given(given) => {
-                return Ok((given, Destinations::of_given(None)?.deliver_only(&call.log)));
+                return Ok((
+                    given,
+                    Destinations::of_given(Vec::new())?.deliver_only(&call.log),
+                ));
             }
             Self::Generated {
                 destinations,
@@ -168,7 +207,8 @@ impl Source {
         let (value, over) = match destinations.resume(session, api, &call.log)? {
             Some((over, value)) => (value, over),
             None => match handed_over {
-                Some(value) => (value, Destinations::of_given(None)?.deliver_only(&call.log)),
+                // It goes to those files that do not have it yet.
+                Some(value) => (value, destinations.deliver_only(&call.log)),
                 None => {
                     let value = credentials::generated()?;
                     let over = destinations.keep(session, api, &value, &call.log)?;

@@ -1,7 +1,5 @@
 //! `rotate`: a new password, proved, handed over.
 
-use std::path::Path;
-
 use common::anypoint::api_instances::ApiInstance;
 use common::anypoint::policies::{BasicChange, BasicConfiguration, Policy};
 use common::cli::{Invocation, Outcome, Report};
@@ -9,12 +7,15 @@ use common::error::{Error, Kind, Result};
 use common::secret::Secret;
 use common::settings::{Origin, Sourced};
 use common::system::fingerprints::Match;
+use common::system::signals::{self, Signals};
 use serde::Serialize;
 
 use crate::args::RotateArgs;
 use crate::credentials;
 use crate::deploy_hooks::{self, Rotation};
-use crate::hand_over::{self, Destinations, HandOver};
+use crate::hand_over::{Destinations, HandOver};
+use crate::hand_over_file::{self, HandOverFile};
+use crate::listed;
 use crate::memory::Memory;
 use crate::proof::{Platform, Proof, Users, Verdicts};
 use crate::read_back::read_back;
@@ -72,13 +73,27 @@ impl Report for Rotated {
 }
 
 pub(crate) fn run(call: &Invocation, args: &RotateArgs) -> anyhow::Result<Outcome> {
+    let entries = listed::entries(&call.settings)?;
+    if entries.is_empty() {
+        return one(call, args);
+    }
+    let url = (!args.requests.url.is_empty()).then_some("--url");
+    let stdin = args.password.password_stdin.then_some("--password-stdin");
+    listed::each(call, &entries, url.or(stdin), |call, entry| {
+        let mut args = args.clone();
+        args.requests.url = entry.urls();
+        one(call, &args)
+    })
+}
+
+fn one(call: &Invocation, args: &RotateArgs) -> anyhow::Result<Outcome> {
     let selector = session::selected_api(call)?;
     let proof = Proof::prepare(call, &args.requests)?;
     let given = credentials::given(call, &args.password)?;
-    let file = args.password_out.as_deref();
+    let files = HandOverFile::all(call, &args.requests.url)?;
     let destinations = match given {
-        Some(_) => Destinations::of_given(file)?,
-        None => Destinations::of_generated(call, file)?,
+        Some(_) => Destinations::of_given(files.clone())?,
+        None => Destinations::of_generated(call, files.clone())?,
     };
     let username = match call.settings.flag(&USERNAME) {
         Some(_) => Some(credentials::username(call)?.value),
@@ -99,7 +114,10 @@ pub(crate) fn run(call: &Invocation, args: &RotateArgs) -> anyhow::Result<Outcom
         None => credentials::username(call)?.value,
     };
     // The hand-over file may be the one that the settings name, so it is read while it holds the old password.
-    let previous = previous_password(call, file, &policy.username, &username);
+    let previous = previous_password(call, &files, &policy.username, &username);
+    signals::go_on()?;
+    // What begins here ends with a password that somebody has: a signal only shortens the proof.
+    let _orderly = Signals::listen();
     let (password, mut hand_over) = new_password(call, &destinations, given, &session, &api)?;
     let change = Change {
         call,
@@ -118,7 +136,7 @@ pub(crate) fn run(call: &Invocation, args: &RotateArgs) -> anyhow::Result<Outcom
         }
     };
     // From here on the password is in force: it is handed over whatever comes.
-    hand_over.deliver(&password.value)?;
+    hand_over.deliver(&username, &password.value)?;
     let read_back = match changed_at {
         Some(_) => change.read_back(),
         None => Ok(()),
@@ -158,7 +176,7 @@ pub(crate) fn run(call: &Invocation, args: &RotateArgs) -> anyhow::Result<Outcom
 /// otherwise, or what was handed over last. It is only needed for the proof.
 fn previous_password(
     call: &Invocation,
-    file: Option<&Path>,
+    files: &[HandOverFile],
     applied: &Option<String>,
     username: &str,
 ) -> Option<Secret> {
@@ -168,7 +186,7 @@ fn previous_password(
     let set = call.settings.without_flag(&PASSWORD).secret(&PASSWORD);
     let known = match set {
         Ok(Some(set)) => Ok(Some(set.value)),
-        Ok(None) => file.map_or(Ok(None), hand_over::handed_over),
+        Ok(None) => hand_over_file::handed_over(files),
         // The file that the settings name comes into being now.
         Err(err) if err.kind() == Kind::NotFound => Ok(None),
         Err(err) => Err(err),

@@ -1,14 +1,18 @@
 //! `status`: the policies of an API, or which APIs of an environment have no authentication.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use common::anypoint::api_instances::{Activity, ApiInstance, Technology};
 use common::anypoint::policies::{Policy, Resource};
 use common::cli::{Invocation, Outcome, Report};
 use common::error::{Error, Kind, Result};
+use common::system::workers::side_by_side;
 use serde::Serialize;
 
 use crate::args::StatusArgs;
 use crate::judgment::{Gap, gap};
 use crate::session::{self, Session};
+use crate::settings::workers;
 
 #[derive(Debug, Serialize)]
 struct ApiStatus {
@@ -224,20 +228,24 @@ fn environment(call: &Invocation, session: &Session, automated: &[Policy]) -> Re
     let listed = session.client.apis(&session.at, None)?;
     let progress = call.progress("reading policies");
     let limit = call.settings.network()?.deadline;
-    let mut apis = Vec::with_capacity(listed.len());
-    for (api, number) in listed.iter().zip(1_usize..) {
+    let begun = AtomicUsize::new(0);
+    let read = |api: &ApiInstance| {
+        let number = begun.fetch_add(1, Ordering::Relaxed) + 1;
         progress.tick(limit, &format!("API {number} of {}", listed.len()));
         // Each instance is a target of its own, with a deadline of its own.
         let session = session.for_target();
         let found = whole(&session, api).and_then(|api| status(&session, &api, automated));
-        apis.push(match found {
+        match found {
             // It may have been deleted meanwhile, and says nothing about the others.
             Err(err) if matches!(err.kind(), Kind::NotFound | Kind::Refused) => {
-                unreadable(call, api, &err)
+                Ok(unreadable(call, api, &err))
             }
-            found => found?,
-        });
-    }
+            found => found,
+        }
+    };
+    let apis = side_by_side(&listed, workers(&call.settings)?, read)
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
     drop(progress);
     let unreadable = apis.iter().filter(|api| api.unreadable.is_some()).count();
     let open = apis.iter().filter(|api| !api.authenticated).count();
@@ -264,7 +272,7 @@ fn automated(call: &Invocation, session: &Session) -> Vec<Policy> {
 }
 
 fn status(session: &Session, api: &ApiInstance, automated: &[Policy]) -> Result<ApiStatus> {
-    let own = session.policies(api)?;
+    let own = session.client.policies(&session.at, api.id)?;
     let policies: Vec<PolicyStatus> = automated
         .iter()
         .map(|policy| PolicyStatus::of(policy, true))

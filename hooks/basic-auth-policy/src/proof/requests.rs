@@ -11,9 +11,11 @@ use common::error::{Error, Result};
 use common::net::http::{Http, Repeat, Reply, excerpt};
 use common::secret::Secret;
 use common::system::polling::{Look, Pauses, poll};
+use common::system::signals;
 use reqwest::Method;
 
 use super::address::Address;
+use super::carried::Carried;
 use super::cause::{Facts, explain, is_worth_waiting};
 use super::finding::{Answer, Finding, Observation, asks_for_basic};
 use super::platform::{Application, Platform};
@@ -40,6 +42,9 @@ pub(crate) struct Users<'a> {
 #[derive(Debug)]
 pub(crate) struct Proof {
     addresses: Vec<Address>,
+    /// Where to connect, if not to the addresses of the host.
+    connect: Option<String>,
+    carried: Carried,
     expect: Vec<u16>,
     timeout: Duration,
 }
@@ -83,11 +88,16 @@ impl Proof {
                 }
                 // Settings of the network that cannot be used are found before the first request.
                 call.http(&address.origin())?;
+                if let Some(connect) = &args.connect {
+                    address.connect(connect)?;
+                }
                 Ok(address)
             })
             .collect::<Result<_>>()?;
         Ok(Self {
             addresses,
+            connect: args.connect.clone(),
+            carried: Carried::read(args)?,
             expect: args.expect.clone(),
             timeout: args.timeout,
         })
@@ -129,7 +139,8 @@ impl Proof {
                 !is_proved(observation)
                     && is_worth_waiting(&observation.finding, &facts, &self.addresses[index])
             });
-            Ok(if waits {
+            // Somebody who wants this to end gets what was seen.
+            Ok(if waits && !signals::interrupted() {
                 Look::NotYet(all)
             } else {
                 Look::Done(all)
@@ -163,6 +174,16 @@ impl Proof {
         })
     }
 
+    fn clients(&self, call: &Invocation, address: &Address) -> Result<Clients> {
+        let connect = self
+            .connect
+            .as_ref()
+            .map(|text| address.connect(text))
+            .transpose()?;
+        let connect = connect.as_ref().map(|(host, port)| (host.as_str(), *port));
+        call.http_for_each_address(&address.origin(), connect)
+    }
+
     /// Looks at one address of the API: every kind of request, until one kind is not answered as a closed API does.
     fn look_at(
         &self,
@@ -173,7 +194,7 @@ impl Proof {
         wrong: &Secret,
     ) -> Observation {
         if clients.is_empty() {
-            match call.http_for_each_address(&address.origin()) {
+            match self.clients(call, address) {
                 Ok(found) => *clients = found,
                 Err(err) => {
                     return Observation {
@@ -201,7 +222,7 @@ impl Proof {
                 Carries::RightPassword => Some(users.password),
             };
             let user = password.map(|password| (users.username, password));
-            let answer = ask(address, &clients[index].1, user);
+            let answer = self.ask(address, &clients[index].1, user);
             match carries {
                 Carries::Nothing => Finding::without_credentials(&answer),
                 Carries::WrongPassword => Finding::with_wrong_ones(&answer),
@@ -300,30 +321,36 @@ fn facts<'a>(
     }
 }
 
-fn ask(address: &Address, http: &Http, user: Option<(&str, &Secret)>) -> Answer {
-    request(address, http, user).map_or_else(
-        |err| Answer::None(err.to_string()),
-        |reply| Answer::Status {
-            status: reply.status(),
-            basic: reply.header_lines("www-authenticate").any(asks_for_basic),
-            redirect: reply
-                .header("location")
-                .filter(|_| (300..400).contains(&reply.status()))
-                .map(excerpt),
-        },
-    )
-}
-
-fn request(address: &Address, http: &Http, user: Option<(&str, &Secret)>) -> Result<Reply> {
-    let mut http = http.for_target();
-    if let Some((username, password)) = user {
-        let pair = format!("{username}:{}", password.expose());
-        let header = Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair)));
-        http = http.with_header("authorization", &header)?;
+impl Proof {
+    fn ask(&self, address: &Address, http: &Http, user: Option<(&str, &Secret)>) -> Answer {
+        self.request(address, http, user).map_or_else(
+            |err| Answer::None(err.to_string()),
+            |reply| Answer::Status {
+                status: reply.status(),
+                basic: reply.header_lines("www-authenticate").any(asks_for_basic),
+                redirect: reply
+                    .header("location")
+                    .filter(|_| (300..400).contains(&reply.status()))
+                    .map(excerpt),
+            },
+        )
     }
-    http.request(address.method.clone(), &address.target())
-        .repeat(Repeat::Never)
-        .send()
+
+    fn request(
+        &self,
+        address: &Address,
+        http: &Http,
+        user: Option<(&str, &Secret)>,
+    ) -> Result<Reply> {
+        let mut http = http.for_target();
+        if let Some((username, password)) = user {
+            let pair = format!("{username}:{}", password.expose());
+            let header = Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair)));
+            http = http.with_header("authorization", &header)?;
+        }
+        let request = http.request(address.method.clone(), &address.target());
+        self.carried.add_to(request).repeat(Repeat::Never).send()
+    }
 }
 
 #[cfg(test)]

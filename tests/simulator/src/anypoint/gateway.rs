@@ -41,6 +41,15 @@ fn application_answer(application: &Deployment, request: &Request, inner: &str) 
     if inner.ends_with("/missing") {
         return Answer::json(404, &json!({ "message": "Resource not found" }));
     }
+    // A resource that wants more than a user.
+    if inner.ends_with("/strict")
+        && (request.header("x-api-key").is_none() || request.body.is_empty())
+    {
+        return Answer::json(
+            400,
+            &json!({ "message": "x-api-key and a body are needed" }),
+        );
+    }
     Answer::json(
         200,
         &json!({ "application": application.name, "method": request.method, "path": inner }),

@@ -39,6 +39,8 @@ pub const VIEW_EXCHANGE: &[&str] = &["view:exchange", "read:exchange"];
 pub struct Switches {
     /// Form of the list of policies with `fullInfo=false`.
     pub list_form: ListForm,
+    /// Lists of policies do not say when one was changed.
+    pub list_without_dates: bool,
     /// What a read shows of a password.
     pub password: PasswordForm,
     /// Templates call their version `version` instead of `assetVersion`.
