@@ -1,7 +1,7 @@
 //! A gateway in a container: real Podman, with an image made from nothing but the stand-in `flexctl`; and the real
 //! command of Docker, talking to Podman.
 
-mod needs_podman {
+pub(crate) mod needs_podman {
     use std::cell::RefCell;
     use std::collections::BTreeSet;
     use std::fs;
@@ -17,10 +17,10 @@ mod needs_podman {
 
     const CONF: &str = "/usr/local/share/mulesoft/flex-gateway/conf.d";
 
-    struct Gateway {
-        edge: Edge,
+    pub(crate) struct Gateway {
+        pub(crate) edge: Edge,
         image: String,
-        name: String,
+        pub(crate) name: String,
         /// Every image made, since one that is made anew loses its name.
         made: RefCell<Vec<String>>,
     }
@@ -28,6 +28,15 @@ mod needs_podman {
     impl Gateway {
         /// A gateway's container that runs, with its configuration on this host.
         fn with_days(days: i64) -> Self {
+            Self::started_with(days, &[])
+        }
+
+        /// One that is due and needs no time to stop.
+        pub(crate) fn stopped_at_once() -> Self {
+            Self::started_with(10, &["--stop-timeout", "0"])
+        }
+
+        fn started_with(days: i64, options: &[&str]) -> Self {
             let mut edge = Edge::with(days, Layout::Pem);
             let conf = edge.bench.write("containers.conf", conf());
             let unique = edge.bench.home().file_name().unwrap().to_str().unwrap();
@@ -52,7 +61,7 @@ mod needs_podman {
                 made: RefCell::default(),
             };
             gateway.import("");
-            gateway.start();
+            gateway.start(options);
             gateway
         }
 
@@ -103,19 +112,10 @@ mod needs_podman {
             self.made.borrow_mut().push(id.trim().to_owned());
         }
 
-        fn start(&self) {
+        fn start(&self, options: &[&str]) {
             let volume = format!("{}:{CONF}", self.edge.file.parent().unwrap().display());
-            self.podman(&[
-                "run",
-                "--detach",
-                "--name",
-                &self.name,
-                "-v",
-                &volume,
-                &self.image,
-                "flexctl",
-                "gateway",
-            ]);
+            let run = ["run", "--detach", "--name", &self.name, "-v", &volume];
+            self.podman(&[&run, options, &[&self.image, "flexctl", "gateway"]].concat());
         }
 
         /// Whether the engine can run a command in the gateway's container. Where this system is itself in a chroot, the
@@ -129,7 +129,7 @@ mod needs_podman {
         }
 
         /// The containers made from this gateway's image, which no other test uses.
-        fn containers(&self) -> String {
+        pub(crate) fn containers(&self) -> String {
             let ancestor = format!("ancestor={}", self.image);
             self.podman(&[
                 "ps",
@@ -141,7 +141,7 @@ mod needs_podman {
             ])
         }
 
-        fn status(&self) -> String {
+        pub(crate) fn status(&self) -> String {
             let status = self.podman(&[
                 "container",
                 "inspect",
