@@ -1,6 +1,5 @@
 //! Where a registration is installed: a file of this host with its owner and mode, or a Secret.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::error::{Error, Kind, Result};
@@ -8,6 +7,7 @@ use common::flex::registration::{FILE_NAME, Files, LARGEST, Registration};
 use common::log::Log;
 use common::system::environment::Env;
 use common::system::files::{self, New, Replacement};
+use common::system::temporary;
 
 use crate::cluster::Cluster;
 use crate::gateway::{Gateway, Location};
@@ -229,20 +229,10 @@ fn unreplaced(path: &Path, err: std::io::Error) -> Error {
 }
 
 fn clean(folder: &Path, log: &Log) {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.filter_map(|entry| entry.ok()) {
-        if entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with(files::TEMPORARY)
-        {
-            log.debug(format!(
-                "removing {}, left by a run that was killed",
-                entry.path().display()
-            ));
-            let _ = fs::remove_file(entry.path());
-        }
+    for left in temporary::remove_left_overs(folder) {
+        log.debug(format!(
+            "removed {}, left by a run that was killed",
+            left.display()
+        ));
     }
 }

@@ -43,8 +43,16 @@ fn seed() -> u64 {
         |_| u64::from(std::process::id()),
         |seed| seed.parse().unwrap(),
     );
-    println!("FLEX_RENEW_SEED={seed}");
+    say(&format!("FLEX_RENEW_SEED={seed}"));
     seed
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "with the seed a run can be repeated, and the counts are what a long run is for"
+)]
+fn say(text: &str) {
+    println!("{text}");
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -94,10 +102,10 @@ fn at_any_moment(layout: Layout) {
                 sum.add(worker.join().unwrap());
             }
         });
-        println!(
+        say(&format!(
             "{layout:?}, {signal:?}: {sum:?} after {:?}",
             started.elapsed()
-        );
+        ));
         assert_eq!(sum.ended, times / 2);
         // Otherwise the moments were not spread over the whole run.
         assert!(times < 500 || sum.old > 10 && sum.new > 5, "{sum:?}");
@@ -226,7 +234,7 @@ mod needs_podman {
 
     use rustix::process::Signal;
 
-    use super::{Count, Random, end, kills, seed, start};
+    use super::{Count, Random, end, kills, say, seed, start};
     use crate::containers::needs_podman::Gateway;
     use crate::edge::names;
 
@@ -268,10 +276,10 @@ mod needs_podman {
                     "{left:?}"
                 );
             }
-            println!(
+            say(&format!(
                 "podman, {signal:?}: {count:?} after {:?}",
                 started.elapsed()
-            );
+            ));
         }
     }
 
