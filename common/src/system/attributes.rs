@@ -139,7 +139,7 @@ mod tests {
 
     fn value(file: &File, name: &str) -> Vec<u8> {
         let mut buffer = vec![0; 4096];
-        let length = fgetxattr(file, name, &mut buffer[..]).unwrap();
+        let length = fgetxattr(file, name, &mut buffer[..]).expect("the attribute is there");
         buffer[..length].to_vec()
     }
 

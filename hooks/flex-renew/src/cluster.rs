@@ -331,22 +331,31 @@ impl Cluster {
     /// The release that replaces the registration; none where `kubectl` does.
     fn helm_for(&self, stored: &Stored, log: &Log) -> Result<Option<Helm>> {
         let named = self.release.is_some();
-        let release = match (&self.release, &stored.release) {
-            (Some(named), _) => named,
-            (None, Some(own)) if stored.managed_by.as_deref() == Some("Helm") => own,
-            (None, _) => return Ok(None),
+        let owner = match stored.managed_by.as_deref() {
+            Some("Helm") => Some(stored.release.as_ref()),
+            _ => None,
         };
-        let by_kubectl = |why: &str| {
+        let by_kubectl = |release: Option<&String>, why: &str| {
             log.warn(format!(
-                "kubectl replaces {}, which belongs to the Helm release {release}: {why}. The next helm upgrade must be \
-                 given the new file (--set-file registration.content=…), or it puts the old registration back",
-                self.shown_secret()
+                "kubectl replaces {}, which belongs to {}: {why}. The next helm upgrade must be given the new file \
+                 (--set-file registration.content=…), or it puts the old registration back",
+                self.shown_secret(),
+                release.map_or_else(
+                    || "a Helm release".to_owned(),
+                    |release| format!("the Helm release {release}")
+                )
             ));
             Ok(None)
         };
+        let release = match (&self.release, owner) {
+            (Some(named), _) => named,
+            (None, Some(Some(own))) => own,
+            (None, Some(None)) => return by_kubectl(None, "it does not say which"),
+            (None, None) => return Ok(None),
+        };
         if !process::exists("helm") {
             if !named {
-                return by_kubectl("helm is not installed here");
+                return by_kubectl(Some(release), "helm is not installed here");
             }
             return Err(
                 Error::not_found("helm is not installed, while a release is given").advise(
@@ -367,7 +376,7 @@ impl Cluster {
                 self.chart
             );
             if !named {
-                return by_kubectl(&why);
+                return by_kubectl(Some(release), &why);
             }
             return Err(
                 Error::config(format!("the release {release} cannot be upgraded: {why}")).advise(

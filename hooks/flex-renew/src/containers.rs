@@ -17,6 +17,9 @@ use crate::runtime::{CONF_FOLDER, Runtime};
 /// Where a renewal's folder is inside the container, as in the documented call.
 pub(crate) const WORK: &str = "/registration";
 
+/// A container that was told to stop and has not been seen to have ended.
+const STOPPING: &str = "stopping";
+
 /// Limit on a question to the engine.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -63,6 +66,7 @@ struct Config {
 #[serde(rename_all = "PascalCase", default)]
 struct State {
     running: bool,
+    status: String,
     started_at: String,
 }
 
@@ -274,13 +278,26 @@ impl Engine {
 
     /// Restarts containers; one that is stopped is started.
     pub(crate) fn restart(self, names: &[String], limit: Duration) -> Result<()> {
-        Program::new(self.program())
-            .arg("restart")
-            .args(names)
-            .limit(limit)
-            .to_its_end()
-            .succeed()
-            .map(drop)
+        let run = |verb: &str, names: &[String]| {
+            Program::new(self.program())
+                .arg(verb)
+                .args(names)
+                .limit(limit)
+                .to_its_end()
+                .succeed()
+                .map(drop)
+        };
+        // A restart that was cut off leaves Podman's container so, and no other restart is accepted then.
+        let stopping: Vec<String> = self
+            .inspect(names)?
+            .into_iter()
+            .filter(|container| container.state.status == STOPPING)
+            .map(|container| container.name.trim_start_matches('/').to_owned())
+            .collect();
+        if !stopping.is_empty() {
+            run("stop", &stopping)?;
+        }
+        run("restart", names)
     }
 
     /// When each container was started, all of them running.

@@ -102,6 +102,12 @@ impl Installation {
         }
     }
 
+    /// Whether a renewal of it was begun and has not ended.
+    pub(crate) fn is_unfinished(&self, gateway: &Gateway, env: &Env) -> bool {
+        self.state_folder(gateway, env)
+            .is_ok_and(|folder| state::is_unfinished(&folder))
+    }
+
     /// Checks before anything is changed whether a new registration could be installed, and how. `rolls_out` is whether
     /// the deployment is to be restarted.
     pub(crate) fn prepare(&mut self, rolls_out: bool, log: &Log) -> Result<()> {

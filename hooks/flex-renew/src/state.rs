@@ -299,18 +299,22 @@ impl State {
         {
             return Ok(folder);
         }
-        let name = self.free(BACKUPS, now);
+        let name = self.next(BACKUPS, now);
         make(&self.folder.join(BACKUPS))
             .and_then(|()| self.put(&name, |folder| write(folder, old, OLD)))
             .map_err(|err| self.unwritable(err))?;
         Ok(self.folder.join(name))
     }
 
-    /// A name for what is kept of this moment. It is counted: a clock that was wrong once would put a later one first.
-    fn free(&self, kind: &str, now: Timestamp) -> String {
-        let last = self.kept(kind).last().map_or(0, |last| number_of(last));
+    /// A name for what is kept of this moment. Counted, since a clock that was wrong once would put a later one first.
+    fn next(&self, kind: &str, now: Timestamp) -> String {
+        let number = self
+            .kept(kind)
+            .last()
+            .map_or(0, |last| number_of(last))
+            .saturating_add(1);
         let stamp = now.strftime("%Y-%m-%dT%H%M%SZ");
-        format!("{kind}/{:06}_{stamp}", last.saturating_add(1))
+        format!("{kind}/{number:06}_{stamp}")
     }
 
     /// The last backup and its folder.
@@ -338,7 +342,7 @@ impl State {
         if extra.is_empty() {
             return Ok(None);
         }
-        let kept = self.folder.join(self.free(EXTRA, now));
+        let kept = self.folder.join(self.next(EXTRA, now));
         make(&kept).map_err(unwritable)?;
         for name in &extra {
             fs::rename(written.join(name), kept.join(name)).map_err(unwritable)?;

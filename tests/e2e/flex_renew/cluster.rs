@@ -5,7 +5,7 @@ mod needs_kubectl {
     use std::fs;
 
     use fixtures::{Bench, Finished, program};
-    use simulator::kubernetes::{Deployment, kubeconfig};
+    use simulator::kubernetes::{Deployment, Secret, kubeconfig};
     use simulator::registration::{Identity, Layout, compose};
 
     use crate::edge::{days_left, entries, in_days, put_on_path, read};
@@ -88,6 +88,32 @@ mod needs_kubectl {
             change(world.kubernetes.deployments.get_mut(&key).unwrap());
         }
 
+        /// The Secret is one that a release of Helm made, and helm is installed.
+        fn with_helm(&mut self) {
+            put_on_path(&mut self.bench, "helm");
+            let log = self.bench.home().join("helm.log");
+            self.bench.set("HELM_LOG", log.to_str().unwrap());
+            self.change_secret(|secret| {
+                secret.labels =
+                    BTreeMap::from([("app.kubernetes.io/managed-by".into(), "Helm".into())]);
+                secret.annotations =
+                    BTreeMap::from([("meta.helm.sh/release-name".into(), "ingress".into())]);
+            });
+        }
+
+        fn helm_calls(&self) -> String {
+            fs::read_to_string(self.bench.home().join("helm.log")).unwrap_or_default()
+        }
+
+        fn change_secret(&self, change: impl FnOnce(&mut Secret)) {
+            let mut world = self.bench.sim.world();
+            change(world.kubernetes.secrets.values_mut().next().unwrap());
+        }
+
+        fn asked_flexctl(&self) -> bool {
+            self.bench.home().join("flexctl.log").exists()
+        }
+
         fn restarts(&self) -> u32 {
             self.bench
                 .sim
@@ -104,6 +130,11 @@ mod needs_kubectl {
             assert_eq!(folders.len(), 1);
             crate::edge::names(&folders[0])
         }
+    }
+
+    fn encode(text: &str) -> String {
+        use base64::Engine as _;
+        base64::prelude::BASE64_STANDARD.encode(text)
     }
 
     #[test]
@@ -166,31 +197,158 @@ mod needs_kubectl {
     #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
     fn a_secret_of_a_release_is_replaced_by_helm_with_chart_and_version_kept() {
         let mut gateway = Gateway::with_days(10);
-        put_on_path(&mut gateway.bench, "helm");
-        let log = gateway.bench.home().join("helm.log");
-        gateway.bench.set("HELM_LOG", log.to_str().unwrap());
-        {
-            let mut world = gateway.bench.sim.world();
-            let secret = world.kubernetes.secrets.values_mut().next().unwrap();
-            secret.labels =
-                BTreeMap::from([("app.kubernetes.io/managed-by".into(), "Helm".into())]);
-            secret.annotations =
-                BTreeMap::from([("meta.helm.sh/release-name".into(), "ingress".into())]);
-        }
+        gateway.with_helm();
         gateway
             .renew(&[])
             .code(0)
             .tells("belongs to the Helm release ingress");
         assert_eq!(gateway.days_left(), 365);
         assert_eq!(gateway.restarts(), 1);
-        let calls = fs::read_to_string(log).unwrap();
+        let calls = gateway.helm_calls();
         assert!(
             calls.contains(
                 "--namespace=gateway upgrade ingress flex-gateway/flex-gateway --version 1.8.2 --reuse-values --wait \
-                 --set-file registration.content="
+                 --timeout 300s --set-file registration.content="
             ),
             "{calls}"
         );
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
+    fn a_release_that_helm_hides_is_found_before_flexctl_is_asked() {
+        let mut gateway = Gateway::with_days(10);
+        gateway.with_helm();
+        for state in ["pending-upgrade", "pending-rollback"] {
+            gateway.bench.set("HELM_STATUS", state);
+            gateway
+                .renew(&[])
+                .code(5)
+                .tells(&format!("the Helm release ingress is in the state {state}"))
+                .tells("helm --namespace gateway rollback ingress");
+        }
+        assert!(!gateway.asked_flexctl());
+        // One that failed can be upgraded.
+        gateway.bench.set("HELM_STATUS", "failed");
+        gateway.renew(&[]).code(0);
+        assert_eq!(gateway.days_left(), 365);
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
+    fn a_release_of_another_chart_is_left_to_kubectl() {
+        let mut gateway = Gateway::with_days(10);
+        gateway.with_helm();
+        gateway.bench.set("HELM_CHART", "acme-platform-2.0.1");
+        gateway
+            .renew(&["--release", "ingress"])
+            .code(2)
+            .tells("the release is of the chart acme-platform");
+        assert!(!gateway.asked_flexctl());
+        gateway
+            .renew(&[])
+            .code(0)
+            .tells("kubectl replaces Secret gateway/flex-registration")
+            .tells("would remove all else that is in it")
+            .tells("puts the old registration back");
+        assert_eq!(gateway.days_left(), 365);
+        assert_eq!(gateway.restarts(), 1);
+        assert!(!gateway.helm_calls().contains(" upgrade "));
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
+    fn an_upgrade_that_does_not_come_up_goes_back() {
+        let mut gateway = Gateway::with_days(10);
+        gateway.with_helm();
+        gateway.bench.set("HELM_FAILS", "1");
+        let before = gateway.installed();
+        gateway
+            .renew(&["--rollout-timeout", "7m"])
+            .code(5)
+            .tells("UPGRADE FAILED: timed out waiting for the condition")
+            .tells("the old one is in place again and the gateway has been restarted with it");
+        assert_eq!(gateway.installed(), before);
+        let upgrades = gateway.helm_calls().matches("--timeout 420s").count();
+        assert_eq!(upgrades, 2);
+        assert_eq!(gateway.state(), ["backups", "rejected"]);
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
+    fn rights_that_are_missing_are_found_before_flexctl_is_asked() {
+        let gateway = Gateway::with_days(10);
+        let read_only = |resource: &str| {
+            gateway.bench.sim.world().kubernetes.read_only = vec![resource.to_owned()];
+        };
+        for (resource, words) in [
+            ("secrets", "may not patch secret/flex-registration"),
+            ("deployments", "may not patch deployment/ingress"),
+        ] {
+            read_only(resource);
+            gateway.renew(&[]).code(3).tells(words);
+        }
+        assert!(!gateway.asked_flexctl());
+        // Nothing is restarted then.
+        gateway.renew(&["--no-restart"]).code(0);
+        let unexpected = gateway.bench.sim.unexpected();
+        assert!(unexpected.is_empty(), "{unexpected:?}");
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
+    fn an_immutable_secret_is_found_before_flexctl_is_asked() {
+        let gateway = Gateway::with_days(10);
+        gateway.change_secret(|secret| secret.immutable = true);
+        gateway.renew(&[]).code(2).tells("is immutable");
+        assert!(!gateway.asked_flexctl());
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
+    fn a_secret_that_somebody_else_changed_meanwhile_is_kept() {
+        use std::os::unix::fs::PermissionsExt;
+        let mut gateway = Gateway::with_days(10);
+        let theirs = compose(&Identity::default(), Layout::Pem, in_days(100)).unwrap();
+        let theirs = theirs.registration;
+        let patch = serde_json::json!({ "data": { "registration.yaml": encode(&theirs) } });
+        let patch = gateway.bench.write("patch.json", patch.to_string());
+        let wrapper = gateway.bench.write(
+            "flexctl-and-more",
+            format!(
+                "#!/bin/sh\n{} \"$@\" || exit\nexec kubectl -n gateway patch secret {SECRET} --type=merge --patch-file {}\n",
+                program("flexctl").display(),
+                patch.display()
+            ),
+        );
+        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+        gateway.bench.set("FLEXCTL", wrapper.to_str().unwrap());
+        gateway
+            .renew(&[])
+            .code(0)
+            .tells("was changed by somebody else meanwhile; a copy of that is kept in");
+        assert_eq!(gateway.days_left(), 365);
+        let folder = entries(&gateway.bench.home().join("state"))[0].join("backups");
+        let copies: Vec<String> = entries(&folder)
+            .iter()
+            .map(|copy| fs::read_to_string(copy.join("registration.yaml.old")).unwrap())
+            .collect();
+        assert!(copies.contains(&theirs));
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
+    fn going_back_takes_the_second_file_out_of_the_secret() {
+        let mut gateway = Gateway::with_days(10);
+        gateway.bench.set("FLEXCTL_LAYOUT", "split");
+        gateway.change(|deployment| deployment.failing_rollouts = 1);
+        let before = gateway.installed();
+        gateway.renew(&[]).code(5);
+        assert_eq!(gateway.installed(), before);
+        let world = gateway.bench.sim.world();
+        let secret = world.kubernetes.secrets.values().next().unwrap();
+        let keys: Vec<&String> = secret.data.keys().collect();
+        assert_eq!(keys, ["registration.yaml"]);
     }
 
     #[test]

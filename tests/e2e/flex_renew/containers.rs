@@ -70,9 +70,10 @@ mod needs_podman {
     use std::fs;
     use std::os::unix::fs::MetadataExt;
     use std::path::{Path, PathBuf};
-    use std::process::{Command, Stdio};
+    use std::process::{Child, Command, Stdio};
 
-    use fixtures::program;
+    use fixtures::{Finished, program, wait_until};
+    use rustix::process::{Pid, Signal, kill_process};
     use simulator::registration::Layout;
 
     use crate::edge::{Edge, days_left, names};
@@ -201,6 +202,17 @@ mod needs_podman {
                 "--format",
                 "{{.Names}}",
             ])
+        }
+
+        fn status(&self) -> String {
+            let status = self.podman(&[
+                "container",
+                "inspect",
+                "--format",
+                "{{.State.Status}}",
+                &self.name,
+            ]);
+            status.trim().to_owned()
         }
 
         fn started(&self) -> String {
@@ -339,8 +351,78 @@ mod needs_podman {
         gateway
             .edge
             .renew(&[])
-            .code(4)
-            .tells("no running container of podman mounts the registration");
+            .code(5)
+            .tells("was putting the old registration back");
+    }
+
+    /// A renewal that is in the middle of its restart: the stand-in for a gateway ignores the signal to stop, so there is
+    /// time until it is killed.
+    fn restarting(gateway: &Gateway) -> Child {
+        let child = gateway
+            .edge
+            .bench
+            .command("flex-renew", ["renew", gateway.edge.file.to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_until("the container is being stopped", || {
+            gateway.status() == "stopping"
+        });
+        child
+    }
+
+    fn kill(pid: u32, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    #[test]
+    #[ignore = "needs podman: cargo test -p tests --test e2e_flex_renew needs_podman -- --ignored"]
+    fn a_signal_in_the_middle_of_the_restart_does_not_leave_the_gateway_down() {
+        for signal in [Signal::TERM, Signal::INT] {
+            let gateway = Gateway::with_days(10);
+            let child = restarting(&gateway);
+            kill(child.id(), signal);
+            let run = Finished::from(child.wait_with_output().unwrap());
+            run.code(7).tells("stopped by a signal after the restart");
+            assert_eq!(gateway.status(), "running");
+            assert_eq!(days_left(&gateway.edge.installed()), 365);
+            assert_eq!(names(&gateway.edge.state()), ["backups"]);
+        }
+    }
+
+    #[test]
+    #[ignore = "needs podman: cargo test -p tests --test e2e_flex_renew needs_podman -- --ignored"]
+    fn a_gateway_that_a_killed_restart_left_down_is_started_by_the_next_run() {
+        let gateway = Gateway::with_days(10);
+        let edge = &gateway.edge;
+        let mut child = restarting(&gateway);
+        let children = format!("/proc/{0}/task/{0}/children", child.id());
+        let children = fs::read_to_string(children).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for podman in children.split_whitespace() {
+            kill(podman.parse().unwrap(), Signal::KILL);
+        }
+        assert_ne!(gateway.status(), "running");
+        let file = edge.file.to_str().unwrap();
+        edge.run(&["check", file]).code(10).prints("UNFINISHED");
+        edge.renew(&[])
+            .code(0)
+            .tells("an earlier run was interrupted")
+            .prints(&format!("restarted {} (podman)", gateway.name));
+        assert_eq!(gateway.status(), "running");
+        edge.run(&["check", file]).code(0);
+    }
+
+    #[test]
+    #[ignore = "needs podman: cargo test -p tests --test e2e_flex_renew needs_podman -- --ignored"]
+    fn the_only_container_counts_although_it_is_stopped() {
+        let gateway = Gateway::with_days(10);
+        gateway.podman(&["stop", "--time", "0", &gateway.name]);
+        gateway.edge.renew(&[]).code(0);
+        assert_eq!(gateway.status(), "running");
     }
 
     mod needs_docker {

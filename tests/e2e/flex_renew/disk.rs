@@ -1,4 +1,4 @@
-//! A full disk: a small file system in memory, in a mount namespace of its own.
+//! A full disk, and a registration that is mounted by itself: in a mount namespace of their own.
 
 mod needs_unshare {
     use std::path::Path;
@@ -26,7 +26,12 @@ mod needs_unshare {
              exit $code\n",
             (256 - room) * 1024
         );
-        let script = edge.bench.write("full.sh", script);
+        in_own_namespace(edge, &script)
+    }
+
+    /// Runs a script that may mount what it likes.
+    fn in_own_namespace(edge: &Edge, script: &str) -> Finished {
+        let script = edge.bench.write("script.sh", script);
         let mut command = edge.bench.command("flex-renew", [""; 0]);
         let mut unshared = std::process::Command::new("unshare");
         if !is_root() {
@@ -81,5 +86,39 @@ mod needs_unshare {
             codes.first() != Some(&Some(0)) && codes.last() == Some(&Some(0)),
             "{codes:?}"
         );
+    }
+
+    #[test]
+    #[ignore = "needs unshare: cargo test -p tests --test e2e_flex_renew needs_unshare -- --ignored"]
+    fn a_registration_that_is_mounted_by_itself_is_written_in_place_and_goes_back() {
+        for (restart, code, days) in [(":", 0, 365), ("false", 5, 10)] {
+            let mut edge = Edge::with_days(10);
+            edge.bench.set("FLEX_RESTART_CMD", restart);
+            let file = edge.file.to_str().unwrap();
+            let script = format!(
+                "set -e\ntouch mounted\ncp {file} mounted\nmount --bind mounted {file}\n\
+                 exec \"$PROGRAM\" renew {file} -vv\n"
+            );
+            let run = in_own_namespace(&edge, &script);
+            run.code(code);
+            assert_eq!(days_left(&read(&edge.in_home("mounted"))), days, "{run}");
+            assert_eq!(edge.calls().len(), 1);
+        }
+    }
+
+    #[test]
+    #[ignore = "needs unshare: cargo test -p tests --test e2e_flex_renew needs_unshare -- --ignored"]
+    fn one_that_cannot_be_written_either_is_found_before_flexctl_is_asked() {
+        let edge = Edge::with_days(10);
+        let file = edge.file.to_str().unwrap();
+        let script = format!(
+            "set -e\ncp {file} mounted\nmount --bind mounted {file}\nmount -o remount,ro,bind {file}\n\
+             exec \"$PROGRAM\" renew {file} -vv\n"
+        );
+        in_own_namespace(&edge, &script)
+            .code(2)
+            .tells("cannot be replaced")
+            .tells("Nothing was changed");
+        assert!(edge.calls().is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, this is how it fails")]
 
+mod begun;
 mod children;
 mod cluster;
 mod containers;

@@ -22,6 +22,8 @@ pub struct Kubernetes {
     pub deployments: BTreeMap<(String, String), Deployment>,
     /// Resources that the user may not touch, as `secrets`.
     pub forbidden: Vec<String>,
+    /// Resources that the user may only read.
+    pub read_only: Vec<String>,
     version: u64,
 }
 
@@ -34,6 +36,8 @@ pub struct Secret {
     pub labels: BTreeMap<String, String>,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
+    /// Whether its content can never be changed.
+    pub immutable: bool,
     /// Raised by every change.
     pub version: u64,
 }
@@ -130,13 +134,31 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
         }
         ("GET", ["apis"]) => Answer::json(200, &groups()),
         ("GET", ["api", "v1"]) => Answer::json(200, &resources("v1", "secrets", "Secret", &[])),
+        (
+            "POST",
+            [
+                "apis",
+                "authorization.k8s.io",
+                "v1",
+                "selfsubjectaccessreviews",
+            ],
+        ) => cluster.review(request),
+        ("GET", ["apis", "authorization.k8s.io", "v1"]) => Answer::json(
+            200,
+            &resources(
+                "authorization.k8s.io/v1",
+                "selfsubjectaccessreviews",
+                "SelfSubjectAccessReview",
+                &[],
+            ),
+        ),
         ("GET", ["apis", "apps", "v1"]) => Answer::json(
             200,
             &resources("apps/v1", "deployments", "Deployment", &["deploy"]),
         ),
         (method, ["api", "v1", "namespaces", namespace, "secrets", name]) => {
-            if cluster.forbidden.iter().any(|kind| kind == "secrets") {
-                return forbidden("secrets", name);
+            if !cluster.may(method, "secrets") {
+                return forbidden("secrets", name, method);
             }
             cluster.secret(method, namespace, name, request)
         }
@@ -151,7 +173,12 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
                 "deployments",
                 name,
             ],
-        ) => cluster.deployment(method, namespace, name, request),
+        ) => {
+            if !cluster.may(method, "deployments") {
+                return forbidden("deployments", name, method);
+            }
+            cluster.deployment(method, namespace, name, request)
+        }
         ("GET", ["apis", "apps", "v1", "namespaces", namespace, "deployments"]) => {
             cluster.list_deployments(namespace, request)
         }
@@ -195,6 +222,34 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
 }
 
 impl Kubernetes {
+    fn may(&self, verb: &str, resource: &str) -> bool {
+        let is_in = |list: &[String]| list.iter().any(|kind| kind == resource);
+        let reads = matches!(verb.to_lowercase().as_str(), "get" | "list" | "watch");
+        !is_in(&self.forbidden) && (reads || !is_in(&self.read_only))
+    }
+
+    /// Answers `kubectl auth can-i`, which asks in Kubernetes' form of protocol buffers and reads JSON as well.
+    fn review(&self, request: &Request) -> Answer {
+        // `Unknown.raw`, in it `SelfSubjectAccessReview.spec`, in that `resourceAttributes`, with `verb` and `resource`:
+        // <https://github.com/kubernetes/api/blob/master/authorization/v1/generated.proto>.
+        let asked = request
+            .body
+            .strip_prefix(b"k8s\0")
+            .and_then(|unknown| field(field(field(unknown, 2)?, 2)?, 1));
+        let text = |number| std::str::from_utf8(field(asked?, number)?).ok();
+        let (Some(verb), Some(resource)) = (text(2), text(5)) else {
+            return status(400, "BadRequest", "the body is no review of an access");
+        };
+        let allowed = self.may(verb, resource);
+        Answer::json(
+            201,
+            &json!({
+                "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
+                "spec": {}, "status": { "allowed": allowed },
+            }),
+        )
+    }
+
     fn secret(&mut self, method: &str, namespace: &str, name: &str, request: &Request) -> Answer {
         let Some(secret) = self.secrets.get_mut(&key(namespace, name)) else {
             return not_found("secrets", name);
@@ -216,8 +271,18 @@ impl Kubernetes {
                         ),
                     );
                 }
+                if secret.immutable {
+                    let message = format!(
+                        "Secret \"{name}\" is invalid: data: Forbidden: field is immutable when `immutable` is set"
+                    );
+                    return status(422, "Invalid", &message);
+                }
                 let empty = Map::new();
                 for (key, value) in patch["data"].as_object().unwrap_or(&empty) {
+                    if value.is_null() {
+                        secret.data.remove(key);
+                        continue;
+                    }
                     let Some(bytes) = value
                         .as_str()
                         .and_then(|text| BASE64_STANDARD.decode(text).ok())
@@ -318,7 +383,7 @@ impl Secret {
                 "name": name, "namespace": namespace, "resourceVersion": self.version.to_string(),
                 "labels": self.labels, "annotations": self.annotations,
             },
-            "data": data,
+            "data": data, "immutable": self.immutable,
         })
     }
 }
@@ -355,6 +420,40 @@ impl Deployment {
     }
 }
 
+/// The first field of this number in a message of protocol buffers, if it is one that has a length.
+fn field(mut message: &[u8], number: u64) -> Option<&[u8]> {
+    fn varint(message: &mut &[u8]) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = message.split_first()?;
+            *message = rest;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+    loop {
+        let key = varint(&mut message)?;
+        let length = match key & 7 {
+            0 => {
+                varint(&mut message)?;
+                0
+            }
+            1 => 8,
+            2 => usize::try_from(varint(&mut message)?).ok()?,
+            5 => 4,
+            _ => return None,
+        };
+        let (content, rest) = message.split_at_checked(length)?;
+        if key == number << 3 | 2 {
+            return Some(content);
+        }
+        message = rest;
+    }
+}
+
 fn merge(into: &mut Value, patch: &Value) {
     match (into, patch) {
         (Value::Object(into), Value::Object(patch)) => {
@@ -367,10 +466,13 @@ fn merge(into: &mut Value, patch: &Value) {
 }
 
 fn groups() -> Value {
-    let version = json!({ "groupVersion": "apps/v1", "version": "v1" });
+    let group = |name: &str| {
+        let version = json!({ "groupVersion": format!("{name}/v1"), "version": "v1" });
+        json!({ "name": name, "versions": [version], "preferredVersion": version })
+    };
     json!({
         "kind": "APIGroupList", "apiVersion": "v1",
-        "groups": [ { "name": "apps", "versions": [version], "preferredVersion": version } ],
+        "groups": [ group("apps"), group("authorization.k8s.io") ],
     })
 }
 
@@ -394,9 +496,10 @@ fn not_found(kind: &str, name: &str) -> Answer {
     )
 }
 
-fn forbidden(kind: &str, name: &str) -> Answer {
+fn forbidden(kind: &str, name: &str, method: &str) -> Answer {
+    let verb = method.to_lowercase();
     let message = format!(
-        "{kind} \"{name}\" is forbidden: User \"sim\" cannot get resource \"{kind}\" in API group \"\""
+        "{kind} \"{name}\" is forbidden: User \"sim\" cannot {verb} resource \"{kind}\" in API group \"\""
     );
     status(403, "Forbidden", &message)
 }

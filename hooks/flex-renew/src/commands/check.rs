@@ -2,6 +2,7 @@
 
 use common::cli::{self, Format, Invocation, Outcome, Report};
 use common::error::Result;
+use common::flex::registration::Registration;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -20,7 +21,7 @@ pub(crate) fn run(call: &Invocation, args: &LookArgs) -> anyhow::Result<Outcome>
     let mut worst = Outcome::Done;
     let mut checked = Vec::new();
     for gateway in &gateways {
-        checked.push(match check(gateway, now) {
+        checked.push(match check(call, gateway, now) {
             Ok(one) => {
                 worst = worst.max(one.state.outcome());
                 Line::Done(Box::new(one))
@@ -38,22 +39,33 @@ pub(crate) fn run(call: &Invocation, args: &LookArgs) -> anyhow::Result<Outcome>
     failures.conclude(call, worst)
 }
 
-fn check(gateway: &Gateway, now: Timestamp) -> Result<Checked> {
+fn check(call: &Invocation, gateway: &Gateway, now: Timestamp) -> Result<Checked> {
     let installation = Installation::of(gateway)?;
-    let registration = installation.registration()?;
-    registration.check_key(&installation.name())?;
-    let state = if now > registration.expiry() {
-        State::Expired
-    } else if Due::of(&registration.certificate, gateway.within, now) == Due::Yes {
-        State::Due
-    } else {
-        State::Valid
+    let is_unfinished = installation.is_unfinished(gateway, call.env());
+    let read = installation.registration().and_then(|registration| {
+        registration.check_key(&installation.name())?;
+        Ok(registration)
+    });
+    let registration = match read {
+        // Half of one and half of another, it may be.
+        Err(_) if is_unfinished => None,
+        read => Some(read?),
     };
+    let is_due = |registration: &Registration| {
+        Due::of(&registration.certificate, gateway.within, now) == Due::Yes
+    };
+    let state = match &registration {
+        Some(registration) if now > registration.expiry() => State::Expired,
+        _ if is_unfinished => State::Unfinished,
+        Some(registration) if is_due(registration) => State::Due,
+        _ => State::Valid,
+    };
+    let expires = registration.map(|registration| registration.expiry());
     Ok(Checked {
         gateway: gateway.name.clone(),
         state,
-        expires: registration.expiry(),
-        days_left: days_left(registration.expiry(), now),
+        expires,
+        days_left: expires.map(|expires| days_left(expires, now)),
     })
 }
 
@@ -62,14 +74,16 @@ fn check(gateway: &Gateway, now: Timestamp) -> Result<Checked> {
 struct Checked {
     gateway: String,
     state: State,
-    expires: Timestamp,
-    days_left: i64,
+    /// None where it cannot be read, in the middle of a renewal.
+    expires: Option<Timestamp>,
+    days_left: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum State {
     Valid,
+    Unfinished,
     Due,
     Expired,
 }
@@ -78,6 +92,7 @@ impl State {
     fn outcome(self) -> Outcome {
         match self {
             State::Valid => Outcome::Done,
+            State::Unfinished => Outcome::Unfinished,
             State::Due => Outcome::Due,
             State::Expired => Outcome::Expired,
         }
@@ -86,11 +101,27 @@ impl State {
 
 impl Report for Checked {
     fn text(&self) -> String {
-        let (gateway, expires, days) = (&self.gateway, day(self.expires), self.days_left);
-        match self.state {
-            State::Valid => format!("OK {gateway}: {days} days left, valid until {expires}"),
-            State::Due => format!("DUE {gateway}: {days} days left, valid until {expires}"),
-            State::Expired => format!("EXPIRED {gateway}: was valid until {expires}"),
-        }
+        let gateway = &self.gateway;
+        let (word, then) = match self.state {
+            State::Unfinished => (
+                "UNFINISHED",
+                "a renewal was begun and not finished; flex-renew renew finishes it",
+            ),
+            State::Valid => ("OK", ""),
+            State::Due => ("DUE", ""),
+            State::Expired => ("EXPIRED", ""),
+        };
+        let validity = match (self.state, self.expires, self.days_left) {
+            (State::Expired, Some(expires), _) => format!("was valid until {}", day(expires)),
+            (_, Some(expires), Some(days)) => {
+                format!("{days} days left, valid until {}", day(expires))
+            }
+            _ => String::new(),
+        };
+        let said: Vec<&str> = [then, &validity]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect();
+        format!("{word} {gateway}: {}", said.join("; "))
     }
 }

@@ -7,8 +7,10 @@ use common::system::workers::side_by_side;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::args::StatusArgs;
+use crate::args::{RenewArgs, StatusArgs};
 use crate::dates::{day, days_left};
+use crate::gateway;
+use crate::installation::Installation;
 use crate::platform::Environment;
 use crate::several::{Failures, Line};
 
@@ -32,16 +34,41 @@ pub(crate) fn run(call: &Invocation, args: &StatusArgs) -> anyhow::Result<Outcom
             Err(err) => failures.add(&known.name, err.into()),
         })
         .collect();
+    let unfinished = unfinished(call);
+    let outcome = if unfinished.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Unfinished
+    };
     if !matches!(gateways[..], [Line::Failed(_)]) {
-        call.result(&Status { gateways })?;
+        call.result(&Status {
+            gateways,
+            unfinished,
+        })?;
     }
-    failures.conclude(call, Outcome::Done)
+    failures.conclude(call, outcome)
+}
+
+/// The gateways of this host, and of the configuration file, whose renewal has begun and not ended. Where there are none,
+/// this is about other hosts' gateways.
+fn unfinished(call: &Invocation) -> Vec<String> {
+    let known = gateway::named(&call.settings, &RenewArgs::default()).unwrap_or_default();
+    known
+        .into_iter()
+        .filter(|known| {
+            Installation::of(known).is_ok_and(|there| there.is_unfinished(known, call.env()))
+        })
+        .map(|known| known.name)
+        .collect()
 }
 
 /// What the platform reports about an environment.
 #[derive(Debug, Serialize)]
 struct Status {
     gateways: Vec<Line<GatewayStatus>>,
+    /// Registrations of this host whose renewal has begun and not ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unfinished: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,10 +118,19 @@ impl GatewayStatus {
 
 impl Report for Status {
     fn text(&self) -> String {
+        let mut lines: Vec<String> = self
+            .unfinished
+            .iter()
+            .map(|name| {
+                format!(
+                    "UNFINISHED {name}: a renewal was begun and not finished; flex-renew renew finishes it"
+                )
+            })
+            .collect();
         if self.gateways.is_empty() {
-            return "no gateways in this environment".to_owned();
+            lines.push("no gateways in this environment".to_owned());
         }
-        let lines: Vec<String> = self.gateways.iter().map(Report::text).collect();
+        lines.extend(self.gateways.iter().map(Report::text));
         lines.join("\n")
     }
 }
