@@ -59,6 +59,12 @@ impl Conf {
             .or_else(|| self.value(name))
     }
 
+    /// Whether acme.sh deploys the certificate of this domain conf with `hook`.
+    pub fn names_hook(&self, hook: &str) -> bool {
+        self.value("Le_DeployHook")
+            .is_some_and(|list| list.split(',').any(|name| name.trim() == hook))
+    }
+
     /// Whether a line assigns `key`, be it an empty value.
     pub fn has(&self, key: &str) -> bool {
         self.text

@@ -5,7 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::conf::Conf;
+use crate::cert::Certificate;
 use crate::error::{Error, Result};
+use crate::system::files;
+
+/// No PEM file of a certificate is larger.
+const LARGEST: u64 = 1024 * 1024;
 
 /// A certificate that acme.sh keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +46,12 @@ impl Stored {
     pub fn fullchain(&self) -> PathBuf {
         self.folder.join("fullchain.cer")
     }
+
+    fn leaf(&self) -> Option<Certificate> {
+        let path = self.certificate();
+        let text = files::read_text("the certificate", &path, LARGEST).ok()?;
+        Certificate::parse_all(&text).ok()?.into_iter().next()
+    }
 }
 
 /// acme.sh's data folders.
@@ -51,6 +62,7 @@ pub struct Home {
     /// `CERT_HOME`, where the domain folders are.
     pub certificates: PathBuf,
     account_conf: Option<PathBuf>,
+    hook: Option<String>,
 }
 
 impl Home {
@@ -75,6 +87,16 @@ impl Home {
             config,
             certificates,
             account_conf: account_conf.map(PathBuf::from),
+            hook: None,
+        }
+    }
+
+    /// The same home, where certificates that acme.sh deploys with `hook` come before others for the same domain.
+    #[must_use]
+    pub fn for_hook(self, hook: impl Into<String>) -> Self {
+        Self {
+            hook: Some(hook.into()),
+            ..self
         }
     }
 
@@ -85,15 +107,40 @@ impl Home {
             .unwrap_or_else(|| self.config.join("account.conf"))
     }
 
-    /// The certificate for `domain`: the RSA folder if there is one, else the `_ecc` folder, as `acme.sh --deploy` does.
+    /// The certificate that counts for `domain`, the first of [`Home::of_domain`].
     pub fn find(&self, domain: &str) -> Option<Stored> {
-        [domain.to_owned(), format!("{domain}_ecc")]
-            .into_iter()
+        self.of_domain(domain).into_iter().next()
+    }
+
+    /// The certificates for `domain`, RSA and ECC: those that acme.sh deploys with the hook, or if there is none, all. The one
+    /// that supersedes the other comes first; it counts wherever both would go.
+    pub fn of_domain(&self, domain: &str) -> Vec<Stored> {
+        let folders = [domain.to_owned(), format!("{domain}_ecc")].into_iter();
+        let mut found: Vec<Stored> = folders
             .map(|name| Stored {
                 domain: domain.to_owned(),
                 folder: self.certificates.join(name),
             })
-            .find(|stored| stored.conf().is_file())
+            .filter(|stored| stored.conf().is_file())
+            .collect();
+        let is_deployed = |stored: &Stored| {
+            let conf = Conf::load(&stored.conf());
+            let hook = self.hook.as_deref();
+            conf.is_ok_and(|conf| hook.is_some_and(|hook| conf.names_hook(hook)))
+        };
+        if found.iter().any(is_deployed) {
+            found.retain(is_deployed);
+        }
+        if let [rsa, ecc] = &found[..] {
+            let is_first = match (rsa.leaf(), ecc.leaf()) {
+                (Some(rsa), Some(ecc)) => ecc.supersedes(&rsa),
+                (rsa, ecc) => rsa.is_none() && ecc.is_some(),
+            };
+            if is_first {
+                found.swap(0, 1);
+            }
+        }
+        found
     }
 
     /// Every certificate in the home, RSA and ECC, by folder name; also one whose conf file cannot be looked at, so that
@@ -175,5 +222,42 @@ mod tests {
                 .folder
                 .ends_with("*.acme.example_ecc")
         );
+    }
+    #[test]
+    fn of_two_certificates_the_younger_counts_and_one_that_the_hook_deploys_before_all() {
+        use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+        let folder = tempfile::tempdir().unwrap();
+        let keep = |name: &str, year: i32, hooks: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(&path).unwrap();
+            let mut params = CertificateParams::new(vec!["a.example".into()]).unwrap();
+            params.not_before = date_time_ymd(year, 1, 1);
+            let leaf = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            fs::write(path.join("a.example.cer"), leaf.pem()).unwrap();
+            let conf = format!("Le_DeployHook='{hooks}'\n");
+            fs::write(path.join("a.example.conf"), conf).unwrap();
+        };
+        let home = Home::new(folder.path(), None, None, None).for_hook("deploys");
+        let found = || -> Vec<String> {
+            let name = |stored: Stored| {
+                let name = stored.folder.file_name().unwrap();
+                name.to_str().unwrap().to_owned()
+            };
+            home.of_domain("a.example").into_iter().map(name).collect()
+        };
+        let (rsa, ecc) = ("a.example", "a.example_ecc");
+        assert!(home.find("a.example").is_none());
+        keep(rsa, 2026, "");
+        keep(ecc, 2026, "");
+        assert_eq!(found(), [rsa, ecc]);
+        keep(ecc, 2027, "");
+        assert_eq!(found(), [ecc, rsa]);
+        keep(rsa, 2026, "nginx,deploys,");
+        assert_eq!(found(), [rsa]);
+        keep(ecc, 2027, "deploys,");
+        assert_eq!(found(), [ecc, rsa]);
+        // One that cannot be read is younger than none.
+        fs::write(folder.path().join(ecc).join("a.example.cer"), "x").unwrap();
+        assert_eq!(found(), [rsa, ecc]);
     }
 }

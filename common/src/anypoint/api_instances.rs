@@ -78,6 +78,17 @@ pub enum Technology {
     Other,
 }
 
+impl Technology {
+    /// The platform's name for it, as it was read.
+    pub(super) fn parse(text: &str) -> Self {
+        match text {
+            "mule4" => Technology::Mule4,
+            "flexGateway" => Technology::FlexGateway,
+            _ => Technology::Other,
+        }
+    }
+}
+
 impl fmt::Display for Technology {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -132,6 +143,8 @@ pub struct ApiInstance {
     pub activity: Activity,
     /// When a gateway last reported, ISO 8601; none if none ever did.
     pub last_active: Option<String>,
+    /// Where it is deployed and reached, as far as the platform says.
+    pub endpoint: Endpoint,
 }
 
 impl ApiInstance {
@@ -163,10 +176,17 @@ struct Wire {
     endpoint: Option<Endpoint>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// The endpoint of an API instance.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Endpoint {
+pub struct Endpoint {
     mule_version4_or_above: Option<bool>,
+    /// `CH2`, `CH`, `HY` or `RF`.
+    pub deployment_type: Option<String>,
+    /// Where the implementation is, for a Flex Gateway.
+    pub uri: Option<String>,
+    /// Where the gateway listens, for a Flex Gateway.
+    pub proxy_uri: Option<String>,
 }
 
 /// An integer that may come as a string.
@@ -187,8 +207,7 @@ impl Wire {
     ) -> Option<ApiInstance> {
         let id = self.id.or(self.api_id).map(ApiId).or(known)?;
         let technology = match self.technology.as_deref() {
-            Some("mule4") => Technology::Mule4,
-            Some("flexGateway") => Technology::FlexGateway,
+            Some(text) => Technology::parse(text),
             // Old instances do not say; their endpoint does.
             None if self
                 .endpoint
@@ -198,7 +217,7 @@ impl Wire {
             {
                 Technology::Mule4
             }
-            _ => Technology::Other,
+            None => Technology::Other,
         };
         let activity = match self
             .status
@@ -226,6 +245,7 @@ impl Wire {
             technology,
             activity,
             last_active: self.last_active_date,
+            endpoint: self.endpoint.unwrap_or_default(),
         })
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::api_instances::Location;
-use super::{Client, Permission, refusal};
+use super::{Client, Permission, lenient, refusal};
 use crate::error::{Error, Kind, Result};
 use crate::net::http::segment;
 use crate::secret::Secret;
@@ -18,9 +18,9 @@ pub const READ_APPLICATIONS: Permission = Permission {
     scopes: &[("Read Applications", "read:applications")],
 };
 
-/// Changing the properties of applications.
+/// Redeploying applications.
 pub const MANAGE_SETTINGS: Permission = Permission {
-    purpose: "to change the properties of applications (together with \"Create Applications\" (create:applications))",
+    purpose: "to change properties and versions of applications (together with \"Create Applications\" (create:applications))",
     scopes: &[("Manage Settings", "manage:application_settings")],
 };
 
@@ -64,12 +64,51 @@ pub struct Deployment {
     pub running_version: Option<String>,
     /// Why a replica is not running, in the platform's words.
     pub reasons: Vec<String>,
+    /// What runs there, as Exchange has it; none where the platform does not say.
+    pub artifact: Option<Artifact>,
     /// Plain properties.
     pub properties: BTreeMap<String, String>,
     /// Names of the protected properties, where the platform shows them. Their values cannot be read.
     pub secure_names: BTreeSet<String>,
     /// Where the application answers.
     pub public_url: Option<String>,
+}
+
+/// An application in Exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Artifact {
+    /// Id of its organization.
+    pub group_id: String,
+    /// Its name there.
+    pub artifact_id: String,
+    /// Its version.
+    pub version: String,
+    /// Its form, as `jar`.
+    #[serde(default = "jar")]
+    pub packaging: String,
+}
+
+fn jar() -> String {
+    "jar".to_owned()
+}
+
+/// Every property of an application: if one kind is named, the platform replaces both.
+#[derive(Debug, Clone, Copy)]
+pub struct AllProperties<'a> {
+    /// Those that anybody may read.
+    pub plain: &'a BTreeMap<String, String>,
+    /// Those that nobody can read back.
+    pub protected: &'a BTreeMap<String, Secret>,
+}
+
+/// What one redeployment changes; everything else stays.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Redeployment<'a> {
+    /// All properties that it is to have.
+    pub properties: Option<AllProperties<'a>>,
+    /// Another version of the same application.
+    pub version: Option<&'a str>,
 }
 
 /// How far a redeployment has come.
@@ -91,6 +130,25 @@ impl Deployment {
             "APPLIED" | "STARTED" if self.runs_what_is_wanted() => Progress::Running,
             _ => Progress::UnderWay,
         }
+    }
+
+    /// Whether the platform is about to give it another configuration. One that is stopped is not.
+    pub fn is_being_redeployed(&self) -> bool {
+        match self.status.as_str() {
+            "FAILED" | "DEPLOYMENT_FAILED" => false,
+            "APPLYING" | "STARTING" => true,
+            _ => matches!(
+                (&self.desired_version, &self.running_version),
+                (Some(desired), Some(running)) if desired != running
+            ),
+        }
+    }
+
+    /// The version of the application that is deployed.
+    pub fn version(&self) -> Option<&str> {
+        self.artifact
+            .as_ref()
+            .map(|artifact| artifact.version.as_str())
     }
 
     fn runs_what_is_wanted(&self) -> bool {
@@ -126,6 +184,8 @@ struct Replica {
 #[serde(default)]
 struct Application {
     status: String,
+    #[serde(rename = "ref")]
+    artifact: Option<Artifact>,
     configuration: BTreeMap<String, Value>,
 }
 
@@ -179,6 +239,7 @@ impl From<Wire> for Deployment {
                 .filter_map(|replica| replica.reason)
                 .filter(|reason| !reason.is_empty())
                 .collect(),
+            artifact: wire.application.artifact,
             properties,
             secure_names,
             public_url,
@@ -205,9 +266,9 @@ impl Client {
         #[derive(Deserialize)]
         struct Item {
             id: String,
-            #[serde(default)]
+            #[serde(default, deserialize_with = "lenient::or_default")]
             name: String,
-            #[serde(default)]
+            #[serde(default, deserialize_with = "lenient::or_default")]
             target: Option<RunsIn>,
         }
         #[derive(Deserialize)]
@@ -260,29 +321,46 @@ impl Client {
         Ok(wire.into())
     }
 
-    /// Replaces all properties of an application, plain and protected. It restarts.
+    /// Changes properties or version of an application, or both at once. It restarts.
     ///
-    /// `PATCH …/deployments/ID`. Both kinds are always sent: if one of them is, the platform replaces both.
+    /// `PATCH …/deployments/ID`
     ///
     /// # Errors
     ///
     /// Not found, refused, or no usable answer.
-    pub fn replace_properties(
+    pub fn redeploy(
         &self,
         at: &Location,
         deployment: &Deployment,
-        properties: &BTreeMap<String, String>,
-        secure: &BTreeMap<String, Secret>,
+        change: Redeployment<'_>,
     ) -> Result<()> {
-        let secure: BTreeMap<&str, &str> = secure
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.expose()))
-            .collect();
-        let body = json!({ "application": { "configuration": { PROPERTIES_SERVICE: {
-            "applicationName": deployment.name,
-            "properties": properties,
-            "secureProperties": secure,
-        } } } });
+        let mut application = Map::new();
+        if let Some(AllProperties { plain, protected }) = change.properties {
+            let protected: BTreeMap<&str, &str> = protected
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.expose()))
+                .collect();
+            let service = json!({ PROPERTIES_SERVICE: {
+                "applicationName": deployment.name,
+                "properties": plain,
+                "secureProperties": protected,
+            } });
+            application.insert("configuration".to_owned(), service);
+        }
+        if let Some(version) = change.version {
+            let artifact = deployment.artifact.as_ref().ok_or_else(|| {
+                Error::config(format!(
+                    "the platform does not say which application of Exchange {} is, so its version cannot be changed",
+                    deployment.name
+                ))
+            })?;
+            let artifact = json!({
+                "groupId": artifact.group_id, "artifactId": artifact.artifact_id,
+                "version": version, "packaging": artifact.packaging,
+            });
+            application.insert("ref".to_owned(), artifact);
+        }
+        let body = json!({ "application": application });
         let path = format!("{}/{}", deployments_path(at), segment(&deployment.id));
         let reply = self.send(|http| http.request(Method::PATCH, &path).json(&body))?;
         match reply.status() {

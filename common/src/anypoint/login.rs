@@ -39,7 +39,10 @@ impl Credentials {
         };
         match (pair, bearer) {
             (Some((id, secret)), Some(bearer)) => {
-                if is_own_and_near(&id.origin) || !settings.is_near(&bearer.origin) {
+                if is_own_and_near(&id.origin)
+                    || settings.is_of_entry(&id.origin)
+                    || !settings.is_near(&bearer.origin)
+                {
                     Ok(Self::App { id, secret })
                 } else {
                     Ok(Self::Bearer(bearer))

@@ -7,6 +7,7 @@ pub mod api_instances;
 pub mod deployments;
 pub mod directory;
 pub mod exchange;
+mod lenient;
 pub mod login;
 pub mod policies;
 pub mod private_spaces;
@@ -30,13 +31,15 @@ pub use login::Credentials;
 pub const DEFAULT_URL: &str = "https://anypoint.mulesoft.com";
 
 /// The published control planes: name and host. Source: `docs.mulesoft.com` and the official `OpenAPI` files.
-pub const PLANES: [(&str, &str); 6] = [
+pub const PLANES: [(&str, &str); 8] = [
     ("US", "anypoint.mulesoft.com"),
     ("EU", "eu1.anypoint.mulesoft.com"),
     ("Government", "gov.anypoint.mulesoft.com"),
     ("Canada", "ca1.platform.mulesoft.com"),
     ("Japan", "jp1.platform.mulesoft.com"),
     ("India", "in1.platform.mulesoft.com"),
+    ("Australia", "au1.platform.mulesoft.com"),
+    ("United Kingdom", "gb1.platform.mulesoft.com"),
 ];
 
 /// A permission that an endpoint needs: ids of the scopes that are each sufficient, as Access Management shows them.

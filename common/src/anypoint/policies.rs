@@ -3,10 +3,10 @@
 use std::fmt;
 
 use reqwest::Method;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::api_instances::{ApiId, Location, number};
+use super::api_instances::{ApiId, Location, Technology, number};
 use super::{Client, Permission, refusal};
 use crate::error::{Error, Kind, Result};
 use crate::net::http::Reply;
@@ -64,9 +64,32 @@ impl fmt::Display for PolicyId {
 #[serde(rename_all = "camelCase")]
 pub struct Resource {
     /// Methods, as `GET|PUT`.
+    #[serde(default = "anything", deserialize_with = "regex")]
     pub method_regex: String,
     /// Paths, as `/orders/.*`.
+    #[serde(default = "anything", deserialize_with = "regex")]
     pub uri_template_regex: String,
+}
+
+fn anything() -> String {
+    ".*".to_owned()
+}
+
+/// `null` is no condition. Other programs leave it behind.
+fn regex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_else(anything))
+}
+
+impl Resource {
+    /// Whether every request fits.
+    pub fn is_everything(&self) -> bool {
+        let of = |regex: &str, all: &[&str]| {
+            let bare = regex.strip_prefix('^').unwrap_or(regex);
+            all.contains(&bare.strip_suffix('$').unwrap_or(bare))
+        };
+        of(&self.method_regex, &[".*", ".+"])
+            && of(&self.uri_template_regex, &[".*", "/.*", "(/.*)?"])
+    }
 }
 
 /// A policy that is applied to an API instance, whichever of its three forms the platform chose.
@@ -90,6 +113,8 @@ pub struct Policy {
     pub resources: Option<Vec<Resource>>,
     /// When it was last changed, in the platform's own words: only good for comparing.
     pub updated: Option<String>,
+    /// What it can run on, where the platform says so.
+    pub technologies: Vec<Technology>,
 }
 
 impl Policy {
@@ -101,6 +126,13 @@ impl Policy {
     /// Whether it asks callers who they are.
     pub fn authenticates(&self) -> bool {
         AUTHENTICATION.contains(&self.asset.as_str())
+    }
+
+    /// Whether it is for every request.
+    pub fn is_for_everything(&self) -> bool {
+        self.resources
+            .as_ref()
+            .is_none_or(|resources| resources.iter().any(Resource::is_everything))
     }
 }
 
@@ -117,6 +149,7 @@ struct Wire {
     asset_version: Option<String>,
     template: Option<Asset>,
     implementation_asset: Option<Asset>,
+    implementation_assets: Option<Vec<Asset>>,
     configuration_data: Option<Map<String, Value>>,
     configuration: Option<Map<String, Value>>,
     order: Option<i64>,
@@ -133,6 +166,7 @@ struct Asset {
     asset_id: Option<String>,
     asset_version: Option<String>,
     version: Option<String>,
+    technology: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -151,11 +185,16 @@ struct Moment {
 impl Wire {
     fn into_policy(self) -> Option<Policy> {
         let id = PolicyId(self.id.or(self.policy_id)?);
+        let technologies = (self.implementation_assets.iter().flatten())
+            .chain(&self.implementation_asset)
+            .filter_map(|asset| asset.technology.as_deref())
+            .map(Technology::parse)
+            .collect();
         let whole = Asset {
             group_id: self.group_id,
             asset_id: self.asset_id,
             asset_version: self.asset_version,
-            version: None,
+            ..Asset::default()
         };
         let implementation = self.implementation_asset.map(|mut asset| {
             asset.asset_id = asset
@@ -186,6 +225,7 @@ impl Wire {
             updated: moment(audit.updated)
                 .or_else(|| moment(audit.created))
                 .or_else(|| Some(self.version?.to_string())),
+            technologies,
         })
     }
 }
@@ -269,6 +309,39 @@ impl Client {
             return Err(policy_refusal(&reply, &VIEW_POLICIES, at, api));
         }
         read_list(&reply)
+    }
+
+    /// One policy of an API instance. It tells when it was changed, which a list may leave out.
+    ///
+    /// `GET …/policies/POLICY`
+    ///
+    /// # Errors
+    ///
+    /// Not found, refused, or no usable answer.
+    pub fn policy(&self, at: &Location, api: ApiId, policy: PolicyId) -> Result<Policy> {
+        let path = format!("{}/{policy}", policies_path(at, api));
+        let reply = self.send(|http| http.get(&path))?;
+        if !reply.is_success() {
+            return Err(policy_refusal(&reply, &VIEW_POLICIES, at, api));
+        }
+        // The official example shows an array.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Read {
+            Array(Vec<Wire>),
+            One(Box<Wire>),
+        }
+        let wires = match reply.json()? {
+            Read::Array(wires) => wires,
+            Read::One(wire) => vec![*wire],
+        };
+        let mut read = wires.into_iter().filter_map(Wire::into_policy);
+        read.find(|read| read.id == policy).ok_or_else(|| {
+            Error::new(
+                Kind::Unreachable,
+                format!("the platform does not say what policy {policy} is"),
+            )
+        })
     }
 
     /// The automated policies that apply to an environment. They run before those of an API instance.
@@ -492,6 +565,36 @@ mod tests {
         assert_eq!(whole, with_template);
         assert_eq!(whole, with_implementation);
         assert!(whole.is_basic());
+    }
+
+    #[test]
+    fn a_condition_of_null_is_none() {
+        let with = |pointcut: Value| {
+            policy(json!({ "id": 1, "assetId": BASIC_AUTHENTICATION, "pointcutData": pointcut }))
+        };
+        let read = with(json!([{ "methodRegex": null, "uriTemplateRegex": "/a" }, {}]));
+        let resources = read.resources.as_deref().unwrap();
+        assert_eq!(resources[0].method_regex, ".*");
+        assert_eq!(resources[0].uri_template_regex, "/a");
+        assert!(read.is_for_everything(), "the second is for every request");
+        assert!(!with(json!([resources[0]])).is_for_everything());
+        assert!(with(json!(null)).is_for_everything());
+        for part in [("GET", ".*"), (".*", "/a/.*"), ("GET|PUT", "/.*")] {
+            let one = json!([{ "methodRegex": part.0, "uriTemplateRegex": part.1 }]);
+            assert!(!with(one).is_for_everything(), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_policy_runs_on_is_read() {
+        let automated = policy(json!({
+            "id": 1, "assetId": BASIC_AUTHENTICATION,
+            "implementationAssets": [{ "technology": "mule4" }, { "technology": "flexGateway" }, {}],
+        }));
+        assert_eq!(
+            automated.technologies,
+            [Technology::Mule4, Technology::FlexGateway]
+        );
     }
 
     #[test]

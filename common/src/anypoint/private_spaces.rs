@@ -4,9 +4,10 @@
 //! `cloudhub-20-api`.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::directory::{OrganizationId, id, listed, no_such_organization};
-use super::{Client, Permission, refusal};
+use super::{Client, Permission, lenient, refusal};
 use crate::error::{Error, Kind, Result};
 
 id!(
@@ -36,22 +37,37 @@ pub const REQUESTS_PER_SECOND: u32 = 15;
 /// No organization has more pages than this; a server that never ends the list must not keep a program for ever.
 const MOST_PAGES: usize = 100;
 
-/// A private space.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A private space. Every field may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct PrivateSpace {
-    /// Its id.
-    pub id: String,
+    /// Its id, see [`PrivateSpace::id`].
+    #[serde(rename = "id", deserialize_with = "lenient::id")]
+    pub listed_id: Option<String>,
     /// Its name.
-    #[serde(default)]
+    #[serde(deserialize_with = "lenient::or_default")]
     pub name: String,
     /// `Active` when it can be used.
+    #[serde(deserialize_with = "lenient::or_default")]
     pub status: Option<String>,
     /// Region, where it stands outside of the network.
+    #[serde(deserialize_with = "lenient::or_default")]
     pub region: Option<String>,
     /// Its network.
-    #[serde(default)]
+    #[serde(deserialize_with = "lenient::or_default")]
     pub network: Network,
+    /// Who may deploy to it.
+    #[serde(deserialize_with = "lenient::or_default")]
+    pub environments: Environments,
+}
+
+/// Who may deploy to a private space.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Environments {
+    /// Ids of the business groups that it is shared with, the owner among them.
+    #[serde(deserialize_with = "lenient::entries")]
+    pub business_groups: Vec<String>,
 }
 
 /// The network of a private space. Every field may be missing.
@@ -59,14 +75,35 @@ pub struct PrivateSpace {
 #[serde(rename_all = "camelCase", default)]
 pub struct Network {
     /// Region, such as `us-east-1`.
+    #[serde(deserialize_with = "lenient::or_default")]
     pub region: Option<String>,
     /// Host name that public vanity domains point to.
+    #[serde(deserialize_with = "lenient::or_default")]
     pub dns_target: Option<String>,
     /// The same, for domains that are resolved inside the private network.
+    #[serde(deserialize_with = "lenient::or_default")]
     pub internal_dns_target: Option<String>,
 }
 
 impl PrivateSpace {
+    /// Its id.
+    ///
+    /// # Errors
+    ///
+    /// Unreachable: the platform told none.
+    pub fn id(&self) -> Result<SpaceId> {
+        self.listed_id.as_deref().map(SpaceId::new).ok_or_else(|| {
+            Error::new(
+                Kind::Unreachable,
+                format!(
+                    "the platform tells no id of the private space {:?}",
+                    self.name
+                ),
+            )
+            .advise("Give its id instead of its name.")
+        })
+    }
+
     /// The region, wherever it stands.
     pub fn region(&self) -> Option<&str> {
         self.network.region.as_deref().or(self.region.as_deref())
@@ -77,9 +114,10 @@ impl PrivateSpace {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answer {
-    List(Vec<PrivateSpace>),
+    List(Vec<Value>),
     Page {
-        content: Vec<PrivateSpace>,
+        content: Vec<Value>,
+        #[serde(default, deserialize_with = "lenient::or_default")]
         last: Option<bool>,
     },
 }
@@ -94,7 +132,7 @@ impl Client {
     /// Refused, no such organization, or no usable answer.
     pub fn private_spaces(&self, organization: &OrganizationId) -> Result<Vec<PrivateSpace>> {
         let path = spaces_path(organization);
-        let mut all: Vec<PrivateSpace> = Vec::new();
+        let mut all: Vec<Value> = Vec::new();
         for _ in 0..MOST_PAGES {
             let offset = all.len().to_string();
             let reply = self.send(|http| {
@@ -114,13 +152,13 @@ impl Client {
             match reply.json()? {
                 Answer::List(list) => {
                     all.extend(list);
-                    return Ok(all);
+                    return Ok(lenient::readable(all));
                 }
                 Answer::Page { content, last } => {
                     let done = last.unwrap_or(true) || content.is_empty();
                     all.extend(content);
                     if done {
-                        return Ok(all);
+                        return Ok(lenient::readable(all));
                     }
                 }
             }
@@ -164,10 +202,7 @@ pub fn pick<'a>(
     organization: &OrganizationId,
     host: &str,
 ) -> Result<&'a PrivateSpace> {
-    if let Some(space) = known
-        .iter()
-        .find(|space| space.id.eq_ignore_ascii_case(given))
-    {
+    if let Some(space) = known.iter().find(|space| has_id(space, given)) {
         return Ok(space);
     }
     let named: Vec<&PrivateSpace> = known.iter().filter(|space| space.name == given).collect();
@@ -180,9 +215,14 @@ pub fn pick<'a>(
         ))
         .advise(format!(
             "Give the id instead, one of {}.",
-            listed(named.iter().map(|space| space.id.as_str()))
+            listed(named.iter().filter_map(|space| space.listed_id.as_deref()))
         ))),
     }
+}
+
+fn has_id(space: &PrivateSpace, given: &str) -> bool {
+    let id = space.listed_id.as_deref();
+    id.is_some_and(|id| id.eq_ignore_ascii_case(given))
 }
 
 /// The error for a private space that is not among `known`.
@@ -219,18 +259,16 @@ mod tests {
 
     fn space(id: &str, name: &str) -> PrivateSpace {
         PrivateSpace {
-            id: id.into(),
+            listed_id: Some(id.into()),
             name: name.into(),
-            status: None,
-            region: None,
-            network: Network::default(),
+            ..PrivateSpace::default()
         }
     }
 
     #[test]
     fn both_forms_of_the_list_are_understood() {
         let list: Answer = serde_json::from_str(r#"[{"id":"1","name":"a","x":{}}]"#).unwrap();
-        assert!(matches!(list, Answer::List(spaces) if spaces[0].name == "a"));
+        assert!(matches!(list, Answer::List(spaces) if spaces[0]["name"] == "a"));
         let page: Answer = serde_json::from_str(
             r#"{"content":[{"id":"1","name":"a","network":{"dnsTarget":"t.example"}}],"last":false,"totalElements":2}"#,
         )
@@ -238,17 +276,34 @@ mod tests {
         assert!(matches!(
             page,
             Answer::Page { content, last: Some(false) }
-                if content[0].network.dns_target.as_deref() == Some("t.example")
+                if content[0]["network"]["dnsTarget"] == "t.example"
         ));
+    }
+
+    #[test]
+    fn what_is_odd_about_a_space_hurts_nobody_who_does_not_need_it() {
+        let list = serde_json::json!([
+            null, 5, "space", {}, {"id": null, "name": null, "network": null, "environments": []},
+            {"id": 7, "name": 8, "status": {}, "network": {"dnsTarget": 9, "region": "eu"}},
+            {"id": "3", "name": "c", "environments": {"businessGroups": ["o", null, 4]}},
+        ]);
+        let spaces: Vec<PrivateSpace> = lenient::readable(serde_json::from_value(list).unwrap());
+        assert_eq!(spaces.len(), 4);
+        assert_eq!(spaces[2].id().unwrap().as_str(), "7");
+        assert_eq!(spaces[2].region(), Some("eu"));
+        assert_eq!(spaces[2].network.dns_target, None);
+        assert_eq!(spaces[3].environments.business_groups, ["o"]);
+        let err = spaces[1].id().unwrap_err();
+        assert!(err.to_string().contains("no id of the private space"));
     }
 
     #[test]
     fn a_space_is_found_by_id_or_exact_name_and_an_ambiguous_name_is_refused() {
         let organization = OrganizationId::new("o");
         let known = [space("1", "prod"), space("2", "dev"), space("3", "dev")];
-        let find = |given| pick(&known, given, &organization, "host").map(|space| space.id.clone());
-        assert_eq!(find("2").unwrap(), "2");
-        assert_eq!(find("prod").unwrap(), "1");
+        let find = |given| pick(&known, given, &organization, "host").and_then(PrivateSpace::id);
+        assert_eq!(find("2").unwrap().as_str(), "2");
+        assert_eq!(find("prod").unwrap().as_str(), "1");
         assert_eq!(find("pro").unwrap_err().kind(), Kind::NotFound);
         let err = find("dev").unwrap_err();
         assert_eq!(err.kind(), Kind::Config);

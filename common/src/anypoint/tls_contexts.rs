@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::directory::{OrganizationId, id};
 use super::private_spaces::{READ_PRIVATE_SPACES, SpaceId, space_path};
-use super::{Client, Permission, refusal};
+use super::{Client, Permission, lenient, refusal};
 use crate::error::{Error, Kind, Result};
-use crate::net::http::Reply;
+use crate::net::http::{Repeat, Reply};
 use crate::secret::Secret;
 
 id!(
@@ -53,24 +53,27 @@ pub mod limits {
 }
 
 /// A TLS context as the platform lists it. The certificate itself, its fingerprint and the key are never returned.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// Every field may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct TlsContext {
-    /// Its id.
-    pub id: String,
+    /// Its id, see [`TlsContext::id`].
+    #[serde(rename = "id", deserialize_with = "lenient::id")]
+    pub listed_id: Option<String>,
     /// Its name, unique in the private space.
-    #[serde(default)]
+    #[serde(deserialize_with = "lenient::or_default")]
     pub name: String,
     /// `custom`, or `default` for the one that the platform manages itself.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "lenient::or_default")]
     pub kind: Option<String>,
     /// What is known of the certificate.
-    #[serde(default)]
+    #[serde(deserialize_with = "lenient::or_default")]
     pub key_store: KeyStore,
     /// Present where clients are authenticated.
-    #[serde(default, deserialize_with = "trust_store")]
+    #[serde(deserialize_with = "trust_store")]
     pub trust_store: Option<TrustStore>,
     /// The ciphers. Keys that are not known are left out.
+    #[serde(deserialize_with = "lenient::or_default")]
     pub ciphers: Option<Ciphers>,
 }
 
@@ -79,17 +82,22 @@ pub struct TlsContext {
 #[serde(rename_all = "camelCase", default)]
 pub struct KeyStore {
     /// Common name.
+    #[serde(deserialize_with = "lenient::or_default")]
     pub cn: Option<String>,
     /// Subject alternative names; may be empty although the certificate has some.
-    pub san: Option<Vec<String>>,
+    #[serde(deserialize_with = "lenient::entries")]
+    pub san: Vec<String>,
     /// Last day of validity, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "lenient::or_default")]
     pub expiration_date: Option<String>,
     /// File name given for the certificate.
+    #[serde(deserialize_with = "lenient::or_default")]
     pub file_name: Option<String>,
     /// File name given for the key.
+    #[serde(deserialize_with = "lenient::or_default")]
     pub key_file_name: Option<String>,
     /// File name given for the rest of the chain.
-    #[serde(rename = "capathFileName")]
+    #[serde(rename = "capathFileName", deserialize_with = "lenient::or_default")]
     pub ca_path_file_name: Option<String>,
 }
 
@@ -121,6 +129,21 @@ fn trust_store<'de, D: serde::Deserializer<'de>>(
 }
 
 impl TlsContext {
+    /// Its id.
+    ///
+    /// # Errors
+    ///
+    /// Unreachable: the platform told none.
+    pub fn id(&self) -> Result<ContextId> {
+        self.listed_id.as_deref().map(ContextId::new).ok_or_else(|| {
+            Error::new(
+                Kind::Unreachable,
+                format!("the platform tells no id of TLS context {:?}", self.name),
+            )
+            .advise("Without it, the context cannot be changed: try again later, or change it in Runtime Manager.")
+        })
+    }
+
     /// Whether the platform manages it, renews its certificate and lets nobody change it.
     pub fn is_default(&self) -> bool {
         self.kind
@@ -132,7 +155,7 @@ impl TlsContext {
     pub fn domains(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         let given = self.key_store.cn.iter();
-        for name in given.chain(self.key_store.san.iter().flatten()) {
+        for name in given.chain(&self.key_store.san) {
             if !name.is_empty() && !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
                 names.push(name);
             }
@@ -348,7 +371,7 @@ impl Client {
         if !reply.is_success() {
             return Err(self.refused(&reply, &READ_PRIVATE_SPACES, organization));
         }
-        reply.json()
+        Ok(lenient::readable(reply.json()?))
     }
 
     /// Creates a TLS context. The id is not part of every answer: list, and find it by name.
@@ -373,7 +396,7 @@ impl Client {
         }
     }
 
-    /// Replaces what `context` holds in the TLS context `id`.
+    /// Replaces what `context` holds in the TLS context `id`. It is not repeated when it may have been executed.
     ///
     /// # Errors
     ///
@@ -391,7 +414,10 @@ impl Client {
             UpdateBy::Put => Method::PUT,
         };
         let path = context_path(organization, space, id);
-        let reply = self.send(|http| http.request(method.clone(), &path).json(context))?;
+        let reply = self.send(|http| {
+            let request = http.request(method.clone(), &path).json(context);
+            request.repeat(Repeat::IfNotExecuted)
+        })?;
         match reply.status() {
             404 | 405 | 501 => Ok(Updated::NoRoute),
             _ if reply.is_success() => Ok(Updated::Accepted),
@@ -558,9 +584,21 @@ mod tests {
 
     #[test]
     fn a_context_is_read_however_little_the_platform_tells() {
-        let context: TlsContext = serde_json::from_str(r#"{"id":"1"}"#).unwrap();
-        assert!(!context.is_default());
-        assert!(context.domains().is_empty());
+        for text in [
+            "{}",
+            r#"{"id":null,"name":null,"type":1,"keyStore":null,"trustStore":null,"ciphers":7}"#,
+            r#"{"id":{},"name":5,"keyStore":{"cn":1,"san":null,"expirationDate":2,"fileName":3}}"#,
+        ] {
+            let context: TlsContext = serde_json::from_str(text).unwrap();
+            assert!(!context.is_default(), "{text}");
+            assert!(context.domains().is_empty(), "{text}");
+            let err = context.id().unwrap_err();
+            assert!(err.to_string().contains("no id of TLS context"), "{err}");
+        }
+        let context: TlsContext =
+            serde_json::from_str(r#"{"id":1,"keyStore":{"san":[null,"a.example",4]}}"#).unwrap();
+        assert_eq!(context.id().unwrap().as_str(), "1");
+        assert_eq!(context.domains(), ["a.example"]);
         for (text, there) in [
             (r#"{"id":"1","trustStore":{"fileName":"ca.pem"}}"#, true),
             (r#"{"id":"1","trustStore":[{"source":"PEM"}]}"#, true),

@@ -211,6 +211,12 @@ impl Certificate {
         self.not_after.duration_since(now)
     }
 
+    /// Whether it takes the place of `other`, a certificate for the same domain with another type of key: the one that was
+    /// issued last counts.
+    pub fn supersedes(&self, other: &Self) -> bool {
+        self.not_before > other.not_before
+    }
+
     /// Whether it names itself as its issuer, as roots and self-signed server certificates do.
     pub fn is_self_issued(&self) -> bool {
         self.subject_der == self.issuer_der

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Invocation, Outcome, Report};
 use crate::error::Result;
+use crate::secret::{mask, without_credentials};
 use crate::settings::{ConfFile, Kind, Origin, Setting, Settings};
 
 /// Show every setting in force, its value and where it comes from
@@ -74,7 +75,10 @@ impl Row {
         let is_nothing = found.origin == Origin::Default && found.value.is_empty();
         Ok(Self {
             name,
-            value: (!is_nothing).then_some(found.value),
+            value: (!is_nothing).then(|| match setting.kind {
+                Kind::Address => without_credentials(&found.value).into_owned(),
+                _ => mask(&found.value).into_owned(),
+            }),
             secret_length: None,
             origin: if is_nothing {
                 not_set()

@@ -1,10 +1,15 @@
 //! One call of a program: what every command gets besides its own arguments.
 
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::progress::Progress;
 use super::report::{self, Format, Report};
 use crate::error::{Error, Result};
-use crate::log::Log;
+use crate::log::{Log, printable};
+use crate::net::dns::{Resolver, ServerAddress};
 use crate::net::http::Http;
+use crate::secret::mask_forms;
 use crate::settings::Settings;
 use crate::system::clock::SharedClock;
 use crate::system::environment::Env;
@@ -20,6 +25,28 @@ pub struct Invocation {
     pub clock: SharedClock,
     /// The form of the result.
     pub format: Format,
+    /// Where results go, if they are not shown at once.
+    pub(super) collected: Option<Collected>,
+}
+
+/// Results of several calls, kept to be shown as one.
+#[derive(Debug, Clone, Default)]
+pub struct Collected(Arc<Mutex<Vec<Kept>>>);
+
+/// A result that is not shown yet.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Its text form.
+    pub text: String,
+    /// Its JSON form.
+    pub json: serde_json::Value,
+}
+
+impl Collected {
+    /// What was collected, oldest first.
+    pub fn take(&self) -> Vec<Kept> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Invocation {
@@ -50,6 +77,17 @@ impl Invocation {
         }
     }
 
+    /// The same call, whose results are kept instead of shown.
+    #[must_use]
+    pub fn collecting(&self) -> (Self, Collected) {
+        let collected = Collected::default();
+        let call = Self {
+            collected: Some(collected.clone()),
+            ..self.clone()
+        };
+        (call, collected)
+    }
+
     /// The environment.
     pub fn env(&self) -> &Env {
         self.settings.env()
@@ -70,12 +108,60 @@ impl Invocation {
         )
     }
 
-    /// Shows the result of the command, in the form that the user asked for.
+    /// Asks these name servers; those that the system is set up to ask where there are none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Resolver::over`], or a setting of the network is malformed.
+    pub fn resolver(&self, servers: &[ServerAddress]) -> Result<Resolver> {
+        if servers.is_empty() {
+            return Ok(Resolver::system());
+        }
+        Resolver::over(
+            self.settings.registry().program,
+            servers,
+            &self.settings.network()?,
+            &self.clock,
+            &self.log,
+        )
+    }
+
+    /// Clients that connect anew for each request, one for each address of the host of `base`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Http::for_each_address`], or a setting of the network is malformed.
+    pub fn http_for_each_address(
+        &self,
+        base: &str,
+        connect: Option<(&str, u16)>,
+    ) -> Result<Vec<(Option<SocketAddr>, Http)>> {
+        Http::for_each_address(
+            self.settings.registry().program,
+            base,
+            &self.settings.network()?,
+            &self.clock,
+            &self.log,
+            connect,
+        )
+    }
+
+    /// Shows the result of the command, in the form that the user asked for. What remote systems have put into it does
+    /// nothing to a terminal, and shows no secret that is known by its form; others may be what the result is about.
     ///
     /// # Errors
     ///
     /// Standard output cannot be written. A reader that has gone away is no error.
     pub fn result(&self, report: &impl Report) -> Result<()> {
+        if let Some(Collected(kept)) = &self.collected {
+            let json = serde_json::to_value(report)
+                .map_err(|err| Error::config("the result does not fit into JSON").caused_by(err))?;
+            let text = report.text();
+            kept.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(Kept { text, json });
+            return Ok(());
+        }
         if self.log.is_acme() {
             for line in report.text().lines() {
                 self.log.info(line);
@@ -83,12 +169,12 @@ impl Invocation {
             return Ok(());
         }
         match self.format {
-            Format::Text => report::print(&report.text()),
+            Format::Text => report::print(&printable(&mask_forms(&report.text()))),
             Format::Json => {
                 let json = serde_json::to_string_pretty(report).map_err(|err| {
                     Error::config("the result does not fit into JSON").caused_by(err)
                 })?;
-                report::print(&json)
+                report::print(&printable_json(&mask_forms(&json)))
             }
         }
     }
@@ -97,4 +183,17 @@ impl Invocation {
     pub fn progress(&self, what: impl Into<String>) -> Progress {
         Progress::new(&self.log, what)
     }
+}
+
+/// JSON escapes the control characters of ASCII alone.
+fn printable_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_control() && c != '\n' {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }

@@ -19,7 +19,7 @@ use clap::Parser;
 
 pub use args::{OutputArgs, VerbosityArgs};
 pub use exit::Outcome;
-pub use invocation::Invocation;
+pub use invocation::{Collected, Invocation, Kept};
 pub use progress::Progress;
 pub use question::{ask, ask_secret, confirm};
 pub use report::{Format, Report, print};
@@ -71,6 +71,7 @@ pub fn main<A: Arguments>(
             log: log.clone(),
             clock: clock::system(),
             format,
+            collected: None,
         };
         run(args, &call)
     });

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::log::{Log, write_to_stderr};
+use crate::log::{Log, printable, write_to_stderr};
 use crate::secret;
 
 /// A wait that is shown on a terminal. Dropping it wipes the line.
@@ -26,13 +26,14 @@ impl Progress {
     /// Redraws the line with the time that has passed, out of `limit`, and what was seen last.
     pub fn tick(&self, limit: Duration, seen: &str) {
         if self.shown {
-            write_to_stderr(&secret::mask(&format!(
-                "\r\x1b[K{} … {} of {} s{}{seen}",
+            let line = format!(
+                "{} … {} of {} s{}{seen}",
                 self.what,
                 self.since.elapsed().as_secs(),
                 limit.as_secs(),
                 if seen.is_empty() { "" } else { ": " },
-            )));
+            );
+            write_to_stderr(&format!("\r\x1b[K{}", printable(&secret::mask(&line))));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use crate::error::{Error, Result};
-use crate::log::write_to_stderr;
+use crate::log::{printable, write_to_stderr};
 use crate::secret::Secret;
 
 /// Asks a question that takes yes or no.
@@ -18,7 +18,7 @@ pub fn confirm(question: &str) -> Result<bool> {
                 .advise("Give --yes to do it without asking."),
         );
     }
-    write_to_stderr(&format!("{question} [y/N] "));
+    write_to_stderr(&format!("{} [y/N] ", printable(question)));
     let mut answer = String::new();
     io::stdin()
         .lock()

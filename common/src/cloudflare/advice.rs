@@ -192,6 +192,12 @@ const KNOWN: &[Known] = &[
         cure: Cure::OfProgram(Refusal::GarbledCredentials),
     },
     Known {
+        codes: &[10300],
+        kind: Kind::Refused,
+        cause: "More records at once than Cloudflare takes: 200 on a free plan, 3500 on others.",
+        cure: Cure::Plain("Delete some of the records first, then try again."),
+    },
+    Known {
         codes: &[10013],
         kind: Kind::Unreachable,
         cause: "Cloudflare has a problem of its own.",
@@ -257,8 +263,8 @@ mod tests {
     fn every_code_that_is_known_from_the_field_has_cause_and_cure() {
         let field = [
             0, 1000, 1004, 1009, 6003, 6102, 6103, 6111, 7000, 7003, 9000, 9005, 9021, 9015, 9103,
-            9106, 9109, 9300, 10000, 10001, 10013, 81044, 81045, 81053, 81054, 81056, 81057, 81058,
-            83011, 971, 10429,
+            9106, 9109, 9300, 10000, 10001, 10013, 10300, 81044, 81045, 81053, 81054, 81056, 81057,
+            81058, 83011, 971, 10429,
         ];
         for code in field {
             let known = of(code).unwrap_or_else(|| panic!("{code} is unknown"));

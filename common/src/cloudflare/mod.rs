@@ -12,6 +12,7 @@ mod zones;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -21,7 +22,6 @@ use crate::cloudflare::rate_limiter::AnnouncedLimit;
 use crate::error::{Error, Kind, Remote, Result};
 use crate::net::http::{self, Http, Reply, Request};
 use crate::secret::Secret;
-use crate::system::clock::SharedClock;
 
 pub use advice::Refusal;
 pub use records::{Change, Filter, NewRecord, Record, RecordId, txt_content, txt_value};
@@ -122,9 +122,9 @@ impl Client {
         }
     }
 
-    /// The clock that waits are made with.
-    pub fn clock(&self) -> &SharedClock {
-        self.records.http.clock()
+    /// How much time is left for requests.
+    pub fn time_left(&self) -> Duration {
+        self.records.http.left()
     }
 }
 

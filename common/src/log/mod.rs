@@ -1,7 +1,7 @@
 //! What is told while working, in two voices: acme.sh's log lines when acme.sh is calling, else a command line's.
 //!
-//! Code says what happened; this room decides where and how it is shown. Every line passes [`secret::mask`]. Results are
-//! not told here: they are what a command prints at its end.
+//! Code says what happened; this room decides where and how it is shown. Every line passes [`secret::mask`], and no
+//! control character of a remote system reaches a terminal. Results are not told here: they are what a command prints at its end.
 
 mod acme;
 mod line;
@@ -15,7 +15,7 @@ use crate::system::environment::Env;
 use acme::AcmeLog;
 use line::{CYAN, Level, PLAIN, RED, YELLOW};
 
-pub(crate) use line::write_to_stderr;
+pub(crate) use line::{printable, write_to_stderr};
 
 /// How much is told on standard error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -96,6 +96,11 @@ impl Log {
         matches!(self.inner.voice, Voice::Acme(_))
     }
 
+    /// Whether the user asked for warnings and errors alone.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self.inner.voice, Voice::Cli { level: 0, .. })
+    }
+
     /// Whether somebody at a terminal would see progress.
     pub fn shows_progress(&self) -> bool {
         matches!(self.inner.voice, Voice::Cli { progress: true, .. })
@@ -136,9 +141,10 @@ impl Log {
 
     fn say(&self, level: Level, message: &str) {
         let message = match &self.about {
-            Some(target) => secret::mask(&format!("{target}: {message}")).into_owned(),
-            None => secret::mask(message).into_owned(),
+            Some(target) => &format!("{target}: {message}"),
+            None => message,
         };
+        let message = printable(&secret::mask(message)).into_owned();
         match &self.inner.voice {
             Voice::Acme(log) => log.write(level, &message),
             Voice::Cli {

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use reqwest::Url;
 
 use crate::error::{Error, Result};
+use crate::secret::without_credentials;
 use crate::system::environment::Env;
 
 /// The first of each pair that is set counts.
@@ -46,28 +47,21 @@ impl Proxies {
         }
     }
 
+    /// Whether requests to `url` go through a proxy, which then chooses among the addresses of its host.
+    pub fn are_for(&self, url: &Url) -> bool {
+        self.variable(url).is_some()
+    }
+
     /// Whether requests to `url` go where the user wants them to: never directly because a variable is misspelled.
     ///
     /// # Errors
     ///
     /// Configuration: the proxy named for `url` is not one that can be used.
     pub fn check(&self, url: &Url) -> Result<()> {
-        let own = match url.scheme() {
-            "http" => &self.http,
-            _ => &self.https,
-        };
-        let Some(variable) = own.as_ref().or(self.all.as_ref()) else {
+        let Some(variable) = self.variable(url) else {
             return Ok(());
         };
-        // The library's own reading of both, so that this cannot judge differently.
-        let proxy_of = |proxy: &str, none: &str| {
-            let matcher = Matcher::builder().all(proxy).no(none).build();
-            matcher.intercept(&url.as_str().parse().ok()?)
-        };
-        if proxy_of("http://proxy.invalid", &self.none).is_none() {
-            return Ok(());
-        }
-        let Some(proxy) = proxy_of(&variable.value, "") else {
+        let Some(proxy) = proxy_of(url, &variable.value, "") else {
             return Err(Error::config(format!("{variable} is not the address of a proxy"))
                 .advise("Write it as http://HOST:PORT; special characters in a user name or password are percent-encoded."));
         };
@@ -83,19 +77,27 @@ impl Proxies {
         }
         Ok(())
     }
+
+    fn variable(&self, url: &Url) -> Option<&Variable> {
+        let own = match url.scheme() {
+            "http" => &self.http,
+            _ => &self.https,
+        };
+        let variable = own.as_ref().or(self.all.as_ref())?;
+        proxy_of(url, "http://proxy.invalid", &self.none).map(|_| variable)
+    }
+}
+
+/// The library's own reading of both, so that this cannot judge differently.
+fn proxy_of(url: &Url, proxy: &str, none: &str) -> Option<Intercept> {
+    let matcher = Matcher::builder().all(proxy).no(none).build();
+    matcher.intercept(&url.as_str().parse().ok()?)
 }
 
 impl fmt::Display for Variable {
     /// The name and the value, without credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.value.trim();
-        let shown = match value.rsplit_once('@') {
-            Some((before, host)) => match before.split_once("://") {
-                Some((scheme, _)) => format!("{scheme}://***@{host}"),
-                None => format!("***@{host}"),
-            },
-            None => value.to_owned(),
-        };
+        let shown = without_credentials(self.value.trim());
         write!(f, "{} ({shown:?})", self.name)
     }
 }

@@ -54,6 +54,31 @@ impl OneOrMany {
     }
 }
 
+/// An entry of a list.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    name: String,
+    table: toml::Table,
+}
+
+impl Entry {
+    /// The value of a key, as text; lists joined by commas.
+    pub(super) fn value(&self, key: &str) -> Option<String> {
+        text_of(self.table.get(key)?)
+    }
+
+    /// All of it.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        T::deserialize(self.table.clone())
+            .map_err(|err| Error::config(format!("{}: {}", self.name, err.message())))
+    }
+
+    /// How a key of this entry is called in messages.
+    pub(super) fn dotted(&self, key: &str) -> String {
+        format!("{}.{key}", self.name)
+    }
+}
+
 /// A configuration file that has been read.
 #[derive(Debug, Clone)]
 pub struct ConfigFile {
@@ -110,6 +135,16 @@ impl ConfigFile {
     pub fn value(&self, dotted: &str) -> Option<String> {
         let (table, key) = dotted.split_once('.')?;
         text_of(self.table.get(table)?.get(key)?)
+    }
+
+    /// One entry of a list, `number` counting from 1.
+    pub(super) fn entry(&self, list: &str, number: usize) -> Option<Entry> {
+        let (table, key) = list.split_once('.')?;
+        let entries = self.table.get(table)?.get(key)?.as_array()?;
+        Some(Entry {
+            name: format!("{list}[{number}]"),
+            table: entries.get(number.checked_sub(1)?)?.as_table()?.clone(),
+        })
     }
 
     /// The lists of a program, which its registry names.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::file::ConfigFile;
+use serde::de::DeserializeOwned;
+
+use super::file::{ConfigFile, Entry};
 use super::general;
 use super::registry::{ConfFile, Registry};
 use super::setting::{Kind, Setting};
@@ -12,10 +14,12 @@ use super::value::{Origin, Sourced, secret_in};
 use crate::acme_sh::{self, Conf, Home, Stored};
 use crate::duration;
 use crate::error::{Error, Result};
+use crate::net::http::base_url;
 use crate::net::tls::Trust;
 use crate::net::{Network, Proxies};
 use crate::secret::Secret;
 use crate::system::environment::Env;
+use crate::system::files;
 
 /// What the command line says about settings, by the name of the flag.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +44,8 @@ pub struct Settings {
     file: Option<ConfigFile>,
     /// Whether this is one certificate of a walk over many.
     of_certificate: bool,
+    /// The entry of a list of the TOML file that this is about.
+    entry: Option<Entry>,
 }
 
 impl Settings {
@@ -59,6 +65,7 @@ impl Settings {
             account_conf: None,
             file: None,
             of_certificate: false,
+            entry: None,
         };
         settings.home = settings.given_home();
         let (account, domain) = if env.acme_is_calling() {
@@ -84,9 +91,21 @@ impl Settings {
     pub fn for_domain(&self, domain: &str) -> Result<Self> {
         let stored = self.home.as_ref().and_then(|home| home.find(domain));
         match stored {
-            Some(stored) if !self.env.acme_is_calling() => self.with_domain_conf(&stored, false),
-            _ => Ok(self.clone()),
+            Some(stored) => self.for_stored(&stored),
+            None => Ok(self.clone()),
         }
+    }
+
+    /// As [`Settings::for_domain`], of two certificates for one domain for the one that is named.
+    ///
+    /// # Errors
+    ///
+    /// The conf file, or the TOML file that it names, cannot be read.
+    pub fn for_stored(&self, stored: &Stored) -> Result<Self> {
+        if self.env.acme_is_calling() {
+            return Ok(self.clone());
+        }
+        self.with_domain_conf(stored, false)
     }
 
     /// The same sources for one certificate of a walk over many. What decides where it goes is what was saved for it, or
@@ -107,6 +126,43 @@ impl Settings {
             rest.flags.0.remove(flag.name);
         }
         rest
+    }
+
+    /// The same sources for one entry of a list of the TOML file, `number` counting from 1. What the entry says beats
+    /// everything but the command line. Its keys are the last part of those of the settings.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: there is no such entry.
+    pub fn for_entry(&self, list: &str, number: usize) -> Result<Self> {
+        let entry = self
+            .file
+            .as_ref()
+            .and_then(|file| file.entry(list, number))
+            .ok_or_else(|| Error::config(format!("there is no [[{list}]] number {number}")))?;
+        Ok(Self {
+            entry: Some(entry),
+            ..self.clone()
+        })
+    }
+
+    /// The entry that this is about; none if it is about none.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: it does not fit `T`.
+    pub fn entry<T: DeserializeOwned>(&self) -> Result<Option<T>> {
+        self.entry.as_ref().map(Entry::read).transpose()
+    }
+
+    /// Whether a value stands in the entry that this is about.
+    pub fn is_of_entry(&self, origin: &Origin) -> bool {
+        let (Origin::Toml { key, .. } | Origin::File { named_by: key, .. }) = origin else {
+            return false;
+        };
+        self.entry
+            .as_ref()
+            .is_some_and(|entry| key.starts_with(&entry.dotted("")))
     }
 
     /// The same sources as the next renewal of one certificate finds them: what is saved and the TOML file. Flags and
@@ -246,6 +302,17 @@ impl Settings {
         found.try_map(|text| parse(text.trim())).map(Some)
     }
 
+    /// The address of an API that a setting is set to, its default where nobody has set it.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: it is not the address of an API.
+    pub fn address(&self, setting: &Setting) -> Result<String> {
+        let found = self.text_or_default(setting)?;
+        let address = found.try_map(|text| base_url(&text).map(|_| text))?;
+        Ok(address.value)
+    }
+
     /// The duration that a setting is set to, else its default, else none at all.
     ///
     /// # Errors
@@ -302,6 +369,11 @@ impl Settings {
     pub fn nearest(&self, settings: &[&Setting]) -> Option<usize> {
         let holds = |source: Source, setting: &Setting| match source {
             Source::Flag => self.flag(setting).is_some(),
+            Source::Entry => setting.all_toml_keys().any(|key| {
+                self.entry
+                    .as_ref()
+                    .is_some_and(|entry| entry.value(last_part(&key)).is_some())
+            }),
             Source::Toml => setting.all_toml_keys().any(|key| {
                 self.file
                     .as_ref()
@@ -520,12 +592,14 @@ impl Settings {
     fn given_home(&self) -> Option<Home> {
         let config = self.for_this_call(&general::CONFIG_HOME);
         let home = self.for_this_call(&general::HOME).or(config.clone())?;
-        Some(Home::new(
+        let home = Home::new(
             Path::new(&home.value),
             config.as_ref().map(|found| found.value.as_str()),
             self.env.get("CERT_HOME"),
             self.env.get("ACCOUNT_CONF_PATH"),
-        ))
+        );
+        // acme.sh knows hooks by names that are names of shell functions.
+        Some(home.for_hook(self.registry.program.replace('-', "_")))
     }
 
     fn for_this_call(&self, setting: &Setting) -> Option<Sourced> {
@@ -593,6 +667,20 @@ impl Settings {
                 };
                 return file.secret(dotted, &self.env);
             }
+            Source::Entry => {
+                let (Some(dotted), Some(entry), Some(file)) =
+                    (setting.toml.get(index), &self.entry, &self.file)
+                else {
+                    return Ok(None);
+                };
+                let key = last_part(dotted);
+                return file.secret_by(
+                    &entry.dotted(key),
+                    entry.value(&format!("{key}_file")).as_deref(),
+                    entry.value(&format!("{key}_env")).as_deref(),
+                    &self.env,
+                );
+            }
             _ => {
                 let Some(name) = setting.variables.get(index) else {
                     return Ok(None);
@@ -634,6 +722,17 @@ impl Settings {
                     },
                 })
             }
+            Source::Entry => {
+                let entry = self.entry.as_ref()?;
+                let key = last_part(setting.toml.get(index)?);
+                Some(Sourced {
+                    value: entry.value(key).filter(|value| !value.is_empty())?,
+                    origin: Origin::Toml {
+                        key: entry.dotted(key),
+                        path: self.file.as_ref()?.path.clone(),
+                    },
+                })
+            }
             _ => self.named(source, setting.variables.get(index)?),
         }
     }
@@ -667,7 +766,7 @@ impl Settings {
             }
             Source::DomainConf => self.domain_conf.as_ref(),
             Source::AccountConf => self.account_conf.as_ref(),
-            Source::Flag | Source::Toml => None,
+            Source::Flag | Source::Entry | Source::Toml => None,
         };
         let (path, conf) = conf?;
         Some(Sourced {
@@ -682,7 +781,14 @@ impl Settings {
 }
 
 fn conf_at(path: PathBuf) -> Result<(PathBuf, Conf)> {
+    // The run that was killed while it saved may have been the last one that had anything to save.
+    files::remove_left_overs_of(&path);
     Conf::load(&path).map(|conf| (path, conf))
+}
+
+/// The key itself, in the table that `dotted` names first.
+fn last_part(dotted: &str) -> &str {
+    dotted.rsplit('.').next().unwrap_or(dotted)
 }
 
 fn is_on(value: &str) -> bool {
@@ -693,6 +799,7 @@ fn is_on(value: &str) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     Flag,
+    Entry,
     Environment,
     DomainConf,
     AccountConf,
@@ -703,6 +810,7 @@ impl Source {
     /// Nearest first.
     const ORDER: &[Source] = &[
         Source::Flag,
+        Source::Entry,
         Source::Environment,
         Source::DomainConf,
         Source::AccountConf,
@@ -712,6 +820,7 @@ impl Source {
     /// For one certificate of many, of what decides where it goes.
     const OF_CERTIFICATE: &[Source] = &[
         Source::Flag,
+        Source::Entry,
         Source::DomainConf,
         Source::AccountConf,
         Source::Toml,
@@ -721,6 +830,7 @@ impl Source {
     /// The same without the environment.
     const OF_CERTIFICATE_ALONE: &[Source] = &[
         Source::Flag,
+        Source::Entry,
         Source::DomainConf,
         Source::AccountConf,
         Source::Toml,

@@ -6,13 +6,18 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::system::signals::interrupted;
+
+/// How often a wait looks whether it has to end early.
+const TICK: Duration = Duration::from_millis(50);
+
 /// A clock to read and to wait on.
 pub trait Clock: Debug + Send + Sync {
     /// Time since some fixed moment; never goes back.
     fn elapsed(&self) -> Duration;
     /// The date and time of day.
     fn now(&self) -> Timestamp;
-    /// Waits.
+    /// Waits, but no longer than until this process is told to stop.
     fn sleep(&self, time: Duration);
 }
 
@@ -37,7 +42,18 @@ impl Clock for System {
     }
 
     fn sleep(&self, time: Duration) {
-        std::thread::sleep(time);
+        let started = Instant::now();
+        // What still waits after that finishes what has begun.
+        let may_be_stopped = !interrupted();
+        while let Some(left) = time
+            .checked_sub(started.elapsed())
+            .filter(|left| !left.is_zero())
+        {
+            std::thread::sleep(left.min(TICK));
+            if may_be_stopped && interrupted() {
+                break;
+            }
+        }
     }
 }
 

@@ -1,21 +1,18 @@
 //! Whole-file replacement, reading with limits, and locks.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
-use crate::system::attributes;
+use crate::system::{attributes, temporary};
 
 /// The mode of a file that may hold a secret.
 pub const PRIVATE: u32 = 0o600;
-
-/// What the names of temporary files begin with.
-pub const TEMPORARY: &str = ".anypoint-hooks-";
 
 /// Reads a text file of at most `limit` bytes. `what` names it in errors, as "the certificate".
 ///
@@ -147,7 +144,7 @@ fn in_place(target: &Path, content: &[u8]) -> io::Result<How> {
 }
 
 fn write_beside(target: &Path, content: &[u8], new: New<'_>) -> io::Result<NamedTempFile> {
-    let mut temporary = temporary_in(&folder_of(target))?;
+    let mut temporary = temporary::in_folder(&folder_of(target))?;
     temporary.write_all(content)?;
     let file = temporary.as_file();
     match (File::open(target), new) {
@@ -192,7 +189,7 @@ fn sync_folder_of(path: &Path) {
 /// As [`replace`].
 pub fn check_replaceable(path: &Path) -> io::Result<Vec<String>> {
     let target = follow(path)?;
-    let whole = temporary_in(&folder_of(&target)).and_then(|temporary| {
+    let whole = temporary::in_folder(&folder_of(&target)).and_then(|temporary| {
         let Ok(old) = File::open(&target) else {
             return Ok(Vec::new());
         };
@@ -217,8 +214,11 @@ fn is_in_the_way(err: &io::Error, target: &Path) -> bool {
     }
 }
 
-fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
-    NamedTempFile::with_prefix_in(TEMPORARY, folder)
+/// Removes what killed runs have left of [`replace`] beside `path`.
+pub fn remove_left_overs_of(path: &Path) {
+    if let Ok(target) = follow(path) {
+        temporary::remove_left_overs(&folder_of(&target));
+    }
 }
 
 /// Whether a file is mounted by itself: nothing can be renamed over it then.
@@ -288,6 +288,34 @@ pub fn lock_folder(folder: &Path) -> io::Result<FolderLock> {
     file.lock()?;
     Ok(FolderLock(file))
 }
+
+/// Holds the lock on a file, which is made if it is not there, until dropped. Waits for whoever has it, after `told` has
+/// been called.
+///
+/// # Errors
+///
+/// The file cannot be made or opened, or its file system knows no locks.
+pub fn lock_file(path: &Path, told: impl FnOnce()) -> io::Result<FileLock> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE)
+        .open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            told();
+            file.lock()?;
+        }
+        Err(TryLockError::Error(err)) => return Err(err),
+    }
+    Ok(FileLock(file))
+}
+
+/// A lock on a file, see [`lock_file`].
+#[derive(Debug)]
+pub struct FileLock(#[expect(dead_code, reason = "held, not read: closing it ends the lock")] File);
 
 /// A lock on a folder, see [`lock_folder`].
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! What a program remembers about secrets that a platform does not give back: keyed hashes, in the user's state folder.
+//! What a program remembers about secrets, and other things, that a platform does not give back: keyed hashes, in the
+//! user's state folder.
 //!
 //! `${XDG_STATE_HOME:-~/.local/state}/anypoint-hooks/PROGRAM.json`, readable by the owner alone. The key is random and
 //! stands in the same file, so that equal passwords of two machines or users do not look equal.
@@ -56,17 +57,8 @@ struct Entry {
 impl Fingerprints {
     /// The file of `program`; none where the environment names no home.
     pub fn of(env: &Env, program: &str) -> Option<Self> {
-        let state = env
-            .get("XDG_STATE_HOME")
-            .map(PathBuf::from)
-            // The XDG specification: relative paths are to be ignored.
-            .filter(|path| path.is_absolute())
-            .or_else(|| {
-                env.get("HOME")
-                    .map(|home| Path::new(home).join(".local/state"))
-            })?;
         Some(Self {
-            path: state.join("anypoint-hooks").join(format!("{program}.json")),
+            path: state_folder(env)?.join(format!("{program}.json")),
         })
     }
 
@@ -186,6 +178,20 @@ impl Fingerprints {
         )
         .map_err(unwritable)
     }
+}
+
+/// The folder of what programs remember from run to run; none where the environment names no home.
+pub fn state_folder(env: &Env) -> Option<PathBuf> {
+    let state = env
+        .get("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        // The XDG specification: relative paths are to be ignored.
+        .filter(|path| path.is_absolute())
+        .or_else(|| {
+            env.get("HOME")
+                .map(|home| Path::new(home).join(".local/state"))
+        })?;
+    Some(state.join("anypoint-hooks"))
 }
 
 /// Makes a folder that only its owner can enter, and the folders above it. One that is there stays as it is.

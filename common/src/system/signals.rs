@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::error::{Error, Kind, Result};
+
 /// While one of these lives, the first signal that would end this process is noted instead, so that what has begun comes
 /// to an orderly end; the second one ends the process all the same.
 ///
@@ -23,9 +25,12 @@ struct Listener {
     running: Mutex<usize>,
 }
 
+/// On its own, so that asking whether one has arrived changes nothing about signals.
+static ARRIVED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
 static LISTENER: LazyLock<Listener> = LazyLock::new(|| {
     let listener = Listener {
-        arrived: Arc::default(),
+        arrived: Arc::clone(&ARRIVED),
         which: Arc::default(),
         nothing_runs: Arc::new(AtomicBool::new(true)),
         running: Mutex::new(0),
@@ -87,5 +92,18 @@ impl Drop for Signals {
 
 /// Whether this process was told to stop while it was not to be ended at once: begin nothing new.
 pub fn interrupted() -> bool {
-    LISTENER.arrived.load(Ordering::SeqCst)
+    ARRIVED.load(Ordering::SeqCst)
+}
+
+/// Ends what waits: nothing is wrong unless [`interrupted`].
+///
+/// # Errors
+///
+/// Unreachable: this process was told to stop.
+pub fn go_on() -> Result<()> {
+    if interrupted() {
+        Err(Error::new(Kind::Unreachable, "stopped by a signal"))
+    } else {
+        Ok(())
+    }
 }

@@ -58,6 +58,11 @@ pub(crate) enum Command {
     /// Show the policies of an API instance, or which APIs of the environment have no authentication
     Status(StatusArgs),
 
+    /// Whether an API has no authentication that should: exit code 10
+    ///
+    /// Every API of the environment; where the TOML file lists APIs, those.
+    Check(CheckArgs),
+
     /// Switch the policy on
     Enable(EnableArgs),
 
@@ -74,7 +79,8 @@ pub(crate) enum Command {
     ///
     /// Sets the properties that its autodiscovery element needs, then waits for the redeployment and until the instance
     /// is active. The platform replaces properties as a whole and never returns protected values: if the application
-    /// has other protected properties, give their values with --secure.
+    /// has other protected properties, give their values with --secure. Where the platform shows none at all, that has
+    /// to be confirmed, or --yes given.
     Autodiscover(AutodiscoverArgs),
 
     /// Show every setting in force, its value and where it comes from
@@ -92,25 +98,21 @@ pub(crate) struct ConfirmArgs {
 }
 
 /// The password, where no setting gives it.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct PasswordArgs {
     /// Read the password from standard input
     #[arg(long, conflicts_with = "password-file")]
     pub(crate) password_stdin: bool,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
 
-    /// Generate a password of 24 characters; needs --password-out or --output json
+    /// Generate a password of 24 characters; needs a file for it (Hand-over), or --output json
     #[arg(long, conflicts_with_all = ["password-file", "password_stdin"])]
     pub(crate) generate_password: bool,
-
-    /// File for the generated password, readable by its owner alone; a password that is already in it is used again
-    #[arg(long, value_name = "FILE", requires = "generate_password")]
-    pub(crate) password_out: Option<PathBuf>,
 
     /// Only for these methods, for example GET,POST
     #[arg(long, value_name = "METHODS", value_delimiter = ',', conflicts_with_all = ["resource", "whole_api"])]
@@ -127,16 +129,20 @@ pub(crate) struct ApplyArgs {
     /// For every request: drops the conditions that the policy has
     #[arg(long)]
     pub(crate) whole_api: bool,
+
+    /// Move to a new major version of the policy, where there is one
+    #[arg(long, conflicts_with = "policy-version")]
+    pub(crate) upgrade: bool,
+
+    /// Do not ask for confirmation where the policy would let more requests through than before
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RotateArgs {
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
-
-    /// File for the new password, readable by its owner alone; replaced once the change has been made
-    #[arg(long, value_name = "FILE")]
-    pub(crate) password_out: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) requests: RequestArgs,
@@ -152,7 +158,7 @@ pub(crate) struct VerifyArgs {
 }
 
 /// Requests that prove something.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RequestArgs {
     /// Address of the API as its consumers use it; can be repeated
     #[arg(long, value_name = "URL")]
@@ -165,6 +171,18 @@ pub(crate) struct RequestArgs {
     /// Method of the requests; choose one without side effects
     #[arg(long, value_name = "METHOD", default_value = "GET")]
     pub(crate) method: String,
+
+    /// Header of every request, 'NAME: VALUE'; 'NAME: @FILE' takes the value from a file. Can be repeated
+    #[arg(long, value_name = "HEADER")]
+    pub(crate) header: Vec<String>,
+
+    /// File with the body of every request
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body_file: Option<PathBuf>,
+
+    /// Where to connect, instead of the addresses that the host has in DNS [default port: that of the address]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) connect: Option<String>,
 
     /// Statuses that count as success, instead of every 2xx
     #[arg(long, value_name = "STATUSES", value_delimiter = ',')]
@@ -181,9 +199,16 @@ pub(crate) struct StatusArgs {
     #[arg(long, conflicts_with_all = ["api", "label"])]
     pub(crate) all: bool,
 
-    /// Exit with 10 if an API has no authentication policy that is switched on
+    /// Exit with 10 unless a gateway enforces an authentication policy for every request
     #[arg(long)]
     pub(crate) require: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// Every API of the environments that the TOML file lists APIs of
+    #[arg(long, conflicts_with_all = ["api", "label"])]
+    pub(crate) all: bool,
 }
 
 /// What will enforce the policies.
@@ -218,9 +243,9 @@ pub(crate) struct CreateApiArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) asset: Option<String>,
 
-    /// Version of the Exchange asset
-    #[arg(long, value_name = "VERSION", default_value = "1.0.0")]
-    pub(crate) asset_version: String,
+    /// Version of the Exchange asset; unless given, an instance of any version will do, and a new one is of 1.0.0
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) asset_version: Option<String>,
 
     /// Version of the API
     #[arg(long, value_name = "VERSION", default_value = "v1")]
@@ -230,9 +255,9 @@ pub(crate) struct CreateApiArgs {
     #[arg(long, value_enum, default_value_t = Gateway::Mule)]
     pub(crate) gateway: Gateway,
 
-    /// Where the application runs; a Flex Gateway is always hybrid
-    #[arg(long, value_enum, default_value_t = Runtime::Ch2)]
-    pub(crate) runtime: Runtime,
+    /// Where the application runs, CloudHub 2.0 unless given; a Flex Gateway is always hybrid
+    #[arg(long, value_enum)]
+    pub(crate) runtime: Option<Runtime>,
 
     /// Address of the implementation, for a Flex Gateway
     #[arg(long, value_name = "URL")]
@@ -257,17 +282,25 @@ pub(crate) struct AutodiscoverArgs {
     #[arg(long, value_name = "NAME=@FILE")]
     pub(crate) secure: Vec<String>,
 
-    /// What the application does until its policies have arrived
-    #[arg(long, value_enum, default_value_t = Gatekeeper::Flexible)]
-    pub(crate) gatekeeper: Gatekeeper,
+    /// What the application does until its policies have arrived [default: what is set now, else flexible]
+    #[arg(long, value_enum)]
+    pub(crate) gatekeeper: Option<Gatekeeper>,
+
+    /// Version of the application to deploy, in the same redeployment
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) app_version: Option<String>,
 
     /// Show what would change, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Restore the properties from before the last autodiscover
-    #[arg(long)]
+    /// Take back what the last autodiscover changed, and nothing that others have changed since
+    #[arg(long, conflicts_with_all = ["app_version", "gatekeeper"])]
     pub(crate) undo: bool,
+
+    /// Where the platform shows no protected properties: there are none besides those given with --secure
+    #[arg(long)]
+    pub(crate) yes: bool,
 
     /// How long to wait for the redeployment, and then for the instance to become active
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration::parse)]
@@ -277,8 +310,21 @@ pub(crate) struct AutodiscoverArgs {
 /// `anypoint.platform.gatekeeper`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Gatekeeper {
+    /// Let requests pass until the policies have arrived: the last resort where an API stays at 503; then flexible
+    Disabled,
     /// Block requests at startup; use the policies known during an outage of the platform
     Flexible,
     /// Block requests until every policy is applied, and whenever the platform cannot be reached
     Strict,
+}
+
+impl Gatekeeper {
+    /// The value of the property.
+    pub(crate) fn property(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Flexible => "flexible",
+            Self::Strict => "strict",
+        }
+    }
 }

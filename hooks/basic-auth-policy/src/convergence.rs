@@ -1,11 +1,13 @@
 //! Bringing the policy of an API to what is desired, whatever is there already.
 
+use std::cell::Cell;
+
 use common::anypoint::api_instances::ApiInstance;
 use common::anypoint::policies::{
     BASIC_AUTHENTICATION, BasicChange, MULESOFT_GROUP, NewBasic, Policy, PolicyId,
     lacks_implementation,
 };
-use common::cli::Invocation;
+use common::cli::{Invocation, confirm};
 use common::error::{Error, Kind, Result};
 use semver::Version;
 use serde::Serialize;
@@ -24,6 +26,8 @@ pub(crate) struct Convergence<'a> {
     pub(crate) api: &'a ApiInstance,
     pub(crate) desired: &'a DesiredPolicy,
     pub(crate) memory: Memory<'a>,
+    /// Whether a write was accepted, or may have been: the password may be in force then, however the run ends.
+    pub(crate) may_have_written: Cell<bool>,
 }
 
 /// What was done to the policy.
@@ -54,13 +58,27 @@ struct Written {
 
 impl Convergence<'_> {
     /// Looks, writes what differs, and reads back. When an answer was lost or somebody else was faster, it looks again:
-    /// whatever is there then is only changed, so nothing is applied twice.
-    pub(crate) fn run(&self) -> Result<Converged> {
+    /// whatever is there then is only changed, so nothing is applied twice. Nothing comes of it where the user was asked
+    /// and declined.
+    pub(crate) fn run(&self) -> Result<Option<Converged>> {
         let mut lost = false;
         loop {
             let before = self.session.policies(self.api)?;
             let applied = session::basic(self.call, self.api, &before)?;
-            let written = match self.write(applied) {
+            if let Some(applied) = applied
+                && !lost
+                && !self.may_narrow(applied)?
+            {
+                return Ok(None);
+            }
+            let outcome = self.write(applied);
+            if match &outcome {
+                Ok(written) => written.action != Action::Unchanged,
+                Err(err) => err.effect_unknown(),
+            } {
+                self.may_have_written.set(true);
+            }
+            let written = match outcome {
                 Ok(written) => written,
                 Err(err) if !lost && (err.effect_unknown() || err.status() == Some(409)) => {
                     self.call
@@ -75,8 +93,21 @@ impl Convergence<'_> {
                 Err(err) if err.effect_unknown() => return Err(err.as_kind(Kind::Unproved)),
                 Err(err) => return Err(err),
             };
-            return self.finish(written);
+            return self.finish(written).map(Some);
         }
+    }
+
+    /// Asks whether requests may get through that the policy refuses now, where that is what is desired.
+    fn may_narrow(&self, applied: &Policy) -> Result<bool> {
+        let rest = &self.desired.rest;
+        if rest.may_narrow || !plan::narrows(applied, &rest.scope) {
+            return Ok(true);
+        }
+        confirm(&format!(
+            "Limit Basic Authentication of {} to other methods or paths than now? Anybody can send the requests that it \
+             is no longer for.",
+            self.api.shown()
+        ))
     }
 
     fn must_be_there_now(&self, refused: Error) -> Result<()> {
@@ -108,7 +139,13 @@ impl Convergence<'_> {
             MULESOFT_GROUP,
             BASIC_AUTHENTICATION,
         )?;
-        let versions = plan::versions(offered, applied);
+        let upgrade = self.desired.rest.upgrade;
+        if !upgrade && let Some(newest) = plan::next_major(&offered, applied) {
+            self.call.log.info(format!(
+                "version {newest} of the policy is there, a new major version: apply --upgrade moves to it"
+            ));
+        }
+        let versions = plan::versions(offered, applied, upgrade);
         if versions.is_empty() {
             return Err(Error::not_found(format!(
                 "the platform offers no published version of Basic Authentication for {}",

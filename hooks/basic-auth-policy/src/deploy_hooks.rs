@@ -103,7 +103,7 @@ impl Rotation<'_> {
             ApiSelector::Id(id) => *id == self.api.id,
             ApiSelector::Name { name, .. } => session::is_called(self.api, name),
         };
-        let plane = base_url(&settings.text_or_default(&URL)?.value)?;
+        let plane = base_url(&settings.address(&URL)?)?;
         if !may_be_this || plane.origin() != self.session.client.http().base().origin() {
             return Ok(false);
         }

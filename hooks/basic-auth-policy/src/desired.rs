@@ -11,7 +11,7 @@ use semver::Version;
 
 use crate::args::ApplyArgs;
 use crate::plan::Scope;
-use crate::settings::{Lists, ORDER, POLICY_VERSION};
+use crate::settings::{ApiEntry, Conditions, Lists, ORDER, POLICY_VERSION};
 
 /// The policy as it is to be.
 #[derive(Debug)]
@@ -28,6 +28,10 @@ pub(crate) struct Rest {
     /// Position among the policies, from 1.
     pub(crate) order: Option<NonZeroUsize>,
     pub(crate) scope: Scope,
+    /// Move to a new major version.
+    pub(crate) upgrade: bool,
+    /// Let more requests through without asking.
+    pub(crate) may_narrow: bool,
 }
 
 impl DesiredPolicy {
@@ -54,18 +58,30 @@ impl Rest {
             version: version.map(|found| found.value),
             order: order.map(|found| found.value),
             scope: scope(call, args)?,
+            upgrade: args.upgrade,
+            may_narrow: args.yes,
         })
     }
 }
 
-/// What the command line says about the requests replaces all that the TOML file says about them.
+/// What the command line says about the requests replaces all that the TOML file says about them, and what that says of
+/// this API what it says of all.
 fn scope(call: &Invocation, args: &ApplyArgs) -> Result<Scope> {
     let given = Scope::of(&args.methods, &args.paths, &args.resource, args.whole_api)?;
-    match (given, call.settings.file()) {
-        (Scope::Keep, Some(file)) => {
-            let conditions = file.lists::<Lists>()?.basic_auth_policy;
-            Scope::of(&conditions.methods, &conditions.paths, &[], false)
+    if given != Scope::Keep {
+        return Ok(given);
+    }
+    if let Some(entry) = call.settings.entry::<ApiEntry>()? {
+        let own = Scope::of(&entry.methods, &entry.paths, &[], false)?;
+        if own != Scope::Keep {
+            return Ok(own);
         }
-        (given, _) => Ok(given),
+    }
+    match call.settings.file() {
+        Some(file) => {
+            let Conditions { methods, paths } = file.lists::<Lists>()?.basic_auth_policy.conditions;
+            Scope::of(&methods, &paths, &[], false)
+        }
+        None => Ok(Scope::Keep),
     }
 }

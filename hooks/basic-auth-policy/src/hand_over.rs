@@ -1,156 +1,255 @@
 //! How a new password reaches the people who need it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use common::error::{Error, Kind, Result};
+use common::anypoint::api_instances::ApiInstance;
+use common::cli::{Format, Invocation};
+use common::error::{Error, Result};
 use common::log::Log;
+use common::net::http::segment;
 use common::secret::Secret;
-use common::settings;
 use common::system::files;
+use common::system::fingerprints::{Fingerprints, private_folder};
+use common::system::pending::PendingSecret;
 
-/// Where a new password goes. It is on disk before the platform gets it, so that it cannot get lost.
+use crate::hand_over_file::{self, HandOverFile};
+use crate::memory;
+use crate::session::Session;
+use crate::settings::ApiEntry;
+
+/// Where a new password is to go, checked before the first request.
 #[derive(Debug)]
-pub(crate) enum HandOver {
-    /// To a file: staged beside it, and put in place at the end.
-    File { path: PathBuf, staged: PathBuf },
-    /// To standard output, as JSON.
-    Json,
-    /// Nobody needs it: it was given.
-    NotNeeded,
+pub(crate) struct Destinations {
+    files: Vec<HandOverFile>,
+    to_stdout: bool,
+    /// The folder of what has not arrived yet.
+    state: Option<PathBuf>,
 }
 
-/// The error for a new password that nobody would get.
-pub(crate) fn nowhere() -> Error {
-    Error::config("nobody would get the new password").advise(
-        "Name a file for it with --password-out, or have it as JSON on standard output with --output json.",
-    )
+/// A new password on its way. One that was generated is on disk before the platform gets it, so that it cannot get lost.
+#[derive(Debug)]
+pub(crate) struct HandOver {
+    files: Vec<HandOverFile>,
+    to_stdout: bool,
+    pending: Option<PendingSecret>,
+    /// An interrupted run has left it: it may be in force.
+    pub(crate) resumed: bool,
+    log: Log,
+}
+
+impl Destinations {
+    /// Where a generated password goes: to `files`, or else to standard output as JSON.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: nobody would get it, it could get lost on its way, or the file cannot be replaced.
+    pub(crate) fn of_generated(call: &Invocation, files: Vec<HandOverFile>) -> Result<Self> {
+        let to_stdout = files.is_empty();
+        if to_stdout && call.settings.entry::<ApiEntry>()?.is_some() {
+            // The result of many is printed at the end, long after the first password is in force.
+            return Err(Error::config("nobody would get the new password").advise(
+                "Name a file for it in the entry with password_out, env_out, postman_out or netrc_out.",
+            ));
+        }
+        if to_stdout && call.format != Format::Json {
+            return Err(
+                Error::config("nobody would get the new password").advise(
+                    "Name a file for it with --password-out, --env-out, --postman-out or --netrc-out, or have it as JSON on \
+                     standard output with --output json.",
+                ),
+            );
+        }
+        let state = Fingerprints::of(call.env(), memory::PROGRAM)
+            .map(|fingerprints| files::folder_of(fingerprints.path()));
+        if to_stdout && state.is_none() {
+            return Err(Error::config(
+                "the new password could get lost: neither XDG_STATE_HOME nor HOME is set, so there is no place to keep \
+                 it until it has been printed",
+            )
+            .advise("Set HOME, or name a file for the password with --password-out."));
+        }
+        Self {
+            to_stdout,
+            state,
+            ..Self::of_given(files)?
+        }
+        .checked()
+    }
+
+    /// Where a password goes that the user has given, who has it anyway.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: the file cannot be replaced.
+    pub(crate) fn of_given(files: Vec<HandOverFile>) -> Result<Self> {
+        Self {
+            files,
+            to_stdout: false,
+            state: None,
+        }
+        .checked()
+    }
+
+    fn checked(self) -> Result<Self> {
+        self.files.iter().try_for_each(HandOverFile::check)?;
+        Ok(self)
+    }
+
+    /// The password that an interrupted run has left for `api`, if there is one.
+    pub(crate) fn resume(
+        &self,
+        session: &Session,
+        api: &ApiInstance,
+        log: &Log,
+    ) -> Result<Option<(HandOver, Secret)>> {
+        let Some(path) = self.pending(session, api) else {
+            return Ok(None);
+        };
+        let Some((pending, password)) = PendingSecret::find(&path)? else {
+            return Ok(None);
+        };
+        log.warn(format!(
+            "{} was left by an interrupted run: its password is used",
+            path.display()
+        ));
+        let mut over = self.deliver_only(log);
+        over.pending = Some(pending);
+        over.resumed = true;
+        Ok(Some((over, password)))
+    }
+
+    /// Puts a generated password on disk, before it is told to the platform.
+    pub(crate) fn keep(
+        &self,
+        session: &Session,
+        api: &ApiInstance,
+        password: &Secret,
+        log: &Log,
+    ) -> Result<HandOver> {
+        let Some(path) = self.pending(session, api) else {
+            return Ok(self.deliver_only(log));
+        };
+        private_folder(&files::folder_of(&path)).map_err(|err| {
+            Error::config(format!(
+                "{} cannot be made",
+                files::folder_of(&path).display()
+            ))
+            .caused_by(err)
+            .advise("A new password is kept there until it has arrived; name another folder with XDG_STATE_HOME.")
+        })?;
+        let pending = PendingSecret::keep(&path, password)?;
+        log.info(format!(
+            "the new password is in {} until it has been handed over",
+            path.display()
+        ));
+        let mut over = self.deliver_only(log);
+        over.pending = Some(pending);
+        Ok(over)
+    }
+
+    /// The hand-over of a password that is somewhere else already.
+    pub(crate) fn deliver_only(&self, log: &Log) -> HandOver {
+        HandOver {
+            files: self.files.clone(),
+            to_stdout: self.to_stdout,
+            pending: None,
+            resumed: false,
+            log: log.clone(),
+        }
+    }
+
+    /// In the state folder, which only this user can enter, whatever the destination is: the next run finds it even if
+    /// it is for another one. Without a state folder, beside the destination.
+    fn pending(&self, session: &Session, api: &ApiInstance) -> Option<PathBuf> {
+        if let Some(state) = &self.state {
+            let at = &session.at;
+            let name = format!(
+                "{}-password-{}-{}-{}",
+                memory::PROGRAM,
+                segment(at.organization.as_str()),
+                segment(at.environment.as_str()),
+                api.id
+            );
+            return Some(state.join(name));
+        }
+        if self.to_stdout {
+            return None;
+        }
+        let mut name = hand_over_file::first(&self.files)?.as_os_str().to_owned();
+        name.push(".new");
+        Some(PathBuf::from(name))
+    }
 }
 
 impl HandOver {
-    /// Writes `password` beside `path`, readable by its owner alone.
-    pub(crate) fn to_file(path: &Path, password: &Secret) -> Result<Self> {
-        let staged = staged(path);
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(files::PRIVATE)
-            .open(&staged)
-            .and_then(|file| write(file, password));
-        match written {
-            Ok(()) => Ok(Self::File {
-                path: path.to_owned(),
-                staged,
-            }),
-            Err(err) => Err(Error::config(format!(
-                "the new password cannot be written to {}",
-                staged.display()
-            ))
-            .caused_by(err)
-            .advise("Check the folder that --password-out names, and its permissions.")),
+    /// The password is in force: puts it where it was asked for, everywhere if one of the files cannot be written.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: it cannot be written there, and stays where it is.
+    pub(crate) fn deliver(&mut self, username: &str, password: &Secret) -> Result<()> {
+        let written: Vec<Result<()>> = self
+            .files
+            .iter()
+            .map(|file| file.write(username, password))
+            .collect();
+        written.into_iter().collect::<Result<()>>()?;
+        for file in self.files.iter().filter(|file| file.is_readable_by_all()) {
+            self.log.warn(format!(
+                "{} keeps its mode, and every user of this machine can read it",
+                file.path.display()
+            ));
         }
-    }
-
-    /// Takes up the password that an interrupted run has left beside `path`, if there is one.
-    pub(crate) fn resume(path: &Path, log: &Log) -> Result<Option<(Self, Secret)>> {
-        let staged = staged(path);
-        if !staged.exists() {
-            return Ok(None);
+        if !self.to_stdout {
+            self.arrived();
         }
-        let password = settings::secret_in("--password-out", &staged)?;
-        log.warn(format!(
-            "{} was left by an interrupted run: its password is used",
-            staged.display()
-        ));
-        let path = path.to_owned();
-        Ok(Some((Self::File { path, staged }, password)))
+        Ok(())
     }
 
-    /// The change was made: puts the file in its place.
-    pub(crate) fn finish(&self) -> Result<()> {
-        let Self::File { path, staged } = self else {
-            return Ok(());
-        };
-        fs::rename(staged, path).map_err(|err| {
-            Error::config(format!(
-                "the new password stays in {}: it cannot be moved to {}",
-                staged.display(),
-                path.display()
-            ))
-            .caused_by(err)
-            .advise("Move it by hand: it is in force.")
-        })
+    /// The password has been printed.
+    pub(crate) fn printed(&mut self) {
+        self.arrived();
     }
 
-    /// The change failed with `err`: removes the file, unless the platform may have made the change all the same.
-    pub(crate) fn give_up(&self, err: &Error, log: &Log) {
-        let Self::File { staged, .. } = self else {
+    fn arrived(&mut self) {
+        let Some(pending) = self.pending.take() else {
             return;
         };
-        if err.effect_unknown() || err.kind() == Kind::Unproved {
-            log.warn(format!(
-                "the new password may be in force: it stays in {}, and the next run uses it",
-                staged.display()
+        let path = pending.path().to_owned();
+        if let Err(err) = pending.remove() {
+            self.log.warn(format!(
+                "{} cannot be removed, and still holds the password: {err}",
+                path.display()
             ));
-        } else if let Err(err) = fs::remove_file(staged) {
-            log.warn(format!("{} cannot be removed: {err}", staged.display()));
         }
     }
 
-    /// The file, when the password goes to one.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        match self {
-            Self::File { path, .. } => Some(path),
-            _ => None,
+    /// The write failed. Removes what was kept, unless the password may be in force all the same.
+    pub(crate) fn give_up(&mut self, may_be_in_force: bool) {
+        if !may_be_in_force && !self.resumed {
+            self.arrived();
         }
     }
-}
 
-fn staged(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    PathBuf::from(name)
-}
-
-fn write(mut file: File, password: &Secret) -> io::Result<()> {
-    file.write_all(password.expose().as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()
-}
-
-/// The password in a file that was handed over before.
-pub(crate) fn handed_over(path: &Path) -> Result<Option<Secret>> {
-    if !path.exists() {
-        return Ok(None);
+    /// Whether the password is to be part of the result.
+    pub(crate) fn is_printed(&self) -> bool {
+        self.to_stdout
     }
-    settings::secret_in("--password-out", path).map(Some)
+
+    /// The files that the password goes to.
+    pub(crate) fn file(&self) -> Option<String> {
+        hand_over_file::shown(&self.files)
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_on_disk_before_it_is_in_force_and_gone_when_nothing_happened() {
-        let folder = std::env::temp_dir().join(format!("basic-auth-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("svc.password");
-        let secret = Secret::new("canary-hand-over");
-        let refused = Error::new(Kind::Refused, "no");
-        HandOver::to_file(&path, &secret)
-            .unwrap()
-            .give_up(&refused, &Log::quiet());
-        assert!(!staged(&path).exists());
-        let over = HandOver::to_file(&path, &secret).unwrap();
-        over.give_up(&Error::new(Kind::Unproved, "perhaps"), &Log::quiet());
-        assert!(
-            HandOver::to_file(&path, &secret).is_err(),
-            "one run at a time"
-        );
-        over.finish().unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "canary-hand-over\n");
-        fs::remove_dir_all(&folder).unwrap();
+impl Drop for HandOver {
+    /// Whatever ended the run, its last word is where the password is.
+    fn drop(&mut self) {
+        if let Some(pending) = &self.pending {
+            self.log.warn(format!(
+                "the new password may be in force: it stays in {}, and the next run uses it",
+                pending.path().display()
+            ));
+        }
     }
 }

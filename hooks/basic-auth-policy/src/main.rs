@@ -8,6 +8,9 @@ mod credentials;
 mod deploy_hooks;
 mod desired;
 mod hand_over;
+mod hand_over_file;
+mod judgment;
+mod listed;
 mod memory;
 mod plan;
 mod proof;
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
             Command::Rotate(args) => commands::rotate::run(call, args),
             Command::Verify(args) => commands::verify::run(call, args),
             Command::Status(args) => commands::status::run(call, args),
+            Command::Check(args) => commands::check::run(call, args),
             Command::Enable(args) => commands::enable::run(call, args),
             Command::Disable(args) => commands::disable::run(call, args),
             Command::Remove(args) => commands::remove::run(call, args),

@@ -7,6 +7,9 @@ use common::system::fingerprints::{Fingerprints, Match};
 
 use crate::session::Session;
 
+/// What the program calls its files in the state folder.
+pub(crate) const PROGRAM: &str = "basic-auth-policy";
+
 /// The memory of one call: where there is no place for it, nothing is known and nothing is kept.
 #[derive(Debug)]
 pub(crate) struct Memory<'a> {
@@ -17,7 +20,7 @@ pub(crate) struct Memory<'a> {
 impl<'a> Memory<'a> {
     /// Opens the memory.
     pub(crate) fn of(call: &'a Invocation) -> Self {
-        let fingerprints = Fingerprints::of(call.env(), "basic-auth-policy");
+        let fingerprints = Fingerprints::of(call.env(), PROGRAM);
         if fingerprints.is_none() {
             call.log.warn(
                 "neither XDG_STATE_HOME nor HOME is set: what was written cannot be remembered, so the password is \

@@ -191,20 +191,54 @@ pub(crate) fn position(policies: &[Policy], id: PolicyId) -> Option<usize> {
         .map(|index| index + 1)
 }
 
-/// The versions to try, best first: those that the platform offers. A policy is never taken back to an older one.
-pub(crate) fn versions(offered: Vec<Version>, applied: Option<&Policy>) -> Vec<Version> {
-    let current = applied.and_then(|policy| Version::parse(policy.version.as_deref()?).ok());
-    match current {
+/// Whether `applied` would let requests through that it refuses now.
+pub(crate) fn narrows(applied: &Policy, scope: &Scope) -> bool {
+    let Some(then) = scope.resources(applied.resources.as_deref()) else {
+        return false;
+    };
+    if applied.disabled || then.iter().any(Resource::is_everything) {
+        return false;
+    }
+    match &applied.resources {
+        None => true,
+        Some(now) => now.iter().any(|resource| !then.contains(resource)),
+    }
+}
+
+/// The versions to try, best first: those that the platform offers. A policy is never taken back to an older one, and to
+/// a new major version, which may ask for another configuration, only with `upgrade`.
+pub(crate) fn versions(
+    offered: Vec<Version>,
+    applied: Option<&Policy>,
+    upgrade: bool,
+) -> Vec<Version> {
+    match applied.and_then(version_of) {
         Some(current) => {
             let mut versions: Vec<Version> = offered
                 .into_iter()
-                .filter(|version| *version > current)
+                .filter(|version| *version > current && (upgrade || version.major == current.major))
                 .collect();
             versions.push(current);
             versions
         }
         None => offered,
     }
+}
+
+/// The newest version of those offered, where it is of a later major version than the one applied.
+pub(crate) fn next_major<'v>(
+    offered: &'v [Version],
+    applied: Option<&Policy>,
+) -> Option<&'v Version> {
+    let current = applied.and_then(version_of)?;
+    offered
+        .iter()
+        .max()
+        .filter(|newest| newest.major > current.major)
+}
+
+fn version_of(policy: &Policy) -> Option<Version> {
+    Version::parse(policy.version.as_deref()?).ok()
 }
 
 #[cfg(test)]
@@ -222,6 +256,7 @@ mod tests {
             username: Some("svc".to_owned()),
             resources: None,
             updated: None,
+            technologies: Vec::new(),
         }
     }
 
@@ -287,11 +322,61 @@ mod tests {
     fn an_applied_version_is_never_taken_back() {
         let offered = || vec![version("1.10.0"), version("1.9.0")];
         let mut applied = policy(1, None);
-        assert_eq!(versions(offered(), None), offered());
+        assert_eq!(versions(offered(), None, false), offered());
         applied.version = Some("1.9.0".to_owned());
-        assert_eq!(versions(offered(), Some(&applied)), offered());
+        assert_eq!(versions(offered(), Some(&applied), false), offered());
         applied.version = Some("2.0.0".to_owned());
-        assert_eq!(versions(offered(), Some(&applied)), [version("2.0.0")]);
+        for upgrade in [false, true] {
+            assert_eq!(
+                versions(offered(), Some(&applied), upgrade),
+                [version("2.0.0")]
+            );
+        }
+    }
+
+    #[test]
+    fn a_new_major_version_is_named_and_not_chosen_by_itself() {
+        let offered = || vec![version("2.1.0"), version("1.10.0"), version("1.3.1")];
+        let applied = policy(1, None);
+        assert_eq!(
+            versions(offered(), Some(&applied), false),
+            [version("1.10.0"), version("1.3.1")]
+        );
+        assert_eq!(versions(offered(), Some(&applied), true), offered());
+        assert_eq!(
+            next_major(&offered(), Some(&applied)),
+            Some(&version("2.1.0"))
+        );
+        assert_eq!(next_major(&offered()[1..], Some(&applied)), None);
+        assert_eq!(next_major(&offered(), None), None);
+    }
+
+    #[test]
+    fn a_policy_narrows_where_it_lets_more_through() {
+        let resource = |methods: &str, path: &str| Resource {
+            method_regex: methods.to_owned(),
+            uri_template_regex: path.to_owned(),
+        };
+        let (get, put) = (resource("GET", ".*"), resource("PUT", "/a"));
+        let some = Scope::Resources(vec![get.clone()]);
+        let mut applied = policy(1, None);
+        assert!(narrows(&applied, &some));
+        for scope in [
+            Scope::Keep,
+            Scope::WholeApi,
+            Scope::Resources(vec![resource(".*", ".*")]),
+        ] {
+            assert!(!narrows(&applied, &scope), "{scope:?}");
+        }
+        applied.resources = Some(vec![get.clone()]);
+        assert!(!narrows(&applied, &some));
+        let both = Scope::Resources(vec![put.clone(), get.clone()]);
+        assert!(!narrows(&applied, &both));
+        assert!(narrows(&applied, &Scope::Resources(vec![put.clone()])));
+        applied.resources = Some(vec![put, get]);
+        assert!(narrows(&applied, &some));
+        applied.disabled = true;
+        assert!(!narrows(&applied, &some), "it is open already");
     }
 
     #[test]

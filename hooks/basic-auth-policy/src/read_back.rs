@@ -7,6 +7,7 @@ use common::anypoint::policies::Policy;
 use common::cli::Invocation;
 use common::error::{Error, Kind, Result};
 use common::system::polling::{Look, Pauses, poll};
+use common::system::signals;
 
 use crate::session::Session;
 
@@ -25,7 +26,7 @@ pub(crate) fn read_back<T>(
     is_there: impl Fn(Vec<Policy>) -> Result<Option<T>>,
 ) -> Result<Option<T>> {
     let pauses = Pauses::doubling(Duration::from_secs(1), LIMIT);
-    let look = || -> Result<Look<T, ()>> {
+    let look = || -> Result<Look<Option<T>, ()>> {
         let policies = session.policies(api).map_err(|err| {
             Error::new(
                 Kind::Unproved,
@@ -34,12 +35,12 @@ pub(crate) fn read_back<T>(
             .caused_by(err)
         })?;
         Ok(match is_there(policies)? {
-            Some(found) => Look::Done(found),
-            None => Look::NotYet(()),
+            None if !signals::interrupted() => Look::NotYet(()),
+            found => Look::Done(found),
         })
     };
     match poll(call.clock.as_ref(), LIMIT, pauses, look, |()| {})? {
-        Look::Done(found) => Ok(Some(found)),
+        Look::Done(found) => Ok(found),
         Look::NotYet(()) => Ok(None),
     }
 }

@@ -1,15 +1,20 @@
 //! Who is logged in, and which API instance and policy are meant.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use common::anypoint::api_instances::{ApiId, ApiInstance, Location};
 use common::anypoint::directory::listed;
 use common::anypoint::policies::Policy;
 use common::anypoint::settings::organization;
 use common::anypoint::{Client, Credentials};
 use common::cli::Invocation;
-use common::error::{Error, Result};
+use common::error::{Error, Kind, Result};
+use common::net::http::Http;
+use common::net::http::rate_limiter::PerSecond;
 use common::settings::{Settings, Sourced};
 
-use crate::settings::{API, ENVIRONMENT, LABEL, POLICY_ID, URL};
+use crate::settings::{self, API, ENVIRONMENT, LABEL, POLICY_ID, URL};
 
 /// What is known before the first request.
 #[derive(Debug)]
@@ -42,12 +47,28 @@ pub(crate) fn prepare(call: &Invocation) -> Result<Prepared> {
     let credentials = Credentials::general(&call.settings)?;
     let organization = organization(&call.settings)?;
     let environment = environment(&call.settings)?;
-    let http = call.http(&call.settings.text_or_default(&URL)?.value)?;
+    let http = limited(call, call.http(&call.settings.address(&URL)?)?)?;
     Ok(Prepared {
         client: Client::new(http, credentials),
         organization,
         environment,
     })
+}
+
+/// One for each control plane: it counts the requests of one address, however many APIs are worked on.
+static RATE_LIMITERS: Mutex<BTreeMap<String, Arc<PerSecond>>> = Mutex::new(BTreeMap::new());
+
+fn limited(call: &Invocation, http: Http) -> Result<Http> {
+    let rate = settings::rate(&call.settings)?;
+    if rate == 0 {
+        return Ok(http);
+    }
+    let plane = http.base().origin().ascii_serialization();
+    let mut limiters = RATE_LIMITERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let limiter = limiters
+        .entry(plane)
+        .or_insert_with(|| Arc::new(PerSecond::new(rate)));
+    Ok(http.limited_by(Arc::<PerSecond>::clone(limiter)))
 }
 
 /// The environment that is set.
@@ -156,9 +177,20 @@ impl Session {
         }
     }
 
-    /// Every policy of an API instance.
+    /// Every policy of an API instance. When one was changed tells whether its password may be another: where the list
+    /// leaves that out, the policy itself is asked.
     pub(crate) fn policies(&self, api: &ApiInstance) -> Result<Vec<Policy>> {
-        self.client.policies(&self.at, api.id)
+        let mut policies = self.client.policies(&self.at, api.id)?;
+        for policy in &mut policies {
+            if policy.is_basic() && policy.updated.is_none() {
+                policy.updated = match self.client.policy(&self.at, api.id, policy.id) {
+                    Ok(read) => read.updated,
+                    Err(err) if err.kind() == Kind::NotFound => None,
+                    Err(err) => return Err(err),
+                };
+            }
+        }
+        Ok(policies)
     }
 }
 

@@ -1,12 +1,19 @@
 //! Every setting of this program: its variables, flags and keys of the TOML file.
 
+use std::fmt;
+
 use common::anypoint::DEFAULT_URL;
 use common::anypoint::settings::{self as shared, BEARER, CLIENT_ID, CLIENT_SECRET};
-use common::settings::{ConfFile, List, Registry, Setting, fits};
+use common::error::Result;
+use common::settings::file::OneOrMany;
+use common::settings::{ConfFile, List, Registry, Setting, Settings, fits};
 use serde::Deserialize;
 
 /// The commands that take a user and a password.
 const WITH_A_USER: &[&str] = &["apply", "rotate", "verify"];
+
+/// The commands that hand a password over.
+const HANDS_OVER: &[&str] = &["apply", "rotate"];
 
 /// The settings of the program.
 pub(crate) static SETTINGS: Registry = Registry {
@@ -30,8 +37,19 @@ pub(crate) static SETTINGS: Registry = Registry {
         &ORDER,
         &PLATFORM_CLIENT_ID,
         &PLATFORM_CLIENT_SECRET,
+        &PASSWORD_OUT,
+        &ENV_OUT,
+        &POSTMAN_OUT,
+        &NETRC_OUT,
+        &NETRC_MACHINE,
+        &WORKERS,
+        &RATE,
     ],
     lists: &[
+        List {
+            name: LIST,
+            check: fits::<Lists>,
+        },
         List {
             name: "basic_auth_policy.methods",
             check: fits::<Lists>,
@@ -43,6 +61,9 @@ pub(crate) static SETTINGS: Registry = Registry {
     ],
     saves_to: ConfFile::Domain,
 };
+
+/// The list of APIs in the TOML file.
+pub(crate) const LIST: &str = "basic_auth_policy.api";
 
 /// What is saved as soon as the platform has accepted the credentials, even if the rest fails.
 pub(crate) static LOGIN: &[&Setting] = &[&URL, &ORGANIZATION, &CLIENT_ID, &CLIENT_SECRET];
@@ -160,12 +181,113 @@ pub(crate) static PLATFORM_CLIENT_SECRET: Setting = Setting::secret(
     "client secret of the environment, instead of the one that Access Management gives",
 );
 
+/// The file for a password alone.
+pub(crate) static PASSWORD_OUT: Setting = Setting::file(
+    &[],
+    "file for a new password; of a generated one, what is in it already is used again",
+)
+.flag("--password-out", "FILE")
+.only_for(HANDS_OVER)
+.heading("Hand-over")
+.toml(&["basic_auth_policy.password_out"]);
+
+/// The file for variables.
+pub(crate) static ENV_OUT: Setting = Setting::file(
+    &[],
+    "file of variables (dotenv) that gets BASIC_AUTH_USERNAME and BASIC_AUTH_PASSWORD",
+)
+.flag("--env-out", "FILE")
+.only_for(HANDS_OVER)
+.heading("Hand-over")
+.toml(&["basic_auth_policy.env_out"]);
+
+/// The Postman environment.
+pub(crate) static POSTMAN_OUT: Setting = Setting::file(
+    &[],
+    "exported Postman environment whose username and password are set",
+)
+.flag("--postman-out", "FILE")
+.only_for(HANDS_OVER)
+.heading("Hand-over")
+.toml(&["basic_auth_policy.postman_out"]);
+
+/// The file of logins by host.
+pub(crate) static NETRC_OUT: Setting = Setting::file(
+    &[],
+    "file of logins (netrc) whose entry for the host of the API is set",
+)
+.flag("--netrc-out", "FILE")
+.only_for(HANDS_OVER)
+.heading("Hand-over")
+.toml(&["basic_auth_policy.netrc_out"]);
+
+/// The host that a login in it is for.
+pub(crate) static NETRC_MACHINE: Setting = Setting::text(
+    &[],
+    "host of the entry in the file of logins; that of the first --url unless given",
+)
+.flag("--netrc-machine", "HOST")
+.only_for(HANDS_OVER)
+.heading("Hand-over")
+.toml(&["basic_auth_policy.netrc_machine"]);
+
+/// Where a new password goes.
+pub(crate) static HAND_OVER: [&Setting; 4] = [&PASSWORD_OUT, &ENV_OUT, &POSTMAN_OUT, &NETRC_OUT];
+
+/// How much is done at once.
+pub(crate) static WORKERS: Setting = Setting::number(&[], "how many APIs to work on in parallel")
+    .flag("--workers", "N")
+    .only_for(&["apply", "rotate", "status", "check"])
+    .toml(&["basic_auth_policy.workers"])
+    .default("8");
+
+/// API Manager publishes no rate, and what it refuses for being too many is tried again when it says so. This is what a
+/// handful of people in its pages cause.
+pub(crate) static RATE: Setting = Setting::number(
+    &[],
+    "requests per second to one control plane, 0 for no limit",
+)
+.flag("--rate", "N")
+.only_for(&["apply", "rotate", "status", "check"])
+.toml(&["basic_auth_policy.rate"])
+.default("50");
+
+/// How many APIs are worked on in parallel.
+pub(crate) fn workers(settings: &Settings) -> Result<usize> {
+    Ok(number(settings, &WORKERS, 1, 64)? as usize)
+}
+
+/// How many requests one control plane gets in a second; 0 for any number.
+pub(crate) fn rate(settings: &Settings) -> Result<u32> {
+    number(settings, &RATE, 0, 1000)
+}
+
+fn number(settings: &Settings, setting: &Setting, least: u32, most: u32) -> Result<u32> {
+    let parse = |text: &str| match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("{text:?} is not a number from {least} to {most}")),
+    };
+    Ok(settings
+        .parsed(setting, parse)?
+        .map_or(least, |found| found.value))
+}
+
 /// What the TOML file holds beside settings.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Lists {
     /// The table of this program.
     #[serde(default)]
-    pub(crate) basic_auth_policy: Conditions,
+    pub(crate) basic_auth_policy: Table,
+}
+
+/// Its lists.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Table {
+    /// The requests that the policy is for, unless an API says otherwise.
+    #[serde(flatten)]
+    pub(crate) conditions: Conditions,
+    pub(crate) api: Vec<ApiEntry>,
 }
 
 /// The requests that the policy is for. A path is a regular expression, which may hold commas.
@@ -176,4 +298,68 @@ pub(crate) struct Conditions {
     pub(crate) methods: Vec<String>,
     /// Only paths that one of these matches.
     pub(crate) paths: Vec<String>,
+}
+
+/// `[[basic_auth_policy.api]]`: one of many APIs. Its keys are settings, which are read as such; see
+/// [`Settings::for_entry`].
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ApiEntry {
+    /// What it is called in the output; the API unless given.
+    pub(crate) name: Option<String>,
+    /// Addresses that `rotate` proves the change at.
+    pub(crate) verify_url: Option<OneOrMany>,
+    pub(crate) methods: Vec<String>,
+    pub(crate) paths: Vec<String>,
+    pub(crate) api_instance: Option<TextOrNumber>,
+    pub(crate) password_file: Option<String>,
+    pub(crate) password_env: Option<String>,
+    label: Option<String>,
+    pub(crate) environment: Option<String>,
+    pub(crate) organization: Option<String>,
+    pub(crate) url: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) client_secret_file: Option<String>,
+    pub(crate) client_secret_env: Option<String>,
+    username: Option<String>,
+    allow_weak: Option<bool>,
+    policy_version: Option<String>,
+    order: Option<u64>,
+    password_out: Option<String>,
+    env_out: Option<String>,
+    postman_out: Option<String>,
+    netrc_out: Option<String>,
+    netrc_machine: Option<String>,
+}
+
+/// An id may be all digits.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum TextOrNumber {
+    Text(String),
+    Number(u64),
+}
+
+impl fmt::Display for TextOrNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
+}
+
+impl ApiEntry {
+    /// The addresses that it is proved at.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        self.verify_url
+            .as_ref()
+            .map(OneOrMany::entries)
+            .unwrap_or_default()
+    }
+
+    /// Whether the password of this API is given.
+    pub(crate) fn has_password(&self) -> bool {
+        self.password_file.is_some() || self.password_env.is_some()
+    }
 }

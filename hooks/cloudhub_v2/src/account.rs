@@ -21,18 +21,49 @@ pub(crate) struct Account {
     /// Whether nobody but the settings shared by all targets describes it.
     shared: bool,
     organization: Sourced,
-    /// What became of the login. A refusal is not tried again for each target: that could lock the app out.
-    login: Mutex<Option<std::result::Result<(), Refusal>>>,
-    id: Mutex<Option<OrganizationId>>,
-    spaces: Mutex<Option<Arc<Vec<PrivateSpace>>>>,
+    login: Once<()>,
+    id: Once<OrganizationId>,
+    spaces: Once<Arc<Vec<PrivateSpace>>>,
 }
+
+/// What becomes of a request whose outcome holds for all targets. A failure is not tried again for each of them: refused
+/// logins could lock the app out, and a control plane that does not answer would keep every target waiting in turn.
+#[derive(Debug)]
+struct Once<T>(Mutex<Option<std::result::Result<T, Refusal>>>);
 
 /// An error to be reported again for each target that it concerns.
 #[derive(Debug, Clone)]
 struct Refusal {
     kind: Kind,
     what: String,
-    advice: String,
+    advice: Option<String>,
+}
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Once<T> {
+    /// The outcome; the first to ask finds it out.
+    fn get(&self, find_out: impl FnOnce() -> Result<T>) -> Result<T> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = known.get_or_insert_with(|| {
+            find_out().map_err(|err| Refusal {
+                kind: err.kind(),
+                what: err.to_string(),
+                advice: err.advice().map(str::to_owned),
+            })
+        });
+        outcome.clone().map_err(|refusal| {
+            let err = Error::new(refusal.kind, refusal.what);
+            match refusal.advice {
+                Some(advice) => err.advise(advice),
+                None => err,
+            }
+        })
+    }
 }
 
 /// What describes an account.
@@ -58,21 +89,17 @@ pub(crate) struct Logins {
 impl Account {
     /// Logs in, once. Proves that the credentials are accepted.
     pub(crate) fn log_in(&self) -> Result<()> {
-        let mut login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = login.get_or_insert_with(|| {
-            self.client.log_in().map_err(|err| Refusal {
-                kind: err.kind(),
-                what: err.to_string(),
-                advice: err.advice().unwrap_or_default().to_owned(),
-            })
-        });
-        outcome
-            .clone()
-            .map_err(|refusal| Error::new(refusal.kind, refusal.what).advise(refusal.advice))
+        self.login.get(|| self.fresh().log_in())
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    /// The client as work on a target begins: accounts are made before it, and others may have taken their time since.
+    pub(crate) fn fresh(&self) -> Client {
+        self.client.for_target()
+    }
+
+    /// Host of the control plane.
+    pub(crate) fn host(&self) -> &str {
+        self.client.host()
     }
 
     /// Whether its credentials are those that acme.sh's conf files may keep.
@@ -82,25 +109,15 @@ impl Account {
 
     /// The organization's id. A name is looked up once.
     pub(crate) fn organization(&self) -> Result<OrganizationId> {
-        let mut known = self.id.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(id) = known.as_ref() {
-            return Ok(id.clone());
-        }
-        let id = self.client.organization(&self.organization)?;
-        *known = Some(id.clone());
-        Ok(id)
+        self.id
+            .get(|| self.fresh().organization(&self.organization))
     }
 
     /// The organization's private spaces, listed once.
     pub(crate) fn spaces(&self) -> Result<Arc<Vec<PrivateSpace>>> {
         let organization = self.organization()?;
-        let mut known = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(spaces) = known.as_ref() {
-            return Ok(Arc::clone(spaces));
-        }
-        let spaces = Arc::new(self.client.private_spaces(&organization)?);
-        *known = Some(Arc::clone(&spaces));
-        Ok(spaces)
+        self.spaces
+            .get(|| self.fresh().private_spaces(&organization).map(Arc::new))
     }
 }
 
@@ -118,9 +135,9 @@ impl Logins {
             client: client.clone(),
             shared: login.shared,
             organization: login.organization,
-            login: Mutex::default(),
-            id: Mutex::default(),
-            spaces: Mutex::default(),
+            login: Once::default(),
+            id: Once::default(),
+            spaces: Once::default(),
         });
         self.accounts.push((client, Arc::clone(&account)));
         Ok(account)

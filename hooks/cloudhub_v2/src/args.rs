@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +8,6 @@ use common::cli::config::ConfigArgs;
 use common::cli::{Arguments, Format, OutputArgs, exit};
 use common::duration;
 use common::log::Verbosity;
-use common::net::dns;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,14 +41,17 @@ impl Arguments for Args {
 pub(crate) enum Command {
     /// Put a certificate into every target
     ///
-    /// The arguments are those that acme.sh passes to a deploy hook. A certificate that is already deployed is not sent
-    /// again.
+    /// The arguments are those that acme.sh passes to a deploy hook. Without any, they are taken from the variables of
+    /// certbot (RENEWED_LINEAGE, RENEWED_DOMAINS) or lego (LEGO_HOOK_...). A certificate that is already deployed is not
+    /// sent again.
     Deploy(DeployArgs),
 
     /// Deploy every certificate in acme.sh's home that names this deploy hook and is not deployed yet
+    ///
+    /// Ends with one line that counts them, unless --quiet is given.
     Reconcile(ReconcileArgs),
 
-    /// Prove by a handshake that the ingress serves a domain's certificate
+    /// Prove by a handshake that the ingress of every target serves a domain's certificate
     Verify(VerifyArgs),
 
     /// Show the DNS record that a domain needs, and what DNS answers now
@@ -65,8 +66,17 @@ pub(crate) enum Command {
     /// Show what the targets have for a domain, next to acme.sh's certificate
     Status(StatusArgs),
 
-    /// Check whether a certificate expires soon, for monitoring
+    /// Check whether certificates expire soon, are missing or differ, for monitoring
+    ///
+    /// Without DOMAIN every certificate in acme.sh's home that names this deploy hook, where its own saved settings say,
+    /// and every other TLS context in those private spaces.
     Check(CheckArgs),
+
+    /// Show the TLS contexts of certificates that are no longer in acme.sh's home
+    ///
+    /// Those that this program made, in the private spaces of the certificates that are there and of those that are set.
+    /// Exit with 10 if there are any.
+    Prune(PruneArgs),
 
     /// Delete the TLS context of a domain
     Remove(RemoveArgs),
@@ -77,15 +87,16 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct DeployArgs {
     /// The certificate's main name, for example '*.example.com'
-    pub(crate) domain: String,
+    #[arg(requires_all = ["keyfile", "certfile"])]
+    pub(crate) domain: Option<String>,
 
     /// Its private key, PEM
-    pub(crate) keyfile: PathBuf,
+    pub(crate) keyfile: Option<PathBuf>,
 
     /// The leaf certificate, PEM
-    pub(crate) certfile: PathBuf,
+    pub(crate) certfile: Option<PathBuf>,
 
-    /// The rest of the chain, PEM; may be missing or empty
+    /// The rest of the chain, PEM; where it holds none, FULLCHAIN does
     pub(crate) cafile: Option<PathBuf>,
 
     /// Leaf and chain, PEM
@@ -97,9 +108,6 @@ pub(crate) struct DeployArgs {
     /// Write even if the certificate is already deployed
     #[arg(long)]
     pub(crate) force: bool,
-
-    #[command(flatten)]
-    pub(crate) connect: ConnectArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -111,30 +119,6 @@ pub(crate) struct VerifyArgs {
     /// The certificate to expect, PEM; by default the one in acme.sh's home (--home), else the one that is deployed
     #[arg(long, value_name = "FILE")]
     pub(crate) cert: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) connect: ConnectArgs,
-}
-
-/// How an ingress is probed.
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Proof")]
-pub(crate) struct ConnectArgs {
-    /// Where to connect, instead of the addresses in DNS [default port: 443]
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) connect: Option<String>,
-
-    /// Server name to send, instead of the domain; for a wildcard, any name that it covers
-    #[arg(long, value_name = "NAME")]
-    pub(crate) server_name: Option<String>,
-
-    /// Name server to look up addresses with, instead of the system's; may be repeated
-    #[arg(long, value_name = "ADDRESS", value_parser = dns::server)]
-    pub(crate) resolver: Vec<SocketAddr>,
-
-    /// How long to wait for the ingress to serve the certificate
-    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "5m")]
-    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, clap::Args)]
@@ -146,20 +130,17 @@ pub(crate) struct DnsArgs {
     /// Exit with 10 unless the record is there
     #[arg(long)]
     pub(crate) check: bool,
-
-    /// Name server to ask, instead of the system's; may be repeated
-    #[arg(long, value_name = "ADDRESS", value_parser = dns::server)]
-    pub(crate) resolver: Vec<SocketAddr>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReconcileArgs {
+    /// Look after this certificate alone, by its main name
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+
     /// Change nothing; exit with 10 if something would be deployed
     #[arg(long)]
     pub(crate) dry_run: bool,
-
-    #[command(flatten)]
-    pub(crate) connect: ConnectArgs,
 }
 
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -181,13 +162,21 @@ pub(crate) struct CheckArgs {
     #[arg(value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,
 
-    /// How long before its expiry a certificate is due
-    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "30d")]
-    pub(crate) within: Duration,
+    /// How long before its expiry a certificate is due [default: less than a quarter of its lifetime, at most 30 days; 10
+    /// days where acme.sh does not have it]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) within: Option<Duration>,
 
     /// Try the credentials on the other published control planes, and do nothing else
     #[arg(long, conflicts_with_all = ["domain", "within"])]
     pub(crate) planes: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct PruneArgs {
+    /// Delete nothing, which has to be said: another machine may have the certificates. It prints the commands that delete
+    #[arg(long, required = true)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]

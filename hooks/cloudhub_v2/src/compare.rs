@@ -8,7 +8,7 @@ use common::anypoint::tls_contexts::TlsContext;
 use common::error::{Error, Result};
 use serde::Serialize;
 
-use crate::domain::canonical;
+use crate::domain::{canonical, context_name};
 use crate::material::{Identity, is_our_file_name, key_file_name};
 
 /// Whether a context holds a certificate.
@@ -30,6 +30,8 @@ pub(crate) enum Difference {
     NotOurs,
     OtherCertificate,
     OtherChain,
+    /// The certificate is there without the chain that belongs to it.
+    NoChain,
     Subject(String),
     Names(Vec<String>),
     Expiry(String),
@@ -47,6 +49,7 @@ impl fmt::Display for Difference {
             Self::NotOurs => f.write_str("it was not written by this program"),
             Self::OtherCertificate => f.write_str("it holds another certificate"),
             Self::OtherChain => f.write_str("it holds another chain"),
+            Self::NoChain => f.write_str("it was deployed without its chain"),
             Self::Subject(cn) => write!(f, "its subject is {cn}"),
             Self::Names(names) => write!(f, "its names are {}", names.join(", ")),
             Self::Expiry(date) => write!(f, "it expires on {date}"),
@@ -61,6 +64,9 @@ impl fmt::Display for Difference {
 pub(crate) enum Certainty {
     /// By the fingerprint in its file name.
     Fingerprint,
+    /// The platform does not give file names back as they were sent, and what it shows is what it showed after this
+    /// certificate was written from here.
+    Remembered,
     /// By subject, names and expiry date: the platform gave no file name of ours back.
     NamesAndDate,
 }
@@ -69,6 +75,9 @@ impl Certainty {
     pub(crate) fn how_known(self) -> &'static str {
         match self {
             Self::Fingerprint => "identified by its fingerprint",
+            Self::Remembered => {
+                "identified by what was written last from this machine, and has not changed since"
+            }
             Self::NamesAndDate => {
                 "identified by names and expiry date only, which is less certain (--force writes it)"
             }
@@ -92,11 +101,15 @@ pub(crate) fn compare(context: &TlsContext, identity: &Identity) -> Comparison {
     if known.is_some_and(|name| name != identity.names.certificate) {
         return Comparison::Different(Difference::OtherCertificate);
     }
-    if let (Some(there), Some(wanted)) = (&store.ca_path_file_name, &identity.names.ca_path)
-        && is_our_file_name(there)
-        && there != wanted
-    {
-        return Comparison::Different(Difference::OtherChain);
+    match (&store.ca_path_file_name, &identity.names.ca_path) {
+        (Some(there), Some(wanted)) if is_our_file_name(there) && there != wanted => {
+            return Comparison::Different(Difference::OtherChain);
+        }
+        // Where no file names come back at all, that of the chain says nothing either.
+        (None, Some(_)) if known.is_some() => {
+            return Comparison::Different(Difference::NoChain);
+        }
+        _ => {}
     }
     if let Some(cn) = store.cn.as_deref().filter(|cn| !cn.is_empty())
         && let Some(wanted) = &identity.leaf.common_name
@@ -104,10 +117,8 @@ pub(crate) fn compare(context: &TlsContext, identity: &Identity) -> Comparison {
     {
         return Comparison::Different(Difference::Subject(cn.to_owned()));
     }
-    if let Some(san) = store.san.as_deref().filter(|san| !san.is_empty())
-        && !same_names(san, identity)
-    {
-        return Comparison::Different(Difference::Names(san.to_vec()));
+    if !store.san.is_empty() && !same_names(&store.san, identity) {
+        return Comparison::Different(Difference::Names(store.san.clone()));
     }
     let certainty = match known {
         Some(_) => Certainty::Fingerprint,
@@ -191,20 +202,41 @@ pub(crate) fn belongs(context: &TlsContext, domain: &str) -> bool {
         || context.domains().is_empty() && carries_our_mark(context, domain)
 }
 
+/// Whether a context that tells no domain may be taken over for `domain`: it has exactly the name that the original shell
+/// hook gave it, and this program has not written it for another domain.
+pub(crate) fn is_adoptable(context: &TlsContext, domain: &str) -> bool {
+    let store = &context.key_store;
+    let file_name = store.file_name.as_deref();
+    context.name == context_name(domain)
+        && context.domains().is_empty()
+        && !file_name.is_some_and(is_our_file_name)
+}
+
+/// Whose a context is that is not the domain's in question, as a sentence about it.
+pub(crate) fn whose(context: &TlsContext) -> String {
+    let domains = context.domains();
+    if !domains.is_empty() {
+        return format!("belongs to {}", domains.join(", "));
+    }
+    let store = &context.key_store;
+    match store.key_file_name.as_deref().filter(|_| {
+        let name = store.file_name.as_deref();
+        name.is_some_and(is_our_file_name)
+    }) {
+        Some(key) => format!("names no domain, and was written with the key {key}"),
+        None => "names no domain, and was not written by this program".to_owned(),
+    }
+}
+
 /// Refuses a context that is somebody else's: two domains can lead to one name, such as `a.b.com` and `a-b.com`.
-pub(crate) fn check_belongs(context: &TlsContext, domain: &str) -> Result<()> {
-    if belongs(context, domain) {
+pub(crate) fn check_may_write(context: &TlsContext, domain: &str) -> Result<()> {
+    if belongs(context, domain) || is_adoptable(context, domain) {
         return Ok(());
     }
-    let domains = context.domains();
-    let whose = if domains.is_empty() {
-        "names no domain, and was not written by this program".to_owned()
-    } else {
-        format!("belongs to {}", domains.join(", "))
-    };
     Err(Error::config(format!(
-        "TLS context {:?} {whose}; it is not overwritten with the certificate of {domain}",
-        context.name
+        "TLS context {:?} {}; it is not overwritten with the certificate of {domain}",
+        context.name,
+        whose(context)
     ))
     .advise(format!(
         "Set CH2_TLS_CONTEXT_NAME to another name for {domain}; or, if the context is not needed, remove it first."

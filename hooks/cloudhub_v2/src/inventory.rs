@@ -6,15 +6,14 @@ use anyhow::Context as _;
 use common::anypoint::tls_contexts::TlsContext;
 use common::cli::{Invocation, Report, table};
 use common::system::workers;
-use jiff::civil::Date;
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::compare::{self, Certainty, Comparison};
-use crate::expiry::{self, Expiry};
-use crate::failures;
-use crate::material::Identity;
-use crate::settings;
+use crate::expiry::{self, Expiry, Within};
 use crate::target::Target;
+use crate::walk::Local;
+use crate::{failures, health, settings};
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Inventory {
@@ -35,17 +34,22 @@ pub(crate) struct Row {
     client_authentication: bool,
     /// How it compares with acme.sh's certificate, where that is there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    local: Option<Local>,
+    local: Option<Compared>,
+    /// Why it has to be renewed now, where acme.sh's certificate is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<String>,
 }
 
 /// How a context compares with acme.sh's certificate.
 #[derive(Debug)]
-struct Local(Comparison);
+struct Compared(Comparison);
 
-impl fmt::Display for Local {
+impl fmt::Display for Compared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Comparison::Same(Certainty::Fingerprint) => f.write_str("current"),
+            Comparison::Same(Certainty::Fingerprint | Certainty::Remembered) => {
+                f.write_str("current")
+            }
             Comparison::Same(Certainty::NamesAndDate) => {
                 f.write_str("current, by names and expiry date")
             }
@@ -54,15 +58,16 @@ impl fmt::Display for Local {
     }
 }
 
-impl Serialize for Local {
+impl Serialize for Compared {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
 impl Row {
-    fn new(target: &Target, context: &TlsContext, today: Date, local: Option<&Identity>) -> Self {
-        let expiry = Expiry::of(context, today);
+    fn new(target: &Target, context: &TlsContext, now: Timestamp, local: Option<&Local>) -> Self {
+        let expiry = Expiry::of(context, expiry::date_of(now));
+        let health = health::judge(context, local, now, Within::default());
         Self {
             target: target.name.clone(),
             name: context.name.clone(),
@@ -71,7 +76,8 @@ impl Row {
             days_left: expiry.days_left,
             r#type: context.kind.clone(),
             client_authentication: context.trust_store.is_some(),
-            local: local.map(|identity| Local(compare::compare(context, identity))),
+            local: local.map(|local| Compared(compare::compare(context, &local.identity))),
+            due: local.and(health.due),
         }
     }
 }
@@ -103,6 +109,9 @@ impl Report for Inventory {
             if let Some(local) = &row.local {
                 text += &format!("\n{} in {}: {local}", row.name, row.target);
             }
+            if let Some(due) = &row.due {
+                text += &format!("\n{} in {}: due: {due}", row.name, row.target);
+            }
         }
         text
     }
@@ -113,9 +122,9 @@ pub(crate) fn take(
     call: &Invocation,
     targets: &[Target],
     domain: Option<&str>,
-    local: Option<&Identity>,
+    local: Option<&Local>,
 ) -> anyhow::Result<(Inventory, Vec<anyhow::Error>)> {
-    let today = expiry::today(call.clock.as_ref());
+    let now = call.clock.now();
     let workers = settings::workers(&call.settings)?;
     let outcomes = workers::side_by_side(targets, workers, |target| {
         let contexts = contexts(target)?;
@@ -127,7 +136,7 @@ pub(crate) fn take(
         let rows = contexts
             .iter()
             .filter(is_asked_for)
-            .map(|context| Row::new(target, context, today, local));
+            .map(|context| Row::new(target, context, now, local));
         Ok(rows.collect::<Vec<_>>())
     });
     let (rows, failed) = failures::sort(outcomes);

@@ -2,19 +2,25 @@
 
 mod account;
 mod args;
+mod caller;
 mod commands;
 mod compare;
 mod cure;
 mod domain;
 mod expiry;
 mod failures;
+mod health;
 mod inventory;
+mod lock;
 mod material;
+mod memory;
 mod planes;
 mod proof;
 mod settings;
+mod spaces;
 mod target;
 mod targets;
+mod walk;
 mod write;
 
 use std::process::ExitCode;
@@ -34,6 +40,7 @@ fn main() -> ExitCode {
             Command::List(args) => commands::list::run(call, args),
             Command::Status(args) => commands::status::run(call, args),
             Command::Check(args) => commands::check::run(call, args),
+            Command::Prune(args) => commands::prune::run(call, args),
             Command::Remove(args) => commands::remove::run(call, args),
             Command::Config(args) => config::run(call, args),
         }

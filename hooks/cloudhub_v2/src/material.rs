@@ -8,13 +8,16 @@ use common::anypoint::tls_contexts::{
     Ciphers, NewTlsContext, NewTrustStore, PemKeyStore, TlsConfig, limits,
 };
 use common::cert::{Certificate, Chain, PrivateKey, Validity};
+use common::cli::Invocation;
 use common::error::{Error, Kind, Result};
+use common::net::tls::{Distrust, Judge, Trust};
 use common::secret::Secret;
 use common::settings::Sourced;
 use common::system::files;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::canonical;
+use crate::settings::{KEY_PASSPHRASE, STRICT};
 
 /// No PEM file of a certificate is larger.
 const LARGEST: u64 = 1024 * 1024;
@@ -32,6 +35,9 @@ pub(crate) struct Files {
     pub(crate) certificate: PathBuf,
     pub(crate) ca: Option<PathBuf>,
     pub(crate) fullchain: Option<PathBuf>,
+    /// Whether somebody wrote the paths down, so that a file which is missing is a mistake. acme.sh passes paths of files
+    /// that need not be there.
+    pub(crate) named: bool,
 }
 
 impl From<&Stored> for Files {
@@ -41,6 +47,7 @@ impl From<&Stored> for Files {
             certificate: stored.certificate(),
             ca: Some(stored.ca()),
             fullchain: Some(stored.fullchain()),
+            named: false,
         }
     }
 }
@@ -67,8 +74,8 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Reads the certificates of a domain, which need not be fit for deployment.
-    pub(crate) fn read(domain: &str, files: &Files) -> Result<Self> {
-        let chain = chain(files)?;
+    pub(crate) fn read(domain: &str, files: &Files, now: Timestamp) -> Result<Self> {
+        let chain = chain(files, now)?;
         Ok(Self {
             names: FileNames::new(domain, &chain),
             leaf: chain.leaf,
@@ -90,18 +97,16 @@ pub(crate) struct FileNames {
 }
 
 impl Material {
-    /// Reads and checks the files.
-    pub(crate) fn load(
-        domain: &str,
-        files: &Files,
-        passphrase: Option<&Sourced<Secret>>,
-        now: Timestamp,
-    ) -> anyhow::Result<Self> {
-        let chain =
-            chain(files).with_context(|| format!("checking the certificate of {domain}"))?;
+    /// Reads and checks the files. `call` is that of this certificate.
+    pub(crate) fn load(call: &Invocation, domain: &str, files: &Files) -> anyhow::Result<Self> {
+        let passphrase = call.settings.secret(&KEY_PASSPHRASE)?;
+        let now = call.clock.now();
         let checked = || -> Result<Self> {
+            let chain = chain(files, now)?;
             check_leaf(&chain.leaf, domain, &files.certificate, now)?;
-            let (key, passphrase) = key(files, &chain.leaf, passphrase)?;
+            check_intermediates(&chain, now)?;
+            check_complete(call, &chain, domain, files)?;
+            let (key, passphrase) = key(files, &chain.leaf, passphrase.as_ref())?;
             Self::fit(domain, chain, key, passphrase)
         };
         checked().with_context(|| format!("checking the certificate of {domain}"))
@@ -235,38 +240,128 @@ pub(crate) fn key_file_name(domain: &str) -> String {
     format!("{stem}.key")
 }
 
-fn chain(files: &Files) -> Result<Chain> {
+/// The leaf with the first chain for it among the CA file, the full chain and what stands behind the leaf. One that holds an
+/// expired certificate gives way to another: acme.sh leaves an old CA file in place when the CA sent no chain.
+fn chain(files: &Files, now: Timestamp) -> Result<Chain> {
     let mut given = certificates("the certificate", &files.certificate)?;
     let leaf = given.remove(0);
-    let rest = match &files.ca {
-        Some(path) => optional_certificates("the CA file", path)?,
-        None => None,
+    let ca_file = || match &files.ca {
+        Some(path) => optional_certificates("the CA file", path),
+        None => Ok(None),
     };
-    // Without a CA file, whatever stands behind the leaf is the chain.
-    let by_parts = Chain::from_parts(leaf.clone(), rest.unwrap_or(given));
-    match (by_parts, &files.fullchain) {
-        (Ok(chain), _) => Ok(chain),
-        (Err(err), fullchain) => {
-            // acme.sh leaves an old CA file in place when the CA sent no chain; the full chain is always new.
-            let whole = match fullchain {
-                Some(path) => optional_certificates("the full chain", path)?,
-                None => None,
-            };
-            whole
-                .filter(|whole| whole.first() == Some(&leaf))
-                .and_then(|whole| Chain::new(whole).ok())
-                .ok_or_else(|| {
-                    Error::config(format!(
-                        "{} and {}: {err}",
-                        files.certificate.display(),
-                        files.ca.as_deref().unwrap_or(Path::new("no CA file")).display()
-                    ))
-                    .advise(
-                        "Pass the leaf as CERTFILE, and as CAFILE the certificates of its issuers, each issued by the \
-                         next one; the root may be left out.",
-                    )
-                })
+    let full_chain = || match &files.fullchain {
+        Some(path) => Ok(optional_certificates("the full chain", path)?
+            .filter(|whole| whole.first() == Some(&leaf))),
+        None => Ok(None),
+    };
+    let behind_the_leaf = || Ok(Some(given.clone()));
+    let sources: [&dyn Fn() -> Result<Option<Vec<Certificate>>>; 3] =
+        [&ca_file, &full_chain, &behind_the_leaf];
+    let (mut expired, mut refused) = (None, None);
+    for source in sources {
+        let Some(rest) = source()? else { continue };
+        match Chain::from_parts(leaf.clone(), rest) {
+            Ok(chain) if is_alone(&chain) => {}
+            Ok(chain) if expired_intermediate(&chain, now).is_some() => {
+                expired.get_or_insert(chain);
+            }
+            Ok(chain) => return Ok(chain),
+            Err(err) => {
+                refused.get_or_insert(err);
+            }
         }
+    }
+    match (expired, refused) {
+        (Some(chain), _) => Ok(chain),
+        (None, None) => Ok(Chain {
+            leaf,
+            intermediates: Vec::new(),
+            root: None,
+        }),
+        (None, Some(err)) => Err(Error::config(format!(
+            "{} and {}: {err}",
+            files.certificate.display(),
+            files.ca.as_deref().unwrap_or(Path::new("no CA file")).display()
+        ))
+        .advise(
+            "Pass the leaf as CERTFILE, and as CAFILE the certificates of its issuers, each issued by the next one; the \
+             root may be left out.",
+        )),
+    }
+}
+
+/// Whether there is nothing but the leaf.
+fn is_alone(chain: &Chain) -> bool {
+    chain.intermediates.is_empty() && chain.root.is_none()
+}
+
+fn expired_intermediate(chain: &Chain, now: Timestamp) -> Option<&Certificate> {
+    let mut others = chain.intermediates.iter();
+    others.find(|certificate| certificate.validity(now) == Validity::Expired)
+}
+
+fn check_intermediates(chain: &Chain, now: Timestamp) -> Result<()> {
+    match expired_intermediate(chain, now) {
+        None => Ok(()),
+        Some(expired) => Err(Error::config(format!(
+            "the intermediate certificate {} expired on {}",
+            expired.subject, expired.not_after
+        ))
+        .advise(
+            "Clients would refuse the chain. Renew the certificate, so that the CA sends a current one: acme.sh --renew \
+             --force -d DOMAIN.",
+        )),
+    }
+}
+
+/// Reports a chain whose next issuer is missing. Without `--strict`, whoever has intermediates has done what is needed: the
+/// root of a private authority need not be trusted on this machine.
+fn check_complete(call: &Invocation, chain: &Chain, domain: &str, files: &Files) -> Result<()> {
+    let strict = call.settings.switch(&STRICT)?;
+    if !strict && !is_alone(chain) {
+        return Ok(());
+    }
+    let trust = call.settings.network()?.trust;
+    let Some(issuer) = missing_issuer(chain, domain, trust, call.clock.now()) else {
+        return Ok(());
+    };
+    let what = format!(
+        "the chain of {} does not lead to a root that is trusted here: the certificate of its issuer {issuer} is missing",
+        files.certificate.display()
+    );
+    let named = [&files.ca, &files.fullchain].into_iter().flatten();
+    let absent = named.clone().find(|path| files.named && !path.exists());
+    if let Some(path) = absent {
+        return Err(
+            Error::not_found(format!("{what}, and {} does not exist", path.display()))
+                .advise("Check the path; from cron, write it in full."),
+        );
+    }
+    let advice = "Clients may refuse it: pass the certificates of its issuers as CAFILE or FULLCHAIN; a private root is \
+                  trusted here with CA_BUNDLE.";
+    if strict {
+        return Err(Error::config(what).advise(advice));
+    }
+    call.log.warn(format!("{domain}: {what}. {advice}"));
+    Ok(())
+}
+
+/// The issuer at which the chain breaks off before a trusted root.
+fn missing_issuer(chain: &Chain, domain: &str, trust: Trust, now: Timestamp) -> Option<String> {
+    let last = chain.served().last()?;
+    if chain.root.is_some() || last.is_self_issued() {
+        return None;
+    }
+    let verifying = Trust {
+        insecure: false,
+        ..trust
+    };
+    let served: Vec<Certificate> = chain.served().cloned().collect();
+    match Judge::new(&verifying).map(|judge| judge.judge(&served, &canonical(domain), now)) {
+        Ok(Err(Distrust::UnknownIssuer { issuer })) => Some(issuer),
+        Ok(_) => None,
+        // Without roots, nothing is known to be above it.
+        Err(_) => Some(last.issuer.clone()),
     }
 }
 

@@ -42,7 +42,7 @@ impl Report for Planes {
 /// Tries the credentials on every published control plane. No other command does, since it shows them to other hosts.
 pub(crate) fn run(call: &Invocation) -> anyhow::Result<Outcome> {
     let settings = &call.settings;
-    let http = call.http(&settings.text_or_default(&URL)?.value)?;
+    let http = call.http(&settings.address(&URL)?)?;
     let host = http.base().host_str().unwrap_or_default();
     if !PLANES.iter().any(|(_, known)| *known == host) || http.base().port().is_some() {
         return Err(Error::config(format!(

@@ -4,19 +4,23 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use common::anypoint::tls_contexts::TlsContext;
 use common::cert::Certificate;
-use common::cli::{Invocation, Report};
+use common::cli::Invocation;
 use common::error::{Error, Kind, Result};
 use common::net::dns::Resolver;
 use common::net::tls::{Distrust, Judge, Limits, Served, probe_address};
+use common::net::{has_route, host_and_port};
 use common::system::polling::{self, Look, Pauses};
+use common::system::workers;
 use serde::Serialize;
 
-use crate::args::ConnectArgs;
 use crate::compare;
 use crate::domain::canonical;
 use crate::material::is_our_file_name;
+use crate::settings::{self, VERIFY_CONNECT, VERIFY_SERVER_NAME, VERIFY_TIMEOUT};
+use crate::target::Target;
 
 /// Where HTTPS is.
 const PORT: u16 = 443;
@@ -76,39 +80,66 @@ fn short(fingerprint: &str) -> String {
     format!("SHA-256 {}…", fingerprint.get(..16).unwrap_or(fingerprint))
 }
 
-/// How to probe an ingress.
+/// How to prove that a domain's certificate is served.
 #[derive(Debug)]
 pub(crate) struct Probe {
     judge: Judge,
     limits: Limits,
     server_name: String,
-    host: String,
-    port: u16,
+    /// The one place to look at, instead of the targets' ingresses.
+    named: Option<Endpoint>,
     resolver: Option<Resolver>,
     timeout: Duration,
+    has_route: fn(SocketAddr) -> bool,
+}
+
+/// Where a certificate has to be served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Endpoint {
+    /// The target whose ingress it is.
+    target: Option<String>,
+    host: String,
+    port: u16,
 }
 
 /// What was proved.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Proof {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
     server_name: String,
     host: String,
     addresses: Vec<String>,
+    /// Addresses that this host has no route to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
     /// SHA-256.
     fingerprint: String,
     valid_until: String,
     protocol: &'static str,
 }
 
-impl Report for Proof {
-    fn text(&self) -> String {
-        format!(
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(target) = &self.target {
+            write!(f, "{target}: ")?;
+        }
+        write!(
+            f,
             "{}: {} ({}) serves the certificate: SHA-256 {}, valid until {}, chain trusted",
             self.server_name,
             self.host,
             self.addresses.join(", "),
             self.fingerprint,
             self.valid_until
+        )?;
+        if self.left_out.is_empty() {
+            return Ok(());
+        }
+        write!(
+            f,
+            "; left out, since this host has no route there: {}",
+            self.left_out.join(", ")
         )
     }
 }
@@ -120,6 +151,8 @@ enum Obstacle {
     NoAddress(String),
     /// The name server did not answer.
     Resolver(String),
+    /// There are addresses, and no way to any of them.
+    NoRoute(String),
     /// The ingress was not reached, or did not complete the handshake.
     NoHandshake(String),
     /// An address serves something else.
@@ -130,23 +163,22 @@ impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAddress(why) | Self::Resolver(why) | Self::NoHandshake(why) => f.write_str(why),
+            Self::NoRoute(addresses) => write!(f, "this host has no route to {addresses}"),
             Self::OtherCertificate { address, why } => write!(f, "{address} serves {why}"),
         }
     }
 }
 
 impl Probe {
-    /// How to probe what is served for `domain`. The host comes from DNS unless another is named.
-    pub(crate) fn new(call: &Invocation, connect: &ConnectArgs, domain: &str) -> Result<Self> {
-        let server_name = match &connect.server_name {
-            Some(name) => canonical(name),
+    /// How to prove what is served for `domain`, as the settings say.
+    pub(crate) fn new(call: &Invocation, domain: &str) -> Result<Self> {
+        let settings = &call.settings;
+        let server_name = match settings.text(&VERIFY_SERVER_NAME)? {
+            Some(name) => canonical(&name.value),
             None => canonical(domain).replacen("*.", PROBED_LABEL, 1),
         };
-        let (host, port) = match &connect.connect {
-            Some(text) => host_and_port(text)?,
-            None => (server_name.clone(), PORT),
-        };
-        let network = call.settings.network()?;
+        let named = settings.parsed(&VERIFY_CONNECT, endpoint)?;
+        let network = settings.network()?;
         let judge = Judge::new(&network.trust)
             .map_err(|err| Error::config(err.to_string()).caused_by(err))?;
         Ok(Self {
@@ -156,28 +188,91 @@ impl Probe {
                 handshake: network.connect_timeout,
             },
             server_name,
-            host,
-            port,
-            resolver: (!connect.resolver.is_empty())
-                .then(|| Resolver::new(connect.resolver.clone())),
-            timeout: connect.timeout,
+            named: named.map(|found| found.value),
+            resolver: match &settings::resolvers(settings)?[..] {
+                [] => None,
+                servers => Some(call.resolver(servers)?),
+            },
+            timeout: settings.duration(&VERIFY_TIMEOUT)?,
+            has_route,
+        })
+    }
+
+    /// Whether one place is named, instead of the targets' ingresses.
+    pub(crate) fn is_named(&self) -> bool {
+        self.named.is_some()
+    }
+
+    /// Proves it at the place that is named, else where DNS leads.
+    pub(crate) fn prove_one(&self, call: &Invocation, expected: &Expected) -> Result<Proof> {
+        self.prove_at(call, &self.named_or_dns(None), expected)
+    }
+
+    /// Proves it at the target's own ingress, wherever DNS leads: a standby space is proved as well.
+    pub(crate) fn prove_target(
+        &self,
+        call: &Invocation,
+        target: &Target,
+        expected: &Expected,
+    ) -> Result<Proof> {
+        let space = target.private_space()?;
+        let endpoint = match space.network.dns_target.as_deref() {
+            Some(dns_target) => Endpoint {
+                target: Some(target.name.clone()),
+                ..endpoint(dns_target).map_err(|why| {
+                    Error::config(format!("the DNS target of {} {why}", target.name))
+                })?
+            },
+            None => self.named_or_dns(Some(target.name.clone())),
+        };
+        self.prove_at(call, &endpoint, expected)
+    }
+
+    /// Proves that `leaf` is served: by every target, or at the one place that is named instead.
+    pub(crate) fn prove_everywhere(
+        &self,
+        call: &Invocation,
+        targets: &[Target],
+        leaf: &Certificate,
+    ) -> Result<Vec<anyhow::Result<Proof>>> {
+        let expected = Expected::Whole(Box::new(leaf.clone()));
+        if self.is_named() {
+            return Ok(vec![
+                self.prove_one(call, &expected).map_err(anyhow::Error::new),
+            ]);
+        }
+        let workers = settings::workers(&call.settings)?;
+        Ok(workers::side_by_side(targets, workers, |target| {
+            self.prove_target(call, target, &expected)
+                .with_context(|| format!("private space {}", target.name))
+        }))
+    }
+
+    fn named_or_dns(&self, target: Option<String>) -> Endpoint {
+        self.named.clone().unwrap_or_else(|| Endpoint {
+            target,
+            host: self.server_name.clone(),
+            port: PORT,
         })
     }
 
     /// Looks until every address of the ingress serves what is expected.
-    pub(crate) fn prove(&self, call: &Invocation, expected: &Expected) -> Result<Proof> {
-        let progress = call.progress(format!(
-            "waiting for {} to serve the certificate",
-            self.host
-        ));
+    fn prove_at(
+        &self,
+        call: &Invocation,
+        endpoint: &Endpoint,
+        expected: &Expected,
+    ) -> Result<Proof> {
+        let host = &endpoint.host;
+        let progress = call.progress(format!("waiting for {host} to serve the certificate"));
         let last = polling::poll(
             call.clock.as_ref(),
             self.timeout,
             Pauses::doubling(Duration::from_millis(500), Duration::from_secs(5)),
-            || self.look(call, expected),
+            || self.look(call, endpoint, expected),
             |obstacle: &Obstacle| {
                 progress.tick(self.timeout, &obstacle.to_string());
-                call.log.debug(format!("{}: {obstacle}", self.host));
+                call.log.debug(format!("{host}: {obstacle}"));
             },
         )?;
         match last {
@@ -187,10 +282,22 @@ impl Probe {
     }
 
     /// The error is one that waiting does not change.
-    fn look(&self, call: &Invocation, expected: &Expected) -> Result<Look<Proof, Obstacle>> {
-        let addresses = match self.addresses() {
+    fn look(
+        &self,
+        call: &Invocation,
+        endpoint: &Endpoint,
+        expected: &Expected,
+    ) -> Result<Look<Proof, Obstacle>> {
+        let addresses = match self.addresses(endpoint) {
             Ok(addresses) => addresses,
             Err(obstacle) => return Ok(Look::NotYet(obstacle)),
+        };
+        // Others may reach them: a name has addresses of a family that this host does not have.
+        let (addresses, left_out): (Vec<_>, Vec<_>) = addresses
+            .into_iter()
+            .partition(|address| (self.has_route)(*address));
+        let shown = |addresses: &[SocketAddr]| -> Vec<String> {
+            addresses.iter().map(ToString::to_string).collect()
         };
         let mut first: Option<(Served, Certificate)> = None;
         for address in &addresses {
@@ -204,11 +311,16 @@ impl Probe {
             first.get_or_insert((served, leaf));
         }
         Ok(match first {
-            None => Look::NotYet(Obstacle::NoAddress("the name has no address".to_owned())),
+            None if left_out.is_empty() => {
+                Look::NotYet(Obstacle::NoAddress("the name has no address".to_owned()))
+            }
+            None => Look::NotYet(Obstacle::NoRoute(shown(&left_out).join(", "))),
             Some((served, leaf)) => Look::Done(Proof {
+                target: endpoint.target.clone(),
                 server_name: self.server_name.clone(),
-                host: self.host.clone(),
-                addresses: addresses.iter().map(ToString::to_string).collect(),
+                host: endpoint.host.clone(),
+                addresses: shown(&addresses),
+                left_out: shown(&left_out),
                 fingerprint: leaf.fingerprint(),
                 valid_until: leaf.not_after.to_string(),
                 protocol: served.protocol,
@@ -235,27 +347,24 @@ impl Probe {
     }
 
     /// Every address: an ingress has several, and each has to serve the certificate.
-    fn addresses(&self) -> std::result::Result<Vec<SocketAddr>, Obstacle> {
-        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+    fn addresses(&self, endpoint: &Endpoint) -> std::result::Result<Vec<SocketAddr>, Obstacle> {
+        let Endpoint { host, port, .. } = endpoint;
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
         match (&self.resolver, bare.parse::<std::net::IpAddr>()) {
-            (_, Ok(address)) => Ok(vec![SocketAddr::new(address, self.port)]),
-            (Some(resolver), _) => match resolver.addresses(&self.host) {
-                Ok(addresses) if addresses.is_empty() => Err(Obstacle::NoAddress(format!(
-                    "{} has no address in DNS",
-                    self.host
-                ))),
+            (_, Ok(address)) => Ok(vec![SocketAddr::new(address, *port)]),
+            (Some(resolver), _) => match resolver.addresses(host) {
+                Ok(addresses) if addresses.is_empty() => {
+                    Err(Obstacle::NoAddress(format!("{host} has no address in DNS")))
+                }
                 Ok(addresses) => Ok(addresses
                     .into_iter()
-                    .map(|address| SocketAddr::new(address, self.port))
+                    .map(|address| SocketAddr::new(address, *port))
                     .collect()),
                 Err(err) => Err(Obstacle::Resolver(err.to_string())),
             },
-            (None, _) => match (self.host.as_str(), self.port).to_socket_addrs() {
+            (None, _) => match (host.as_str(), *port).to_socket_addrs() {
                 Ok(addresses) => Ok(addresses.collect()),
-                Err(err) => Err(Obstacle::NoAddress(format!(
-                    "{} has no address: {err}",
-                    self.host
-                ))),
+                Err(err) => Err(Obstacle::NoAddress(format!("{host} has no address: {err}"))),
             },
         }
     }
@@ -281,14 +390,17 @@ impl Probe {
     fn not_proved(&self, obstacle: &Obstacle) -> Error {
         let advice = match obstacle {
             Obstacle::NoAddress(_) => format!(
-                "`cloudhub_v2 dns DOMAIN` shows the DNS record that is missing. Until it is there, name the ingress with \
-                 --connect HOST:PORT{}.",
+                "`cloudhub_v2 dns DOMAIN` shows the DNS record that has to exist. Name the ingress with CH2_VERIFY_CONNECT \
+                 or --connect HOST:PORT, or another name server with --resolver{}.",
                 if self.server_name.starts_with(PROBED_LABEL) {
                     ", or a name below the wildcard that is in DNS with --server-name"
                 } else {
                     ""
                 }
             ),
+            Obstacle::NoRoute(_) => {
+                "Run it on a host that has, or name another address with --connect HOST:PORT.".to_owned()
+            }
             Obstacle::Resolver(_) | Obstacle::NoHandshake(_) | Obstacle::OtherCertificate { .. } => {
                 "The ingress may need longer: try again with a longer --timeout. If it stays so, `cloudhub_v2 dns DOMAIN` \
                  shows whether DNS leads to the private space, and `cloudhub_v2 list` whether another TLS context is for \
@@ -308,47 +420,12 @@ impl Probe {
     }
 }
 
-fn host_and_port(text: &str) -> Result<(String, u16)> {
-    let wrong = || {
-        Error::config(format!(
-            "--connect: {text:?} is not HOST, HOST:PORT or [IPV6]:PORT"
-        ))
-    };
-    if text.parse::<std::net::Ipv6Addr>().is_ok() {
-        return Ok((text.to_owned(), PORT));
-    }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && !port.ends_with(']') => {
-            (host, port.parse().map_err(|_| wrong())?)
-        }
-        Some(_) if !text.starts_with('[') => return Err(wrong()),
-        _ => (text, PORT),
-    };
-    if host.is_empty() {
-        Err(wrong())
-    } else {
-        Ok((host.to_owned(), port))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_is_told_from_its_port() {
-        let parse = |text| host_and_port(text).ok();
-        let expect = |host: &str, port| Some((host.to_owned(), port));
-        assert_eq!(parse("ingress.example"), expect("ingress.example", 443));
-        assert_eq!(
-            parse("ingress.example:8443"),
-            expect("ingress.example", 8443)
-        );
-        assert_eq!(parse("[::1]:8443"), expect("[::1]", 8443));
-        assert_eq!(parse("[::1]"), expect("[::1]", 443));
-        assert_eq!(parse("::1"), expect("::1", 443));
-        for wrong in ["", "host:", "host:x", ":443", "host:70000"] {
-            assert_eq!(parse(wrong), None, "{wrong}");
-        }
-    }
+/// Reads `HOST`, `HOST:PORT` or `[IPV6]:PORT`. The error says what is wrong.
+fn endpoint(text: &str) -> std::result::Result<Endpoint, String> {
+    let (host, port) = host_and_port(text, PORT)?;
+    Ok(Endpoint {
+        target: None,
+        host,
+        port,
+    })
 }

@@ -2,6 +2,7 @@
 
 use common::anypoint::settings::{BEARER, ORGANIZATION, URL};
 use common::error::Result;
+use common::net::dns::{self, ServerAddress};
 use common::settings::file::OneOrMany;
 use common::settings::{ConfFile, List, Registry, Setting, Settings, fits};
 use serde::Deserialize;
@@ -21,6 +22,11 @@ pub(crate) static SETTINGS: Registry = Registry {
         &TRUSTSTORE,
         &CIPHERS,
         &VERIFY,
+        &VERIFY_CONNECT,
+        &VERIFY_SERVER_NAME,
+        &VERIFY_RESOLVER,
+        &VERIFY_TIMEOUT,
+        &STRICT,
         &WORKERS,
         &RATE,
     ],
@@ -95,6 +101,63 @@ pub(crate) static VERIFY: Setting = Setting::switch(
 .toml(&["cloudhub_v2.verify"])
 .saved();
 
+/// The commands that prove.
+const PROVING: &[&str] = &["deploy", "reconcile", "verify"];
+
+pub(crate) static VERIFY_CONNECT: Setting = Setting::text(
+    &["CH2_VERIFY_CONNECT"],
+    "host, or host and port, where the certificate is looked for, instead of the targets' own ingresses",
+)
+.flag("--connect", "HOST[:PORT]")
+.only_for(PROVING)
+.heading("Proof")
+.toml(&["cloudhub_v2.verify_connect"])
+.optional()
+.saved();
+
+pub(crate) static VERIFY_SERVER_NAME: Setting = Setting::text(
+    &["CH2_VERIFY_SERVER_NAME"],
+    "server name to ask for, instead of the domain; for a wildcard, any name that it covers",
+)
+.flag("--server-name", "NAME")
+.only_for(PROVING)
+.heading("Proof")
+.toml(&["cloudhub_v2.verify_server_name"])
+.optional()
+.saved();
+
+pub(crate) static VERIFY_RESOLVER: Setting = Setting::list(
+    &["CH2_VERIFY_RESOLVER"],
+    "name servers to look up addresses with, instead of the system's: addresses, or DNS over HTTPS as \
+     https://HOST/dns-query",
+)
+.flag("--resolver", "ADDRESS")
+.only_for(&["deploy", "dns", "reconcile", "verify"])
+.heading("Proof")
+.toml(&["cloudhub_v2.verify_resolver"])
+.optional()
+.saved();
+
+pub(crate) static VERIFY_TIMEOUT: Setting = Setting::duration(
+    &["CH2_VERIFY_TIMEOUT"],
+    "how long to wait for an ingress to serve the certificate",
+)
+.flag("--timeout", "TIME")
+.only_for(PROVING)
+.heading("Proof")
+.toml(&["cloudhub_v2.verify_timeout"])
+.default("5m")
+.saved();
+
+pub(crate) static STRICT: Setting = Setting::switch(
+    &["CH2_STRICT"],
+    "refuse a certificate whose chain does not lead to a root that is trusted here, instead of a warning",
+)
+.flag("--strict", "")
+.only_for(&["deploy", "reconcile"])
+.toml(&["cloudhub_v2.strict"])
+.saved();
+
 pub(crate) static WORKERS: Setting =
     Setting::number(&[], "how many targets to work on in parallel")
         .flag("--workers", "N")
@@ -109,6 +172,17 @@ pub(crate) static RATE: Setting = Setting::number(
 .flag("--rate", "N")
 .toml(&["cloudhub_v2.rate"])
 .default("15");
+
+/// The name servers that are named; none for the system's.
+pub(crate) fn resolvers(settings: &Settings) -> Result<Vec<ServerAddress>> {
+    let parse = |text: &str| -> std::result::Result<Vec<_>, String> {
+        let entries = text.split([',', ' ']).filter(|entry| !entry.is_empty());
+        entries.map(dns::server).collect()
+    };
+    Ok(settings
+        .parsed(&VERIFY_RESOLVER, parse)?
+        .map_or_else(Vec::new, |found| found.value))
+}
 
 /// How many targets are worked on in parallel.
 pub(crate) fn workers(settings: &Settings) -> Result<usize> {

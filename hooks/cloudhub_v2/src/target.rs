@@ -41,6 +41,15 @@ pub(crate) struct ResolvedTarget {
     pub(crate) space: SpaceId,
 }
 
+impl ResolvedTarget {
+    /// Whether both lead to one private space, whoever logs in there.
+    pub(crate) fn is_same_space(&self, other: &Self) -> bool {
+        self.client.host() == other.client.host()
+            && self.organization == other.organization
+            && self.space == other.space
+    }
+}
+
 impl Target {
     /// The name of the TLS context for `domain`.
     pub(crate) fn context_for(&self, domain: &str) -> String {
@@ -49,11 +58,23 @@ impl Target {
             .unwrap_or_else(|| domain::context_name(domain))
     }
 
-    /// Whether `other` leads to the same TLS context for `domain`, as far as is known without a request.
+    /// Whether `other` leads to the same TLS context for `domain`. The platform is asked only where one names the private
+    /// space by its id and the other by its name; without its answer they count as two.
     pub(crate) fn is_same_context(&self, other: &Self, domain: &str) -> bool {
         Arc::ptr_eq(&self.account, &other.account)
-            && self.space == other.space
             && self.context_for(domain) == other.context_for(domain)
+            && self.is_same_space(other)
+    }
+
+    fn is_same_space(&self, other: &Self) -> bool {
+        match (is_uuid(&self.space), is_uuid(&other.space)) {
+            (true, true) => self.space.eq_ignore_ascii_case(&other.space),
+            (false, false) => self.space == other.space,
+            _ => match (self.resolve(), other.resolve()) {
+                (Ok(one), Ok(other)) => one.space == other.space,
+                _ => false,
+            },
+        }
     }
 
     /// Looks up organization and private space. Ids are taken as they are, without a request.
@@ -64,11 +85,11 @@ impl Target {
             SpaceId::new(self.space.to_ascii_lowercase())
         } else {
             let spaces = self.account.spaces()?;
-            let host = self.account.client().host();
-            SpaceId::new(&private_spaces::pick(&spaces, &self.space, &organization, host)?.id)
+            let host = self.account.host();
+            private_spaces::pick(&spaces, &self.space, &organization, host)?.id()?
         };
         Ok(ResolvedTarget {
-            client: self.account.client().for_target(),
+            client: self.account.fresh(),
             organization,
             space,
         })
@@ -103,7 +124,7 @@ impl Target {
     fn no_such_space(&self, organization: &OrganizationId) -> Error {
         match self.account.spaces() {
             Ok(spaces) => {
-                let host = self.account.client().host();
+                let host = self.account.host();
                 private_spaces::no_such_space(&spaces, &self.space, organization, host)
             }
             Err(err) => err,

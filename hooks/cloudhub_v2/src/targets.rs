@@ -37,6 +37,12 @@ pub(crate) fn load_with(
     }
 }
 
+/// Whether any target is set.
+pub(crate) fn are_given(call: &Invocation) -> Result<bool> {
+    let settings = &call.settings;
+    Ok(settings.text(&PRIVATE_SPACE)?.is_some() || listed(settings)?.is_some())
+}
+
 /// The one account that flags, environment and saved values describe.
 pub(crate) fn account(call: &Invocation) -> Result<Arc<Account>> {
     Logins::default().account(call, shared_login(&call.settings)?)
@@ -96,7 +102,7 @@ fn listed(settings: &Settings) -> Result<Option<(&ConfigFile, Vec<TargetEntry>)>
 
 fn shared_login(settings: &Settings) -> Result<Login> {
     Ok(Login {
-        url: settings.text_or_default(&URL)?.value,
+        url: settings.address(&URL)?,
         credentials: Credentials::from_settings(settings, &CLIENT_ID, &CLIENT_SECRET)?,
         shared: true,
         organization: anypoint::settings::organization(settings)?,
@@ -351,7 +357,7 @@ impl Entry<'_> {
         Ok(Login {
             url: match &self.target.url {
                 Some(url) => url.clone(),
-                None => settings.text_or_default(&URL)?.value,
+                None => settings.address(&URL)?,
             },
             shared: own.is_none(),
             credentials: match own {

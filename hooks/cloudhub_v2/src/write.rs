@@ -7,16 +7,26 @@ use common::anypoint::tls_contexts::{
 };
 use common::cli::Invocation;
 use common::error::{Error, Kind, Result};
+use common::system::fingerprints::Match;
 use common::system::polling::{self, Look, Pauses};
 use serde::Serialize;
 
 use crate::compare::{self, Certainty, Comparison, Difference};
 use crate::cure;
+use crate::lock;
 use crate::material::Material;
+use crate::memory::Memory;
 use crate::target::{ResolvedTarget, Target, TrustStoreFile};
 
 /// How long a write may take until the platform shows it.
 const READ_BACK: Duration = Duration::from_secs(30);
+
+/// Before a write is repeated that has had no effect, as a look has shown. The looks take their time as well.
+const PAUSES: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
 
 /// How to go about it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,12 +79,26 @@ pub(crate) fn look(call: &Invocation, target: &Target, material: &Material) -> R
     })
 }
 
+/// An update of a context that is there.
+struct Update {
+    id: ContextId,
+    ciphers: Ciphers,
+    /// How the context compared before, without asking who gave its file names.
+    before: Comparison,
+}
+
+/// Why a look was not what was waited for, and the context that it showed.
+type Seen = (Difference, Option<TlsContext>);
+
 /// One certificate on its way into one context.
 struct WriteJob<'a> {
     call: Invocation,
     target: &'a Target,
     resolved: &'a ResolvedTarget,
     name: String,
+    /// What distinguishes the context from all others, on whatever control plane.
+    address: String,
+    memory: Memory,
     material: &'a Material,
 }
 
@@ -85,9 +109,14 @@ impl<'a> WriteJob<'a> {
         resolved: &'a ResolvedTarget,
         material: &'a Material,
     ) -> Self {
+        let name = target.context_for(&material.domain);
+        let (host, space) = (resolved.client.host(), &resolved.space);
+        let address = format!("{host}/{}/{space}/{name}", resolved.organization);
         Self {
             call: call.about(&target.name),
-            name: target.context_for(&material.domain),
+            name,
+            memory: Memory::of(call, address.clone()),
+            address,
             target,
             resolved,
             material,
@@ -97,6 +126,7 @@ impl<'a> WriteJob<'a> {
 
 impl WriteJob<'_> {
     fn run(&self, mode: Mode) -> Result<Deployed> {
+        let _lock = lock::hold(&self.call, &self.address);
         let contexts = self.target.contexts(self.resolved)?;
         let Some(existing) = self.find(&contexts)? else {
             self.check_room(&contexts)?;
@@ -132,12 +162,30 @@ impl WriteJob<'_> {
             ))
             .advise("Set CH2_TLS_CONTEXT_NAME to another name."));
         }
-        compare::check_belongs(context, &self.material.domain)?;
+        compare::check_may_write(context, &self.material.domain)?;
         Ok(Some(context))
     }
 
     /// Whether the context is as it is wanted.
     fn compare(&self, context: &TlsContext) -> Comparison {
+        let by_names = self.compare_by_names(context);
+        // A name that somebody else gave shows that names do come back: writing once makes it certain from then on, or
+        // shows that the platform changes them.
+        let doubt = match by_names {
+            Comparison::Same(_) if compare::has_foreign_name(context) => Difference::NotOurs,
+            Comparison::Different(Difference::NoChain) => Difference::NoChain,
+            sure => return sure,
+        };
+        let identity = &self.material.identity;
+        match self.memory.compare(context, identity) {
+            Match::Same => Comparison::Same(Certainty::Remembered),
+            Match::Different => Comparison::Different(Difference::OtherCertificate),
+            Match::Unknown => Comparison::Different(doubt),
+        }
+    }
+
+    /// As [`WriteJob::compare`], without asking who gave the names.
+    fn compare_by_names(&self, context: &TlsContext) -> Comparison {
         if self.target.trust_store.is_some() && context.trust_store.is_none() {
             return Comparison::Different(Difference::NoTrustStore);
         }
@@ -145,10 +193,6 @@ impl WriteJob<'_> {
             && wanted != there
         {
             return Comparison::Different(Difference::OtherCiphers);
-        }
-        // A name that somebody else gave shows that names do come back: writing once makes it certain from then on.
-        if compare::has_foreign_name(context) {
-            return Comparison::Different(Difference::NotOurs);
         }
         compare::compare(context, &self.material.identity)
     }
@@ -190,8 +234,8 @@ impl WriteJob<'_> {
         self.call
             .log
             .debug(format!("creating TLS context {}", self.name));
-        // A second attempt only after a look has shown that the first one had no effect.
-        for last in [false, true] {
+        let mut pauses = PAUSES.into_iter();
+        loop {
             let created = self.with_trust_store(self.target.trust_store.as_ref(), |store| {
                 let body = self.material.body(&self.name, &ciphers, store);
                 let resolved = self.resolved;
@@ -207,10 +251,10 @@ impl WriteJob<'_> {
             };
             let contexts = self.look_after(&err)?;
             match self.find(&contexts)? {
-                Some(there) if self.compare(there).is_same() => break,
+                Some(there) if self.compare_by_names(there).is_same() => break,
                 Some(there) => return self.update(there),
-                None if last || !err.effect_unknown() => return Err(err),
-                None => {}
+                None if err.effect_unknown() && self.pause(pauses.next()) => {}
+                None => return Err(err),
             }
         }
         let (_, certainty) = self.read_back()?;
@@ -224,28 +268,40 @@ impl WriteJob<'_> {
             .clone()
             .or_else(|| existing.ciphers.clone())
             .unwrap_or_default();
-        let id = ContextId::new(&existing.id);
+        let id = existing.id()?;
         self.call
             .log
             .debug(format!("updating TLS context {}", self.name));
+        if !compare::belongs(existing, &self.material.domain) {
+            self.call.log.warn(format!(
+                "TLS context {} tells no domain: taken over for {}, since it has exactly the name that the shell hook \
+                 cloudhub_v2.sh gives",
+                self.name, self.material.domain
+            ));
+        }
         // A trust store that is there stays only if nothing is said about it.
         let missing = self
             .target
             .trust_store
             .as_ref()
             .filter(|_| existing.trust_store.is_none());
-        if self.write(&id, &ciphers, missing, UpdateBy::Patch)? == Updated::NoRoute {
-            self.put(existing, &id, &ciphers)?;
+        let update = Update {
+            id,
+            ciphers,
+            before: self.compare_by_names(existing),
+        };
+        if self.write(&update, missing, UpdateBy::Patch)? == Updated::NoRoute {
+            self.put(existing, &update)?;
         }
         let (after, certainty) = self.read_back()?;
         if existing.trust_store.is_some() && after.trust_store.is_none() {
-            self.restore_trust_store(&id, &ciphers)?;
+            self.restore_trust_store(update)?;
         }
         Ok(self.deployed(Action::Updated, certainty))
     }
 
     /// The update where the platform knows no `PATCH`. It replaces everything, so the trust store has to go along.
-    fn put(&self, existing: &TlsContext, id: &ContextId, ciphers: &Ciphers) -> Result<()> {
+    fn put(&self, existing: &TlsContext, update: &Update) -> Result<()> {
         let store = self.target.trust_store.as_ref();
         if existing.trust_store.is_some() && store.is_none() {
             return Err(Error::config(format!(
@@ -258,7 +314,7 @@ impl WriteJob<'_> {
                  certificates, and run it again.",
             ));
         }
-        match self.write(id, ciphers, store, UpdateBy::Put)? {
+        match self.write(update, store, UpdateBy::Put)? {
             Updated::Accepted => Ok(()),
             Updated::NoRoute => Err(Error::new(
                 Kind::Refused,
@@ -274,38 +330,56 @@ impl WriteJob<'_> {
         }
     }
 
+    /// Sends an update until it has taken effect, or surely has not.
     fn write(
         &self,
-        id: &ContextId,
-        ciphers: &Ciphers,
+        update: &Update,
         store: Option<&TrustStoreFile>,
         by: UpdateBy,
     ) -> Result<Updated> {
-        let written = self.with_trust_store(store, |store| {
-            let body = self.material.body(&self.name, ciphers, store);
-            let ResolvedTarget {
-                client,
-                organization,
-                space,
-            } = self.resolved;
-            client
-                .update_tls_context(organization, space, id, &body, by)
-                .map_err(cure::of)
-        });
-        match written {
-            Err(err) if err.effect_unknown() => {
-                let contexts = self.look_after(&err)?;
-                match self.find(&contexts)? {
-                    Some(there) if self.compare(there).is_same() => Ok(Updated::Accepted),
-                    _ => Err(err),
-                }
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let written = self.with_trust_store(store, |store| {
+                let body = self.material.body(&self.name, &update.ciphers, store);
+                let ResolvedTarget {
+                    client,
+                    organization,
+                    space,
+                } = self.resolved;
+                client
+                    .update_tls_context(organization, space, &update.id, &body, by)
+                    .map_err(cure::of)
+            });
+            let err = match written {
+                Err(err) if err.effect_unknown() => err,
+                other => return other,
+            };
+            let contexts = self.look_after(&err)?;
+            let there = self.find(&contexts)?;
+            let now = there.map(|there| self.compare_by_names(there));
+            let tells = !matches!(update.before, Comparison::Same(_))
+                || update.before == Comparison::Same(Certainty::Fingerprint);
+            if tells && now.is_some_and(|now| now.is_same()) {
+                return Ok(Updated::Accepted);
             }
-            other => other,
+            if !self.pause(pauses.next()) {
+                return Err(if tells { err } else { self.unknown(&err) });
+            }
         }
     }
 
+    /// Waits before the next attempt, if there is to be one and there is time for it. Whether there is.
+    fn pause(&self, pause: Option<Duration>) -> bool {
+        let left = self.resolved.client.http().left();
+        let Some(pause) = pause.filter(|pause| *pause < left) else {
+            return false;
+        };
+        self.call.clock.sleep(pause);
+        true
+    }
+
     /// Client authentication must never be switched off silently.
-    fn restore_trust_store(&self, id: &ContextId, ciphers: &Ciphers) -> Result<()> {
+    fn restore_trust_store(&self, update: Update) -> Result<()> {
         let lost = |err: Option<Error>| {
             let error = Error::new(
                 Kind::Unproved,
@@ -329,12 +403,16 @@ impl WriteJob<'_> {
             "the update of TLS context {} dropped the trust store: sending it again from CH2_TRUSTSTORE",
             self.name
         ));
+        let update = Update {
+            before: Comparison::Different(Difference::NoTrustStore),
+            ..update
+        };
         if self
-            .write(id, ciphers, Some(store), UpdateBy::Patch)
+            .write(&update, Some(store), UpdateBy::Patch)
             .map_err(|err| lost(Some(err)))?
             == Updated::NoRoute
         {
-            self.write(id, ciphers, Some(store), UpdateBy::Put)
+            self.write(&update, Some(store), UpdateBy::Put)
                 .map_err(|err| lost(Some(err)))?;
         }
         let (after, _) = self.read_back()?;
@@ -373,17 +451,21 @@ impl WriteJob<'_> {
         self.call
             .log
             .debug(format!("{err}: checking whether it took effect"));
-        self.target.contexts(self.resolved).map_err(|look| {
-            Error::new(
-                Kind::Unproved,
-                format!(
-                    "whether TLS context {} was written is not known: {err}",
-                    self.name
-                ),
-            )
-            .advise("Run it again: it checks first, and does what is missing.")
-            .caused_by(look)
-        })
+        self.target
+            .contexts(self.resolved)
+            .map_err(|look| self.unknown(err).caused_by(look))
+    }
+
+    /// The error for a write that may have had its effect.
+    fn unknown(&self, err: &Error) -> Error {
+        Error::new(
+            Kind::Unproved,
+            format!(
+                "whether TLS context {} was written is not known: {err}",
+                self.name
+            ),
+        )
+        .advise("Run it again: it checks first, and does what is missing.")
     }
 
     /// Waits until the platform shows what was written.
@@ -396,11 +478,13 @@ impl WriteJob<'_> {
             READ_BACK,
             Pauses::doubling(Duration::from_millis(250), Duration::from_secs(2)),
             || self.look_back(),
-            |seen: &Difference| progress.tick(READ_BACK, &seen.to_string()),
+            |(seen, _)| progress.tick(READ_BACK, &seen.to_string()),
         )?;
         match last {
             Look::Done(written) => Ok(written),
-            Look::NotYet(seen) => Err(Error::new(
+            // Nothing but the file name of the chain has not come back.
+            Look::NotYet((Difference::NoChain, Some(context))) => Ok(self.learn(context, Certainty::Fingerprint)),
+            Look::NotYet((seen, _)) => Err(Error::new(
                 Kind::Unproved,
                 format!(
                     "TLS context {} was written, but after {} s the platform does not show it: {seen}",
@@ -415,7 +499,33 @@ impl WriteJob<'_> {
         }
     }
 
-    fn look_back(&self) -> Result<Look<(TlsContext, Certainty), Difference>> {
+    /// Takes note that the platform does not give file names back as they were sent.
+    fn learn(&self, context: TlsContext, certainty: Certainty) -> (TlsContext, Certainty) {
+        let identity = &self.material.identity;
+        let known = self.memory.compare(&context, identity);
+        let remembered = self.memory.remember(&context, identity);
+        // It has been said once if something was remembered before.
+        if known == Match::Unknown {
+            let name = context.key_store.file_name.as_deref().unwrap_or("none");
+            self.call.log.warn(format!(
+                "the platform does not give file names back as they were sent ({name:?} for {:?}): from now on, names, \
+                 dates and what this machine has written tell whether TLS context {} is current",
+                identity.names.certificate, self.name
+            ));
+        }
+        match remembered {
+            Ok(true) => {}
+            Ok(false) => self.call.log.warn(
+                "it cannot be remembered, and each run will write it again: set HOME or XDG_STATE_HOME",
+            ),
+            Err(err) => self.call.log.warn(format!(
+                "it cannot be remembered, and each run will write it again: {err}"
+            )),
+        }
+        (context, certainty)
+    }
+
+    fn look_back(&self) -> Result<Look<(TlsContext, Certainty), Seen>> {
         let contexts = self.target.contexts(self.resolved).map_err(|err| {
             Error::new(
                 Kind::Unproved,
@@ -431,10 +541,13 @@ impl WriteJob<'_> {
             .into_iter()
             .find(|context| context.name == self.name);
         Ok(match written {
-            None => Look::NotYet(Difference::NotListed),
+            None => Look::NotYet((Difference::NotListed, None)),
             Some(context) => match compare::compare(&context, &self.material.identity) {
+                Comparison::Same(_) if compare::has_foreign_name(&context) => {
+                    Look::Done(self.learn(context, Certainty::NamesAndDate))
+                }
                 Comparison::Same(certainty) => Look::Done((context, certainty)),
-                Comparison::Different(why) => Look::NotYet(why),
+                Comparison::Different(why) => Look::NotYet((why, Some(context))),
             },
         })
     }

@@ -1,7 +1,6 @@
 //! The command line. The flags of settings are not here: they follow from the table of settings.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
@@ -9,7 +8,7 @@ use common::cli::config::ConfigArgs;
 use common::cli::{Arguments, Format, OutputArgs, exit};
 use common::duration;
 use common::log::Verbosity;
-use common::net::dns;
+use common::net::dns::{self, ServerAddress};
 
 /// The end of a help text: examples, then the table of exit codes.
 macro_rules! after {
@@ -37,7 +36,8 @@ Examples:
 Credentials come from the environment, the values that acme.sh has saved (--home) or the configuration file: CF_Token, an \
 API token with Zone / Zone / Read and Zone / DNS / Edit, or CF_Key and CF_Email. With CF_Zone_ID, Zone / DNS / Edit \
 alone is enough; CF_Zone_Token is a second token, which reads zones. Each secret X can be given as X_FILE, the path of a \
-file that holds it. `dns_cf config` shows every setting in force and where it comes from.
+file that holds it. For several accounts, the configuration file lists zones with their credentials as [[dns_cf.account]]. \
+`dns_cf config` shows every setting in force and where it comes from.
 "))]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -122,9 +122,10 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "5m")]
     pub(crate) timeout: Duration,
 
-    /// Name server to query while waiting, instead of the authoritative ones; may be repeated
+    /// Name server to query while waiting, instead of the authoritative ones; may be repeated, and be one of DNS over
+    /// HTTPS, as https://HOST/dns-query
     #[arg(long, value_name = "ADDRESS", value_parser = dns::server)]
-    pub(crate) resolver: Vec<SocketAddr>,
+    pub(crate) resolver: Vec<ServerAddress>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -204,9 +205,13 @@ pub(crate) struct CnameSetArgs {
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
 
-    /// Route clients through Cloudflare's edge, which then terminates TLS with a certificate of its own
+    /// Route clients through Cloudflare's edge, which then terminates TLS with a certificate of its own [default: unchanged]
     #[arg(long)]
-    pub(crate) proxied: bool,
+    proxied: bool,
+
+    /// Let clients reach the target itself; a new record does unless --proxied is given
+    #[arg(long, conflicts_with = "proxied")]
+    no_proxied: bool,
 
     // An id of its own: this is not the setting for challenges, whose flag has the same name.
     /// Lifetime in seconds, 1 for automatic [default: automatic, or unchanged]
@@ -224,6 +229,13 @@ pub(crate) struct CnameSetArgs {
     /// Show what would be done without changing anything
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+impl CnameSetArgs {
+    /// Whether the record is to be proxied, if the user has said so.
+    pub(crate) fn proxied(&self) -> Option<bool> {
+        (self.proxied || self.no_proxied).then_some(self.proxied)
+    }
 }
 
 #[derive(Debug, ClapArgs)]

@@ -17,7 +17,8 @@ use crate::zone::ResolvedZone;
 pub(crate) struct DesiredRecord {
     pub(crate) name: DnsName,
     pub(crate) target: DnsName,
-    pub(crate) proxied: bool,
+    /// Unchanged, if not given.
+    proxied: Option<bool>,
     /// Unchanged, if not given.
     ttl: Option<u32>,
 }
@@ -37,7 +38,7 @@ impl DesiredRecord {
         let desired = Self {
             name: DnsName::parse(&args.name)?,
             target: DnsName::parse(&args.target)?,
-            proxied: args.proxied,
+            proxied: args.proxied(),
             ttl: args
                 .ttl
                 .map(ttl::checked)
@@ -53,23 +54,39 @@ impl DesiredRecord {
                 desired.name
             )));
         }
-        if desired.proxied && desired.ttl.is_some_and(|ttl| ttl != AUTOMATIC) {
-            return Err(Error::config(
-                "--ttl has no effect with --proxied: Cloudflare then sets it",
-            )
-            .advise("Leave one of them out."));
-        }
+        // What can be known without a request.
+        desired.proxied_after(&[])?;
         Ok(desired)
     }
 
+    /// Whether the record is proxied in the end, where `there` is what it takes the place of. Nobody's proxy is turned off
+    /// unasked: what it hides may not be reachable without it.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: it is, and a TTL was given.
+    pub(crate) fn proxied_after(&self, there: &[Record]) -> Result<bool> {
+        let proxied = self
+            .proxied
+            .unwrap_or_else(|| there.iter().any(|record| record.proxied));
+        if proxied && self.ttl.is_some_and(|ttl| ttl != AUTOMATIC) {
+            return Err(Error::config(format!(
+                "--ttl has no effect on {}, which is proxied: Cloudflare then sets it",
+                self.name
+            ))
+            .advise("Leave --ttl out, or turn the proxy off with --no-proxied."));
+        }
+        Ok(proxied)
+    }
+
     /// The record to create where there is none.
-    pub(crate) fn new_record(&self) -> NewRecord<'_> {
+    pub(crate) fn new_record(&self, proxied: bool) -> NewRecord<'_> {
         NewRecord {
             kind: "CNAME",
             name: &self.name,
             content: self.target.as_str(),
             ttl: self.ttl.unwrap_or(AUTOMATIC),
-            proxied: Some(self.proxied),
+            proxied: Some(proxied),
             comment: None,
         }
     }
@@ -84,8 +101,8 @@ impl DesiredRecord {
         let differs = normal(&record.content) != self.target.as_str();
         Change {
             content: differs.then(|| self.target.as_str()),
-            ttl: self.ttl.filter(|ttl| *ttl != record.ttl && !self.proxied),
-            proxied: (self.proxied != record.proxied).then_some(self.proxied),
+            ttl: self.ttl.filter(|ttl| *ttl != record.ttl),
+            proxied: self.proxied.filter(|proxied| *proxied != record.proxied),
         }
     }
 }
@@ -93,16 +110,17 @@ impl DesiredRecord {
 /// What has to be done, given the records that are there.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
-    Nothing,
+    /// This one is as desired.
+    Nothing(Box<Record>),
     Create,
     Change(Box<Record>),
     /// These are in the way.
     Replace(Vec<Record>),
 }
 
-pub(crate) fn plan(desired: &DesiredRecord, zone: Option<&str>, there: Vec<Record>) -> Plan {
-    // At the apex Cloudflare answers with the target's addresses, so that only addresses are in the way.
-    let apex = zone.is_some_and(|zone| normal(zone) == desired.name.as_str());
+/// `may_be_apex` unless the name is known not to be the apex of its zone. There Cloudflare answers with the addresses of
+/// the target, so that only addresses are in the way; mail and proofs of ownership have to stay.
+pub(crate) fn plan(desired: &DesiredRecord, may_be_apex: bool, there: Vec<Record>) -> Plan {
     let at_name = there
         .into_iter()
         .filter(|record| normal(&record.name) == desired.name.as_str());
@@ -110,20 +128,25 @@ pub(crate) fn plan(desired: &DesiredRecord, zone: Option<&str>, there: Vec<Recor
         at_name.partition(|record| record.kind == "CNAME");
     if let Some(record) = cnames.into_iter().next() {
         return if desired.is_met_by(&record) {
-            Plan::Nothing
+            Plan::Nothing(Box::new(record))
         } else {
             Plan::Change(Box::new(record))
         };
     }
     let in_the_way: Vec<Record> = others
         .into_iter()
-        .filter(|record| !apex || matches!(record.kind.as_str(), "A" | "AAAA"))
+        .filter(|record| !may_be_apex || is_address(record))
         .collect();
     if in_the_way.is_empty() {
         Plan::Create
     } else {
         Plan::Replace(in_the_way)
     }
+}
+
+/// Whether it is of a type that cannot stand beside a CNAME anywhere, the apex included.
+pub(crate) fn is_address(record: &Record) -> bool {
+    matches!(record.kind.as_str(), "A" | "AAAA")
 }
 
 /// What became of a record.
@@ -152,7 +175,7 @@ pub(crate) struct Done {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    proxied: Option<bool>,
+    pub(crate) proxied: Option<bool>,
     /// What was there and no longer is.
     #[serde(rename = "before")]
     previous: Vec<Previous>,
@@ -178,10 +201,10 @@ impl Done {
     }
 
     /// The same, with what the record is now.
-    pub(crate) fn with_record(self, desired: &DesiredRecord) -> Self {
+    pub(crate) fn with_record(self, desired: &DesiredRecord, proxied: bool) -> Self {
         Self {
             target: Some(desired.target.to_string()),
-            proxied: Some(desired.proxied),
+            proxied: Some(proxied),
             ..self
         }
     }
@@ -295,7 +318,7 @@ mod tests {
         DesiredRecord {
             name: DnsName::parse(name).unwrap(),
             target: DnsName::parse(target).unwrap(),
-            proxied: false,
+            proxied: None,
             ttl: None,
         }
     }
@@ -314,7 +337,11 @@ mod tests {
     }
 
     fn planned(desired: &DesiredRecord, there: &[Record]) -> Plan {
-        plan(desired, Some("example.com"), there.to_vec())
+        plan(
+            desired,
+            desired.name.as_str() == "example.com",
+            there.to_vec(),
+        )
     }
 
     #[test]
@@ -322,7 +349,10 @@ mod tests {
         let desired = desired("api.example.com", "Target.example.net.");
         assert_eq!(planned(&desired, &[]), Plan::Create);
         let same = record("CNAME", "api.example.com", "target.example.net.");
-        assert_eq!(planned(&desired, &[same]), Plan::Nothing);
+        assert_eq!(
+            planned(&desired, std::slice::from_ref(&same)),
+            Plan::Nothing(Box::new(same))
+        );
     }
 
     #[test]

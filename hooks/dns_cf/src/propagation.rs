@@ -7,8 +7,9 @@ use common::cli::Invocation;
 use common::duration;
 use common::error::{Error, Kind, Result};
 use common::net::dns::name::{DnsName, normal};
-use common::net::dns::{self, Resolver};
+use common::net::dns::{self, Resolver, ServerAddress};
 use common::system::polling::{Look, Pauses, poll};
+use common::system::signals::go_on;
 
 use crate::args::AddArgs;
 use crate::zone::ResolvedZone;
@@ -21,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(crate) struct Wait {
     limit: Duration,
     /// Servers to query instead of the authoritative ones.
-    servers: Vec<SocketAddr>,
+    servers: Vec<ServerAddress>,
 }
 
 /// A name server, by all its addresses.
@@ -71,6 +72,7 @@ impl Wait {
         // The first so many have answered the value; a server does not forget it.
         let mut serving = 0;
         let look = || -> Result<Look<(), String>> {
+            go_on()?;
             if servers.is_empty() {
                 match self.servers(call, zone, name) {
                     Ok(found) => servers = found,
@@ -116,14 +118,16 @@ impl Wait {
         name: &DnsName,
     ) -> Result<Vec<Server>> {
         if !self.servers.is_empty() {
-            return Ok(self
+            return self
                 .servers
                 .iter()
-                .map(|address| Server {
-                    shown: address.to_string(),
-                    resolver: Resolver::new(vec![*address]),
+                .map(|address| {
+                    Ok(Server {
+                        shown: address.to_string(),
+                        resolver: call.resolver(std::slice::from_ref(address))?,
+                    })
                 })
-                .collect());
+                .collect();
         }
         let unreachable = |what: String| Error::new(Kind::Unreachable, what);
         let served = Resolver::system()

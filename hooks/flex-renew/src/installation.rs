@@ -1,6 +1,5 @@
 //! Where a registration is installed: a file of this host with its owner and mode, or a Secret.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::error::{Error, Kind, Result};
@@ -8,10 +7,11 @@ use common::flex::registration::{FILE_NAME, Files, LARGEST, Registration};
 use common::log::Log;
 use common::system::environment::Env;
 use common::system::files::{self, New, Replacement};
+use common::system::temporary;
 
 use crate::cluster::Cluster;
 use crate::gateway::{Gateway, Location};
-use crate::state;
+use crate::state::{self, Work};
 
 /// A registration in its place.
 #[derive(Debug)]
@@ -140,7 +140,7 @@ impl Installation {
         set: &Files,
         instead_of: &Files,
         known: &[&Files],
-        work: &Path,
+        work: &Work,
     ) -> Result<Option<Files>> {
         let gone = |(name, _): &&(String, Vec<u8>)| !set.others.iter().any(|(new, _)| new == name);
         let gone = instead_of.others.iter().filter(gone);
@@ -229,20 +229,10 @@ fn unreplaced(path: &Path, err: std::io::Error) -> Error {
 }
 
 fn clean(folder: &Path, log: &Log) {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.filter_map(|entry| entry.ok()) {
-        if entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with(files::TEMPORARY)
-        {
-            log.debug(format!(
-                "removing {}, left by a run that was killed",
-                entry.path().display()
-            ));
-            let _ = fs::remove_file(entry.path());
-        }
+    for left in temporary::remove_left_overs(folder) {
+        log.debug(format!(
+            "removed {}, left by a run that was killed",
+            left.display()
+        ));
     }
 }

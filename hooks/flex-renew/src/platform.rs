@@ -36,7 +36,7 @@ impl Environment {
                 })
         };
         let url = match (settings.text(&URL)?, own(|r| &r.platform)) {
-            (Some(set), _) => set.value,
+            (Some(_), _) => settings.address(&URL)?,
             (None, Some(own)) if is_published(&own.value) => own.value,
             _ => DEFAULT_URL.to_owned(),
         };

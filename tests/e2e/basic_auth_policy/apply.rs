@@ -243,6 +243,83 @@ fn a_policy_is_brought_to_its_place() {
 }
 
 #[test]
+fn a_new_major_version_is_for_somebody_to_decide() {
+    let bench = bench();
+    run(&bench, &["apply"]).code(0);
+    for version in ["1.10.0", "2.0.0"] {
+        let published = Template {
+            status: "published".to_owned(),
+            ..Template::new(BASIC, version)
+        };
+        add_template(&bench, published);
+    }
+    run(&bench, &["apply"])
+        .code(0)
+        .prints("version 1.3.2 → 1.10.0")
+        .tells("version 2.0.0 of the policy is there")
+        .tells("--upgrade");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
+    run(&bench, &["apply", "--upgrade"])
+        .code(0)
+        .prints("version 1.10.0 → 2.0.0");
+    run(&bench, &["apply"]).code(0).prints("is up to date");
+    run(
+        &bench,
+        &["apply", "--upgrade", "--policy-version", "1.10.0"],
+    )
+    .code(2);
+}
+
+#[test]
+fn an_api_that_is_closed_is_opened_in_part_only_when_that_is_confirmed() {
+    let bench = bench();
+    run(&bench, &["apply"]).code(0);
+    let some = ["apply", "--methods", "GET"];
+    run(&bench, &some).code(2).tells("--yes");
+    assert_eq!(the_policy(&bench).pointcut, Value::Null);
+    // It is open already where the policy is off.
+    run(&bench, &["disable", "--yes"]).code(0);
+    run(&bench, &some).code(0).prints("conditions");
+    run(
+        &bench,
+        &["apply", "--resource", "GET:.*", "--resource", "POST:/a"],
+    )
+    .code(0)
+    .prints("conditions");
+}
+
+#[test]
+fn where_a_list_tells_no_date_the_policy_itself_is_read() {
+    for form in [
+        ListForm::Bare,
+        ListForm::WithTemplate,
+        ListForm::WithImplementation,
+    ] {
+        let bench = bench();
+        switch(&bench, |switches| {
+            switches.api_manager.list_form = form;
+            switches.api_manager.list_without_dates = true;
+        });
+        run(&bench, &["apply"]).code(0);
+        let before = writes(&bench).len();
+        run(&bench, &["apply"]).code(0).prints("is up to date");
+        assert_eq!(writes(&bench).len(), before);
+        // Somebody else may have changed the password.
+        change_api(&bench, |api| {
+            for policy in &mut api.policies {
+                policy.updated = Some("2031-01-01T00:00:00Z".parse().unwrap());
+                policy.configuration["password"] = OTHER.into();
+            }
+        });
+        run(&bench, &["apply"])
+            .code(0)
+            .prints("which one is set is not known");
+        assert_eq!(password_of(&the_policy(&bench)), PASSWORD);
+        run(&bench, &["apply"]).code(0).prints("is up to date");
+    }
+}
+
+#[test]
 fn conditions_are_set_kept_and_dropped() {
     let bench = bench();
     run(
@@ -264,12 +341,16 @@ fn conditions_are_set_kept_and_dropped() {
     ]);
     assert_eq!(the_policy(&bench).pointcut, expected);
     run(&bench, &["apply"]).code(0).prints("is up to date");
-    run(
-        &bench,
-        &["apply", "--resource", "POST:/a", "--resource", "GET,PUT:/b"],
-    )
-    .code(0)
-    .prints("conditions");
+    let narrower = ["apply", "--resource", "POST:/a", "--resource", "GET,PUT:/b"];
+    let before = writes(&bench).len();
+    run(&bench, &narrower)
+        .code(2)
+        .tells("Anybody can send the requests")
+        .tells("--yes");
+    assert_eq!(writes(&bench).len(), before, "nothing was changed");
+    run(&bench, &[&narrower[..], &["--yes"]].concat())
+        .code(0)
+        .prints("conditions");
     assert_eq!(the_policy(&bench).pointcut[1]["methodRegex"], "GET|PUT");
     run(&bench, &["apply", "--whole-api"])
         .code(0)
@@ -375,6 +456,28 @@ fn a_refusal_that_echoes_the_password_is_told_without_it() {
         .code(5)
         .tells("400")
         .tells("should match format");
+}
+
+#[test]
+fn blanks_in_a_password_do_not_show_it_in_an_echo() {
+    let mut bench = bench();
+    bench.set_secret("BASIC_AUTH_PASSWORD", "canary-one  canary-two");
+    bench.never_shown("canary-one").never_shown("canary-two");
+    let answer = |message: &str| Action::Answer {
+        status: 400,
+        headers: Vec::new(),
+        body: format!(r#"{{"errors":[{{"message":"should match format, but is {message}"}}]}}"#),
+    };
+    for echo in [
+        "canary-one  canary-two",
+        "canary-one canary-two",
+        "canary-one%20%20canary-two",
+    ] {
+        bench.fault(Fault::on("POST", POLICIES, answer(echo)));
+        run(&bench, &["apply", "-vv"])
+            .code(5)
+            .tells("should match format, but is ***");
+    }
 }
 
 #[test]

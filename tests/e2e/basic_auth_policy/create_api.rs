@@ -63,6 +63,120 @@ fn create_api_takes_the_next_major_version_when_one_was_deleted() {
 }
 
 #[test]
+fn create_api_returns_no_instance_of_another_version() {
+    let bench = bench();
+    let create = |more: &[&str]| {
+        let told = run(&bench, &[&["create-api", "Stock API"], more].concat());
+        told.code(0).stdout.trim().to_owned()
+    };
+    let first = create(&["--asset-version", "1.0.0"]);
+    let second = create(&["--asset-version", "2.0.0"]);
+    assert_ne!(first, second);
+    assert_eq!(create(&["--asset-version", "1.0.0"]), first);
+    assert_eq!(create(&["--asset-version", "2.0.0"]), second);
+    // Which one is meant is not said.
+    run(&bench, &["create-api", "Stock API"])
+        .code(2)
+        .tells("2 instances of stock-api");
+    // The platform has a label only once.
+    let labelled = create(&["--label", "prod"]);
+    assert_eq!(create(&["--label", "prod"]), labelled);
+    run(
+        &bench,
+        &[
+            "create-api",
+            "Stock API",
+            "--label",
+            "prod",
+            "--asset-version",
+            "2.0.0",
+        ],
+    )
+    .code(5)
+    .tells("of version 1.0.0 on Mule 4")
+    .tells("another --label");
+}
+
+#[test]
+fn create_api_twice_is_one_instance_where_the_version_had_to_be_another() {
+    let bench = bench();
+    let gone = Asset {
+        group: ORGANIZATION_ID.to_owned(),
+        asset: "old-api".to_owned(),
+        version: "1.0.0".to_owned(),
+        ..Asset::default()
+    };
+    bench.sim.world().anypoint.exchange.deleted.push(gone);
+    for more in [&[][..], &["--asset-version", "1.0.0"]] {
+        let args = [&["create-api", "Old API"], more].concat();
+        let first = run(&bench, &args).code(0).stdout.clone();
+        assert_eq!(run(&bench, &args).code(0).stdout, first);
+    }
+    assert_eq!(bench.sim.world().anypoint.api_manager.instances.len(), 2);
+}
+
+#[test]
+fn create_api_says_where_an_instance_is_another_than_asked_for() {
+    let bench = bench();
+    let create = |upstream: &str, listen: &str| {
+        let args = [
+            "create-api",
+            "Stock API",
+            "--gateway",
+            "flex",
+            "--upstream",
+            upstream,
+            "--listen",
+            listen,
+        ];
+        run(&bench, &args)
+    };
+    let (upstream, listen) = ("http://stock.example:8080", "http://0.0.0.0:8081/stock");
+    let first = create(upstream, listen).code(0).stdout.clone();
+    assert_eq!(
+        create("http://stock.example:8080/", listen).code(0).stdout,
+        first
+    );
+    create("http://other.example", listen)
+        .code(2)
+        .tells("--upstream says http://other.example, it has http://stock.example:8080");
+    create(upstream, "http://0.0.0.0:9000")
+        .code(2)
+        .tells("--listen says http://0.0.0.0:9000");
+    run(&bench, &["create-api", "Stock API", "--gateway", "flex"])
+        .code(0)
+        .prints(first.trim());
+    let mule = run(&bench, &["create-api", "Stock API"])
+        .code(0)
+        .stdout
+        .clone();
+    run(&bench, &["create-api", "Stock API", "--runtime", "hybrid"])
+        .code(2)
+        .tells("--runtime says HY, it has CH2");
+    run(&bench, &["create-api", "Stock API", "--runtime", "ch2"])
+        .code(0)
+        .prints(mule.trim());
+}
+
+#[test]
+fn create_api_passes_over_an_instance_that_is_gone() {
+    let bench = bench();
+    let listed = run(&bench, &["create-api", "Stock API"])
+        .code(0)
+        .stdout
+        .trim()
+        .to_owned();
+    let missing = Action::Answer {
+        status: 404,
+        headers: Vec::new(),
+        body: "{}".to_owned(),
+    };
+    bench.fault(Fault::on("GET", &format!("*/apis/{listed}"), missing).always());
+    let second = run(&bench, &["create-api", "Stock API"]);
+    assert_ne!(second.code(0).stdout.trim(), listed);
+}
+
+#[test]
 fn create_api_is_not_confused_by_a_lost_answer() {
     let bench = bench();
     bench.fault(Fault::on("POST", "/apimanager/*/apis", Action::LostAnswer));

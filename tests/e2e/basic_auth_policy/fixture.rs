@@ -1,13 +1,13 @@
 //! The API `orders-api`, and everything set that `apply` needs.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fixtures::{Bench, Finished};
 use simulator::Entry;
 use simulator::anypoint::api_manager::{Policy, Template};
 use simulator::anypoint::{ApiInstance, Grant, Switches};
-use simulator::seed::API_INSTANCE_ID;
+use simulator::seed::{API_INSTANCE_ID, ORGANIZATION_ID, SANDBOX_ID};
 
 pub(crate) const PASSWORD: &str = "canary-password-one-41d7";
 pub(crate) const OTHER: &str = "canary-password-two-93bc";
@@ -101,6 +101,13 @@ pub(crate) fn change_api(bench: &Bench, change: impl FnOnce(&mut ApiInstance)) {
 pub(crate) fn add_template(bench: &Bench, template: Template) {
     let mut world = bench.sim.world();
     world.anypoint.api_manager.templates.push(template);
+}
+
+/// Where a generated password is kept until it has arrived.
+pub(crate) fn pending(bench: &Bench) -> PathBuf {
+    bench.home().join(format!(
+        ".local/state/anypoint-hooks/basic-auth-policy-password-{ORGANIZATION_ID}-{SANDBOX_ID}-{API_INSTANCE_ID}"
+    ))
 }
 
 pub(crate) fn mode(path: &Path) -> u32 {

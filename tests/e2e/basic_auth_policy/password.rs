@@ -4,7 +4,7 @@ use simulator::Fault;
 use simulator::faults::Action;
 
 use crate::fixture::{
-    OTHER, PASSWORD, POLICIES, bench, mode, password_of, run, scopes, the_policy,
+    OTHER, PASSWORD, POLICIES, bench, mode, password_of, pending, run, scopes, the_policy,
 };
 
 #[test]
@@ -115,7 +115,7 @@ fn a_generated_password_is_handed_over_once_to_a_private_file() {
         .code(0)
         .prints("is up to date")
         .never_shows(handed.trim());
-    assert!(!bench.home().join("svc.password.new").exists());
+    assert!(!pending(&bench).exists());
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_generated_password_is_kept_when_its_effect_is_not_known_and_removed_when_th
         "--password-out",
         "svc.password",
     ];
-    let staged = bench.home().join("svc.password.new");
+    let staged = pending(&bench);
     scopes(
         &bench,
         &[

@@ -123,12 +123,12 @@ fn every_command_names_the_scope_that_it_lacks() {
             "Manage APIs Configuration",
         ),
         (
-            &["autodiscover", "--app", "orders"],
+            &["autodiscover", "--app", "orders", "--yes"],
             &["read:api_configuration"],
             "Read Applications",
         ),
         (
-            &["autodiscover", "--app", "orders"],
+            &["autodiscover", "--app", "orders", "--yes"],
             &["read:api_configuration", "read:applications"],
             "Manage Settings",
         ),

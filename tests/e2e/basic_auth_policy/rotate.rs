@@ -4,7 +4,7 @@ use simulator::Fault;
 use simulator::faults::Action;
 
 use crate::fixture::{
-    OTHER, PASSWORD, bench, connected, mode, password_of, run, switch, the_policy, url,
+    OTHER, PASSWORD, bench, connected, mode, password_of, pending, run, switch, the_policy, url,
 };
 
 #[test]
@@ -44,10 +44,11 @@ fn rotate_changes_the_password_proves_it_and_hands_it_over() {
 fn rotate_waits_until_the_old_password_is_refused() {
     let bench = connected();
     run(&bench, &["apply"]).code(0);
-    switch(&bench, |switches| switches.api_manager.heard_after = 4);
+    switch(&bench, |switches| switches.api_manager.heard_after = 25);
     let url = url(&bench, "/orders");
     let told = run(&bench, &["rotate", "--url", &url, "--output", "json", "-v"]);
-    told.code(0).tells("401 with the right credentials");
+    told.code(0)
+        .tells("200 with the previous password in 5 of 10 requests");
     let json = told.json();
     assert_eq!(json["proved_by"], "requests");
     assert_eq!(
@@ -63,7 +64,7 @@ fn rotate_waits_while_a_replica_still_accepts_the_previous_password() {
     let url = url(&bench, "/orders");
     run(&bench, &["verify", "--url", &url]).code(0);
     switch(&bench, |switches| {
-        switches.api_manager.second_replica_after = 8;
+        switches.api_manager.second_replica_after = 35;
     });
     let told = run(
         &bench,
@@ -100,6 +101,63 @@ fn rotate_waits_while_a_replica_still_accepts_the_previous_password() {
         "{why}"
     );
     told.code(7);
+}
+
+#[test]
+fn rotate_tries_the_old_password_where_it_stands_in_the_hand_over_file() {
+    let mut bench = connected();
+    let file = bench.write("svc.password", PASSWORD);
+    bench
+        .unset("BASIC_AUTH_PASSWORD")
+        .set("BASIC_AUTH_PASSWORD_FILE", file.to_str().unwrap());
+    run(&bench, &["apply"]).code(0);
+    let url = url(&bench, "/orders");
+    run(&bench, &["verify", "--url", &url]).code(0);
+    let args = [
+        "rotate",
+        "--url",
+        &url,
+        "--password-out",
+        "svc.password",
+        "-v",
+    ];
+    let told_of_old = "200 with the previous password";
+    switch(&bench, |switches| {
+        switches.api_manager.second_replica_after = 35;
+    });
+    run(&bench, &args).code(0).tells(told_of_old);
+    // Nothing but the file says what it was.
+    bench.unset("BASIC_AUTH_PASSWORD_FILE");
+    run(&bench, &args).code(0).tells(told_of_old);
+    // Nor does a file that comes into being now stand in the way.
+    bench.set("BASIC_AUTH_PASSWORD_FILE", "later");
+    let args = ["rotate", "--url", &url, "--password-out", "later"];
+    run(&bench, &args).code(0);
+}
+
+#[test]
+fn rotate_finds_a_replica_that_does_not_enforce_the_policy() {
+    let bench = connected();
+    run(&bench, &["apply"]).code(0);
+    switch(&bench, |switches| {
+        switches.api_manager.open_replica_every = 10;
+    });
+    let url = url(&bench, "/orders");
+    let args = [
+        "rotate",
+        "--url",
+        &url,
+        "--output",
+        "json",
+        "--timeout",
+        "3s",
+    ];
+    let told = run(&bench, &args);
+    told.code(7);
+    assert_eq!(
+        told.json()["proof"]["verdicts"][0]["cause"],
+        "partly-enforced"
+    );
 }
 
 #[test]
@@ -155,7 +213,7 @@ fn rotate_refuses_what_makes_no_sense() {
 fn a_rotation_that_changed_nothing_leaves_no_file_and_one_of_unknown_effect_does() {
     let bench = bench();
     run(&bench, &["apply"]).code(0);
-    let staged = bench.home().join("new.new");
+    let staged = pending(&bench);
     let patch = |action| Fault::on("PATCH", "*/policies/*", action).always();
     let refused = Action::Answer {
         status: 400,

@@ -44,6 +44,41 @@ fn verify_waits_for_a_policy_that_is_on_its_way() {
 }
 
 #[test]
+fn one_replica_that_does_not_enforce_the_policy_means_open() {
+    let bench = connected();
+    run(&bench, &["apply"]).code(0);
+    let (why, told) = cause(&bench, "/orders", &[]);
+    assert_eq!(why, "none");
+    told.code(0).prints("(10 of each)");
+    for every in [2, 5, 10] {
+        switch(&bench, |switches| {
+            switches.api_manager.open_replica_every = every;
+        });
+        let (why, told) = cause(&bench, "/orders", &[]);
+        assert_eq!(why, "partly-enforced", "one of {every}");
+        told.code(7).tells("200 without credentials in");
+    }
+    // Too rare for the requests without credentials of one look: those with wrong ones count as well.
+    switch(&bench, |switches| {
+        switches.api_manager.open_replica_every = 20;
+    });
+    assert_eq!(cause(&bench, "/orders", &[]).0, "partly-enforced");
+}
+
+#[test]
+fn every_line_of_a_challenge_is_read() {
+    let bench = bench();
+    let server = plain_server(
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nWWW-Authenticate: Basic realm=\"x\"\r\n",
+        100,
+    );
+    // The first two kinds of requests are refused as they should be.
+    run(&bench, &["verify", "--url", &server, "--timeout", "1s"])
+        .code(7)
+        .tells("401 with the right credentials");
+}
+
+#[test]
 fn verify_without_anything_to_know_about_the_platform_still_proves() {
     let mut bench = connected();
     run(&bench, &["apply"]).code(0);
@@ -86,7 +121,7 @@ fn verify_tells_why_an_api_is_open() {
     told.code(7).tells("basic-auth-policy enable");
 
     run(&bench, &["enable"]).code(0);
-    run(&bench, &["apply", "--methods", "POST"]).code(0);
+    run(&bench, &["apply", "--methods", "POST", "--yes"]).code(0);
     let (why, told) = cause(&bench, "/orders", &[]);
     assert_eq!(why, "not-covered");
     told.code(7).tells("--whole-api");
@@ -285,4 +320,76 @@ fn verify_trusts_what_the_settings_say_and_nothing_else() {
     run(&bench, &["verify", "--url", &url])
         .code(0)
         .tells("not verified");
+}
+
+#[test]
+fn what_the_application_wants_besides_a_user_is_sent_along() {
+    let bench = connected();
+    run(&bench, &["apply"]).code(0);
+    bench.write("key", "canary-api-key-77\n");
+    bench.write("body.json", "{\"probe\":true}");
+    let url = url(&bench, "/orders/strict");
+    let strict = [
+        "verify",
+        "--method",
+        "POST",
+        "--timeout",
+        "1s",
+        "--url",
+        &url,
+    ];
+    run(&bench, &strict)
+        .code(7)
+        .tells("400 with the right credentials");
+    let with = [
+        &strict[..],
+        &[
+            "--header",
+            "X-Api-Key: @key",
+            "--body-file",
+            "body.json",
+            "-vv",
+        ],
+    ]
+    .concat();
+    run(&bench, &with).code(0).never_shows("canary-api-key-77");
+    let refused = |header: &str| run(&bench, &[&strict[..], &["--header", header]].concat());
+    refused("Authorization: Basic canary-in-args")
+        .code(2)
+        .never_shows("canary-in-args");
+    refused("no colon canary-in-args")
+        .code(2)
+        .never_shows("canary-in-args");
+    refused("X-Api-Key: @nowhere").code(4);
+}
+
+#[test]
+fn a_host_that_is_not_in_dns_yet_is_proved_where_it_will_be() {
+    let mut bench = connected();
+    bench.sim.world().anypoint.deployments[0].public_url =
+        "https://default.cloudhub.example/orders".to_owned();
+    run(&bench, &["apply"]).code(0);
+    // The name resolves nowhere, and the proxy is none.
+    bench.set("HTTPS_PROXY", "http://127.0.0.1:9");
+    bench.set("NO_PROXY", "127.0.0.1,localhost");
+    let at = bench.sim.ingress_addr().to_string();
+    let url = "https://default.cloudhub.example/orders";
+    run(&bench, &["verify", "--url", url, "--connect", &at])
+        .code(0)
+        .prints("closed");
+    run(&bench, &["verify", "--url", url, "--connect", "host:x"])
+        .code(2)
+        .tells("--connect");
+    run(
+        &bench,
+        &[
+            "verify",
+            "--url",
+            "https://default.cloudhub.example:8443/orders",
+            "--connect",
+            &at,
+        ],
+    )
+    .code(2)
+    .tells("a port of its own");
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use simulator::faults::Action;
+use simulator::pki::Validity;
 
 use crate::fixture::{CONTEXT, DOMAIN, Fixture, LIST};
 
@@ -47,20 +48,109 @@ fn a_context_that_names_no_domain_is_ours_only_by_our_file_names() {
     }
     };
     let ours = format!("{}.cer", "0a".repeat(30));
-    for (file, key) in [
-        ("cert.pem", "_wildcard.acme.example.key"),
-        (&ours, "x.acme.example.key"),
-    ] {
-        fixture.fault("GET", LIST, list(file, key));
-        fixture
-            .deploy_leaf(DOMAIN, &leaf, &[])
-            .code(2)
-            .tells("names no domain");
-    }
+    fixture.fault("GET", LIST, list(&ours, "x.acme.example.key"));
+    fixture
+        .deploy_leaf(DOMAIN, &leaf, &[])
+        .code(2)
+        .tells("names no domain, and was written with the key x.acme.example.key");
+    fixture.fault("GET", LIST, list("by-hand.pem", "by-hand.key"));
+    fixture
+        .run(&["remove", DOMAIN, "--yes"])
+        .code(2)
+        .tells("names no domain, and was not written by this program; it is not removed");
     assert_eq!(fixture.writes(), 0);
     fixture.fault("GET", LIST, list(&ours, "_wildcard.acme.example.key"));
     fixture.deploy_leaf(DOMAIN, &leaf, &[]);
     assert!(fixture.writes() > 0);
+}
+
+#[test]
+fn a_context_of_the_shell_hook_is_taken_over_though_it_names_no_domain() {
+    for file_name in [None, Some("certificate.pem".to_owned())] {
+        let mut fixture = Fixture::new();
+        let by_shell = fixture.leaf(&[DOMAIN]);
+        fixture.deploy_leaf(DOMAIN, &by_shell, &[]).code(0);
+        fixture.change(CONTEXT, |context| {
+            context.file_names = [file_name, None, None];
+        });
+        fixture.switch(|switches| switches.domains = false);
+        let renewed = fixture
+            .authority
+            .leaf(&[DOMAIN], Validity::days(91))
+            .unwrap();
+        // Not under a name of somebody's choice.
+        fixture
+            .deploy_leaf(DOMAIN, &renewed, &["--context-name", "x-acme-example-2"])
+            .code(0);
+        fixture.change("x-acme-example-2", |context| {
+            context.file_names = [Some("by-hand.pem".into()), None, None];
+        });
+        fixture
+            .deploy_leaf(DOMAIN, &renewed, &["--context-name", "x-acme-example-2"])
+            .code(2)
+            .tells("names no domain");
+        fixture
+            .deploy_leaf(DOMAIN, &renewed, &[])
+            .code(0)
+            .prints("updated")
+            .prints("identified by its fingerprint")
+            .tells("tells no domain: taken over for *.acme.example");
+        assert!(fixture.holds("prod", CONTEXT, &renewed));
+        let again = fixture.deploy_leaf(DOMAIN, &renewed, &[]);
+        again.code(0).prints("already deployed");
+        again.never_shows("taken over");
+    }
+}
+
+#[test]
+fn odd_entries_of_others_in_a_list_hurt_nobody() {
+    let mut fixture = Fixture::new();
+    {
+        let mut world = fixture.bench.sim.world();
+        world.anypoint.switches.strange_spaces = vec![
+            json!(null),
+            json!("space"),
+            json!({"id": null, "name": null, "network": null, "environments": null}),
+            json!({"id": 5, "name": 6, "status": 7, "region": {}, "network": {"dnsTarget": 8}}),
+        ];
+    }
+    fixture.switch(|switches| {
+        switches.strangers = vec![
+            json!(null),
+            json!(3),
+            json!({}),
+            json!({"id": null, "name": null, "type": null, "keyStore": null, "ciphers": null}),
+            json!({"id": 1, "name": 2, "type": 3, "keyStore": {"cn": 4, "san": [null, 5], "expirationDate": 6,
+                "fileName": 7}, "trustStore": 8, "ciphers": 9}),
+        ];
+    });
+    fixture.deploy().code(0).prints("created");
+    fixture.deploy().code(0).prints("updated");
+    for command in ["spaces", "list"] {
+        fixture.run(&[command]).code(0).prints("prod");
+    }
+    fixture.run(&["remove", DOMAIN, "--yes"]).code(0);
+    assert!(fixture.context("prod", CONTEXT).is_none());
+}
+
+#[test]
+fn what_is_needed_and_cannot_be_read_is_named() {
+    let mut fixture = Fixture::new();
+    fixture.switch(|switches| {
+        let ours = json!({"id": null, "name": CONTEXT, "keyStore": {"cn": DOMAIN}});
+        switches.strangers = vec![ours];
+    });
+    fixture
+        .deploy()
+        .code(6)
+        .tells(&format!("no id of TLS context {CONTEXT:?}"))
+        .never_shows("proxy");
+    fixture.bench.set("CH2_PRIVATE_SPACE_ID", "strange");
+    fixture.bench.sim.world().anypoint.switches.strange_spaces = vec![json!({"name": "strange"})];
+    fixture
+        .deploy()
+        .code(6)
+        .tells("no id of the private space \"strange\"");
 }
 
 #[test]

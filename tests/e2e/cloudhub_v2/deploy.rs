@@ -90,6 +90,29 @@ fn every_kind_of_key_goes_out_as_pkcs8() {
 }
 
 #[test]
+fn a_key_that_is_encrypted_in_a_way_of_old_is_refused_and_what_it_says_of_that_is_shown() {
+    let mut fixture = Fixture::new();
+    let leaf = fixture.leaf(&[DOMAIN]);
+    let body: String = leaf
+        .key_pem
+        .lines()
+        .filter(|line| !line.starts_with('-'))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let old = Leaf {
+        key_pem: format!(
+            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
+             DEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\n{body}-----END RSA PRIVATE KEY-----\n"
+        ),
+        ..leaf
+    };
+    fixture
+        .deploy_leaf(DOMAIN, &old, &[])
+        .code(2)
+        .tells("(Proc-Type: 4,ENCRYPTED)");
+}
+
+#[test]
 fn an_encrypted_key_is_opened_by_its_passphrase_only() {
     let mut fixture = Fixture::new();
     let leaf = fixture.leaf(&[DOMAIN]);
@@ -182,6 +205,115 @@ fn a_write_that_cannot_be_read_back_ends_unproved() {
         .code(7)
         .tells("could not be read back")
         .tells("HTML page");
+}
+
+#[test]
+fn a_write_that_took_effect_is_no_failure_whatever_a_gateway_answers() {
+    for status in [500, 502, 504] {
+        let mut fixture = Fixture::new();
+        let gateway = Action::Gateway { status };
+        fixture.fault("POST", LIST, gateway.clone());
+        fixture.deploy().code(0).prints("created");
+        assert_eq!(fixture.writes(), 1, "{status}");
+        fixture.bench.sim.clear_log();
+        fixture.fault("PATCH", &format!("{LIST}/*"), gateway.clone());
+        fixture.deploy().code(0).prints("updated");
+        assert_eq!(fixture.writes(), 1, "{status}");
+
+        // By PUT, where there is no PATCH.
+        fixture.switch(|switches| switches.patch = Patch::NotAllowed);
+        fixture.bench.sim.clear_log();
+        fixture.fault("PUT", &format!("{LIST}/*"), gateway);
+        fixture.deploy().code(0).prints("updated");
+        assert_eq!(fixture.writes(), 2, "{status}");
+    }
+}
+
+#[test]
+fn an_update_that_had_no_effect_is_sent_again_after_a_look() {
+    let mut fixture = Fixture::new();
+    fixture.deploy().code(0);
+    let id = fixture.context("prod", CONTEXT).unwrap()["id"].clone();
+    let id = id.as_str().unwrap();
+    fixture.bench.sim.clear_log();
+    let path = format!("{LIST}/*");
+    fixture.fault("PATCH", &path, Action::Html { status: 504 });
+    let renewed = fixture.leaf(&[DOMAIN]);
+    fixture
+        .deploy_leaf(DOMAIN, &renewed, &[])
+        .code(0)
+        .prints("updated");
+    assert!(fixture.holds("prod", CONTEXT, &renewed));
+    assert_eq!(
+        fixture.lines()[2..],
+        [
+            "GET tlsContexts",
+            &format!("PATCH {id}"),
+            "GET tlsContexts",
+            &format!("PATCH {id}"),
+            "GET tlsContexts"
+        ]
+    );
+}
+
+#[test]
+fn an_update_whose_effect_cannot_be_told_is_called_neither_done_nor_failed() {
+    let mut fixture = Fixture::new();
+    // Nothing but names and date, which are those of the certificate before.
+    fixture.switch(|switches| switches.file_names = false);
+    fixture.deploy().code(0);
+    fixture.bench.set("ANYPOINT_HOOKS_DEADLINE", "3s");
+    let path = format!("{LIST}/*");
+    fixture
+        .bench
+        .fault(Fault::on("PATCH", &path, Action::Gateway { status: 504 }).always());
+    let renewed = fixture.leaf(&[DOMAIN, "acme.example"]);
+    fixture
+        .deploy_leaf(DOMAIN, &renewed, &["--force"])
+        .code(7)
+        .tells("is not known")
+        .tells("504");
+}
+
+#[test]
+fn where_the_platform_changes_file_names_a_certificate_is_written_once() {
+    let mut fixture = Fixture::new();
+    fixture.switch(|switches| switches.changed_file_names = true);
+    let leaf = fixture.leaf(&[DOMAIN]);
+    let said = "does not give file names back as they were sent (\"upload.pem\"";
+    fixture.deploy_leaf(DOMAIN, &leaf, &[]).code(0).tells(said);
+    for _ in 0..2 {
+        fixture.bench.sim.clear_log();
+        let run = fixture.deploy_leaf(DOMAIN, &leaf, &[]);
+        run.code(0)
+            .prints("already deployed")
+            .prints("what was written last from this machine")
+            .never_shows(said);
+        assert_eq!(fixture.writes(), 0);
+    }
+
+    // On the same day as before, so that names and date do not distinguish it.
+    let renewed = fixture.leaf(&[DOMAIN]);
+    let run = fixture.deploy_leaf(DOMAIN, &renewed, &[]);
+    run.code(0).prints("updated").never_shows(said);
+    assert!(fixture.holds("prod", CONTEXT, &renewed));
+
+    // What somebody else uploads is seen.
+    let foreign = fixture
+        .authority
+        .leaf(&[DOMAIN], Validity::days(80))
+        .unwrap();
+    fixture.bench.set("XDG_STATE_HOME", "/dev/null/state");
+    fixture
+        .deploy_leaf(DOMAIN, &foreign, &[])
+        .code(0)
+        .tells("cannot be remembered");
+    fixture.bench.unset("XDG_STATE_HOME");
+    fixture
+        .deploy_leaf(DOMAIN, &renewed, &[])
+        .code(0)
+        .prints("updated");
+    assert!(fixture.holds("prod", CONTEXT, &renewed));
 }
 
 #[test]

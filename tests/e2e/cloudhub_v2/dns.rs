@@ -1,6 +1,8 @@
 //! `cloudhub_v2 dns`.
 
+use simulator::Fault;
 use simulator::cloudflare::Record;
+use simulator::faults::Action;
 
 use crate::fixture::{DOMAIN, Fixture};
 
@@ -44,6 +46,59 @@ fn dns_tells_the_record_that_has_to_exist_and_what_is_there() {
     fixture.run(&check).code(10).prints("POINTS ELSEWHERE");
     point_to(&target);
     fixture.run(&check).code(0).prints("(correct)");
+}
+
+#[test]
+fn dns_can_be_asked_over_https() {
+    let fixture = Fixture::new();
+    let sim = &fixture.bench.sim;
+    let resolver = format!("{}/dns-query", sim.url());
+    let target = sim
+        .world()
+        .anypoint
+        .space("prod")
+        .unwrap()
+        .dns_target
+        .clone();
+    let target = target.unwrap();
+    {
+        let mut world = sim.world();
+        world.cloudflare.add_zone("acme.example");
+        let zone = world.cloudflare.zone_mut("acme.example").unwrap();
+        let record = Record::new("CNAME", "shop.acme.example", &target);
+        zone.records.push(record);
+    }
+    let dns = [
+        "dns",
+        "shop.acme.example",
+        "--check",
+        "--resolver",
+        &resolver,
+    ];
+    fixture.run(&dns).code(0).prints("(correct)");
+    let question = sim
+        .requests()
+        .into_iter()
+        .find(|entry| entry.path == "/dns-query");
+    let question = question.unwrap();
+    assert_eq!(
+        (question.method.as_str(), question.status),
+        ("POST", Some(200))
+    );
+
+    let answering = |status| {
+        fixture.bench.sim.faults().clear();
+        let answer = Action::Html { status };
+        fixture
+            .bench
+            .fault(Fault::on("POST", "/dns-query", answer).always());
+    };
+    answering(403);
+    fixture.run(&dns).code(6).prints(&format!(
+        "name server {resolver} did not answer: it answered with HTTP status 403"
+    ));
+    answering(200);
+    fixture.run(&dns).code(6).prints("is not DNS");
 }
 
 #[test]

@@ -3,7 +3,208 @@
 use serde_json::json;
 use simulator::faults::Action;
 
+use std::collections::BTreeMap;
+use std::fs;
+
+use simulator::pki::Validity;
+
 use crate::fixture::{CONTEXT, DOMAIN, Fixture, LIST, keep};
+
+const HOUR: u64 = 60 * 60;
+const DAY: u64 = 24 * HOUR;
+
+/// Valid for `lifetime` seconds in all, of which `left` are left.
+fn aged(lifetime: u64, left: u64) -> Validity {
+    let mut validity = Validity::days(0);
+    validity.not_after += left;
+    validity.not_before = validity.not_after - lifetime;
+    validity
+}
+
+/// What `check` says of each TLS context.
+fn states(checked: &serde_json::Value) -> BTreeMap<String, String> {
+    let rows = checked["contexts"].as_array().unwrap();
+    let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
+    rows.iter()
+        .map(|row| (text(row, "name"), text(row, "state")))
+        .collect()
+}
+
+/// Adds a line to the conf of a certificate in the home.
+fn add_to_conf(fixture: &Fixture, domain: &str, line: &str) {
+    let path = format!("acme/{domain}/{domain}.conf");
+    let conf = fs::read_to_string(fixture.bench.home().join(&path)).unwrap();
+    fixture.bench.write(&path, format!("{conf}{line}\n"));
+}
+
+#[test]
+fn what_is_due_follows_the_lifetime_of_a_certificate() {
+    let mut fixture = Fixture::new();
+    // Lifetime and what is left of it; whether that is due.
+    let table = [
+        ("y.example", 365 * DAY, 31 * DAY, false),
+        ("x.example", 365 * DAY, 29 * DAY, true),
+        ("a.example", 90 * DAY, 23 * DAY, false),
+        ("b.example", 90 * DAY, 22 * DAY, true),
+        ("c.example", 45 * DAY, 12 * DAY, false),
+        ("d.example", 45 * DAY, 11 * DAY, true),
+        ("e.example", 160 * HOUR, 41 * HOUR, false),
+        ("f.example", 160 * HOUR, 39 * HOUR, true),
+    ];
+    for (domain, lifetime, left, _) in table {
+        let validity = aged(lifetime, left);
+        let leaf = fixture.authority.leaf(&[domain], validity).unwrap();
+        keep(&mut fixture, domain, &leaf, "cloudhub_v2,");
+    }
+    fixture.forget_environment();
+    let reconciled = fixture.run(&["reconcile", "--home", "acme"]);
+    reconciled.code(0);
+    let checked = fixture.run(&["check", "--home", "acme", "--output", "json"]);
+    let found = states(&checked.code(10).json());
+    for (domain, _, _, due) in table {
+        let state = if due { "due" } else { "ok" };
+        assert_eq!(
+            found[&domain.replace('.', "-")],
+            state,
+            "{domain}\n{checked}"
+        );
+        let warned = reconciled
+            .stderr
+            .contains(&format!("{domain} has to be renewed"));
+        assert_eq!(warned, due, "{domain}\n{reconciled}");
+        let status = fixture.run(&["status", domain, "--home", "acme"]);
+        assert_eq!(
+            status.code(0).stdout.contains(": due: "),
+            due,
+            "{domain}\n{status}"
+        );
+    }
+    fixture
+        .run(&["check", "d.example", "--home", "acme"])
+        .code(10)
+        .prints("d-example in prod: less than a quarter of its lifetime left, until ");
+    fixture
+        .run(&["check", "d.example", "--home", "acme", "--within", "5d"])
+        .code(0);
+    fixture
+        .run(&["check", "c.example", "--home", "acme", "--within", "12d"])
+        .code(10);
+}
+
+#[test]
+fn where_the_lifetime_is_not_known_ten_days_are_due() {
+    let mut fixture = Fixture::new();
+    for (domain, left, code) in [("a.example", 12, 0), ("b.example", 9, 10)] {
+        let validity = aged(45 * DAY, left * DAY);
+        let leaf = fixture.authority.leaf(&[domain], validity).unwrap();
+        fixture.deploy_leaf(domain, &leaf, &[]).code(0);
+        fixture.run(&["check", domain]).code(code);
+    }
+}
+
+#[test]
+fn check_walks_the_home_and_tells_what_was_not_renewed_or_not_deployed() {
+    let mut fixture = Fixture::new();
+    let names = [
+        "current.example",
+        "late.example",
+        "differs.example",
+        "missing.example",
+    ];
+    for name in names {
+        let leaf = fixture.leaf(&[name]);
+        keep(&mut fixture, name, &leaf, "cloudhub_v2,");
+    }
+    let foreign = fixture.leaf(&["foreign.example"]);
+    fixture
+        .deploy_leaf("foreign.example", &foreign, &[])
+        .code(0);
+    fixture.forget_environment();
+    fixture.run(&["reconcile", "--home", "acme"]).code(0);
+    let checked = ["check", "--home", "acme"];
+    fixture.run(&checked).code(0);
+
+    fixture
+        .run(&["remove", "missing.example", "--home", "acme", "--yes"])
+        .code(0);
+    let renewed = fixture.leaf(&["differs.example"]);
+    fixture.store("acme/differs.example", "differs.example", &renewed);
+    let planned = |before: u64| {
+        let planned = Validity::days(0).not_after - before;
+        format!("Le_NextRenewTime='{planned}'")
+    };
+    add_to_conf(&fixture, "late.example", &planned(25 * HOUR));
+    add_to_conf(&fixture, "current.example", &planned(23 * HOUR));
+    let run = fixture.run(&[&checked[..], &["--output", "json"]].concat());
+    let found = states(&run.code(10).json());
+    let expected = [
+        ("current-example", "ok"),
+        ("differs-example", "differs"),
+        ("foreign-example", "ok"),
+        ("late-example", "due"),
+        ("missing-example", "missing"),
+    ];
+    let expected = expected.map(|(name, state)| (name.to_owned(), state.to_owned()));
+    assert_eq!(found, BTreeMap::from(expected), "{run}");
+    fixture
+        .run(&checked)
+        .code(10)
+        .prints("late-example in prod: acme.sh planned to renew it on ")
+        .prints("differs-example in prod: differs from acme.sh's: it holds another certificate");
+    fixture
+        .run(&["reconcile", "--home", "acme"])
+        .code(0)
+        .tells("late.example has to be renewed: acme.sh planned to renew it on ");
+
+    // Asked without --home, acme.sh's usual one is meant.
+    let home = fixture.bench.home().to_owned();
+    fs::rename(home.join("acme"), home.join(".acme.sh")).unwrap();
+    fixture.run(&["check"]).code(10).prints("late-example");
+    fixture.bench.write(
+        ".acme.sh/latin.example/latin.example.conf",
+        b"Le_Alt='caf\xe9'\n",
+    );
+    fixture
+        .run(&["check"])
+        .code(2)
+        .prints("late-example")
+        .tells("latin.example.conf is not text");
+}
+
+#[test]
+fn a_check_of_a_hundred_certificates_asks_for_each_private_space_once() {
+    let mut fixture = Fixture::new();
+    let spaces: Vec<String> = (0..10).map(|number| format!("space-{number}")).collect();
+    let ids: Vec<String> = spaces
+        .iter()
+        .map(|name| fixture.bench.add_space(name))
+        .collect();
+    let leaf = fixture.leaf(&["*.acme.example"]);
+    for number in 0..100 {
+        let domain = format!("a{number}.acme.example");
+        keep(&mut fixture, &domain, &leaf, "cloudhub_v2,");
+        // By name or by id, it is the same space.
+        let space = if number < 50 { &spaces } else { &ids };
+        let space = &space[number % 10];
+        add_to_conf(
+            &fixture,
+            &domain,
+            &format!("SAVED_CH2_PRIVATE_SPACE_ID='{space}'"),
+        );
+    }
+    fixture.forget_environment();
+    fixture.bench.sim.clear_log();
+    let run = fixture.run(&["check", "--home", "acme", "--output", "json"]);
+    assert_eq!(states(&run.code(10).json()).len(), 100);
+    let lines = fixture.lines();
+    let lists = lines
+        .iter()
+        .filter(|line| *line == "GET tlsContexts")
+        .count();
+    assert_eq!(lists, 10);
+    // One login, and one look for the ids of the spaces.
+    assert_eq!(lines.len(), 12, "{lines:?}");
+}
 
 #[test]
 fn spaces_list_and_status_show_what_is_there() {

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod callers;
+mod chain;
 mod contexts;
 mod deploy;
 mod dns;
 mod fixture;
 mod input;
 mod look;
+mod prune;
 mod reconcile;
 mod remove;
 mod saved;

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Stdio;
 
+use fixtures::wait_until;
 use simulator::Fault;
 use simulator::faults::Action;
 use simulator::pki::{Leaf, Validity};
 
-use crate::fixture::{Fixture, keep, keep_with};
+use crate::fixture::{Fixture, LIST, keep, keep_with};
 
 #[test]
 fn reconcile_deploys_what_differs_and_leaves_the_rest_alone() {
@@ -58,6 +60,52 @@ fn reconcile_deploys_what_differs_and_leaves_the_rest_alone() {
 }
 
 #[test]
+fn reconcile_ends_with_one_line_that_counts() {
+    let mut fixture = Fixture::new();
+    let names = ["a.example", "b.example", "c.example"];
+    for name in names {
+        let leaf = fixture.leaf(&[name]);
+        keep(&mut fixture, name, &leaf, "cloudhub_v2,");
+    }
+    fixture.forget_environment();
+    let run = |more: &[&str], code: u8| {
+        let args = ["reconcile", "--home", "acme"];
+        let run = fixture.run(&[&args[..], more].concat());
+        let stdout = run.code(code.into()).stdout.trim_end().to_owned();
+        let last = stdout.lines().next_back().unwrap_or_default().to_owned();
+        (stdout, last)
+    };
+    let (_, last) = run(&["--dry-run"], 10);
+    assert_eq!(last, "3 certificates, 3 to be deployed");
+    assert_eq!(run(&["a.example"], 0).1, "1 certificate, 1 deployed now");
+    assert_eq!(run(&[], 0).1, "3 certificates, 2 deployed now");
+    assert_eq!(run(&[], 0).1, "3 certificates, all current");
+    assert_eq!(run(&["C.example"], 0).1, "1 certificate, current");
+    let (quiet, last) = run(&["--quiet"], 0);
+    assert_eq!(last, "c.example in prod: already deployed", "{quiet}");
+    let (json, _) = run(&["--output", "json"], 0);
+    assert!(
+        json.contains("\"summary\": \"3 certificates, all current\""),
+        "{json}"
+    );
+
+    fixture
+        .bench
+        .write("acme/c.example/c.example.cer", "no certificate");
+    let failing = fixture.run(&["reconcile", "--home", "acme"]);
+    failing.code(2).prints("3 certificates, 1 failed");
+    fixture
+        .run(&["reconcile", "d.example", "--home", "acme"])
+        .code(4)
+        .tells("no certificate for d.example in acme names the deploy hook cloudhub_v2")
+        .tells("--deploy-hook");
+    // What is not asked for stops nothing.
+    fixture
+        .run(&["reconcile", "a.example", "--home", "acme"])
+        .code(0);
+}
+
+#[test]
 fn of_two_certificates_for_one_domain_reconcile_takes_the_newer_one() {
     let mut fixture = Fixture::new();
     let mut earlier = Validity::days(60);
@@ -76,6 +124,19 @@ fn of_two_certificates_for_one_domain_reconcile_takes_the_newer_one() {
             .prints("left out");
         assert!(fixture.holds("prod", "shop-acme-example", &new));
     }
+    // Everybody who compares with the home takes the same one.
+    fixture
+        .run(&["status", "shop.acme.example", "--home", "acme"])
+        .code(0)
+        .prints("shop-acme-example in prod: current");
+    let ingress = fixture.bench.sim.ingress_addr().to_string();
+    let verify = ["verify", "shop.acme.example", "--home", "acme"];
+    fixture
+        .run(&[&verify[..], &["--connect", &ingress, "--timeout", "0s"]].concat())
+        .code(0);
+    fixture
+        .run(&["check", "shop.acme.example", "--home", "acme"])
+        .code(0);
 }
 
 #[test]
@@ -98,12 +159,53 @@ fn of_two_certificates_for_one_domain_each_keeps_the_space_that_is_its_own() {
     assert!(fixture.holds("prod", "shop-acme-example", &rsa));
     assert!(fixture.holds("ec", "shop-acme-example", &ec));
 
-    fixture.bench.write(conf, both);
+    // A space is the same by whatever it is named.
+    let by_id = both.replace("prod", &fixture.space_id("prod"));
+    for both in [both, by_id] {
+        fixture.bench.write(conf, both);
+        fixture
+            .run(&["reconcile", "--home", "acme"])
+            .code(0)
+            .prints("shop.acme.example in prod: left out");
+        assert!(fixture.holds("prod", "shop-acme-example", &ec));
+    }
+}
+
+#[test]
+fn status_and_verify_mean_the_certificate_that_reconcile_deploys() {
+    let mut fixture = Fixture::new();
+    fixture.bench.add_space("ec");
+    let mut earlier = Validity::days(60);
+    earlier.not_before -= 30 * 24 * 3600;
+    let domain = "shop.acme.example";
+    let rsa = fixture.authority.leaf(&[domain], earlier).unwrap();
+    let ec = fixture.leaf(&[domain]);
+    keep(&mut fixture, domain, &rsa, "cloudhub_v2,");
+    keep(&mut fixture, "shop.acme.example_ecc", &ec, "cloudhub_v2,");
+    fixture.forget_environment();
+    fixture.run(&["reconcile", "--home", "acme"]).code(0);
     fixture
-        .run(&["reconcile", "--home", "acme"])
+        .run(&["status", domain, "--home", "acme"])
         .code(0)
-        .prints("shop.acme.example in prod: left out");
-    assert!(fixture.holds("prod", "shop-acme-example", &ec));
+        .prints("shop-acme-example in prod: current");
+    let ingress = fixture.bench.sim.ingress_addr().to_string();
+    fixture
+        .run(&["verify", domain, "--home", "acme", "--connect", &ingress])
+        .code(0)
+        .prints("serves the certificate");
+
+    // Each with a space of its own.
+    let conf = "acme/shop.acme.example_ecc/shop.acme.example.conf";
+    let saved = fs::read_to_string(fixture.bench.home().join(conf)).unwrap();
+    fixture
+        .bench
+        .write(conf, saved.replace("ID='prod'", "ID='ec'"));
+    fixture.run(&["reconcile", "--home", "acme"]).code(0);
+    fixture
+        .run(&["status", domain, "--home", "acme"])
+        .code(0)
+        .prints("shop-acme-example in prod: current")
+        .prints("shop-acme-example in ec: current");
 }
 
 #[test]
@@ -256,6 +358,43 @@ fn a_conf_that_cannot_be_read_stops_no_other() {
         .tells("loop.example.conf cannot be read")
         .tells("2 of 3 failed");
     assert!(fixture.holds("prod", "shop-acme-example", &leaf));
+}
+
+#[test]
+fn a_hook_and_reconcile_at_the_same_moment_write_once() {
+    let mut fixture = Fixture::new();
+    let leaf = fixture.leaf(&["shop.acme.example"]);
+    keep(&mut fixture, "shop.acme.example", &leaf, "cloudhub_v2,");
+    let folder = fixture.bench.home().join("acme/shop.acme.example");
+    // The hook has seen that there is no context, but does not get on.
+    fixture.fault("GET", LIST, Action::Delay { ms: 2000 });
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let hook = fixture
+        .bench
+        .command(
+            "cloudhub_v2",
+            [
+                "deploy",
+                "shop.acme.example",
+                &file("shop.acme.example.key"),
+                &file("shop.acme.example.cer"),
+                &file("ca.cer"),
+            ],
+        )
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until("the hook has listed the contexts", || {
+        fixture.lines().contains(&"GET tlsContexts".to_owned())
+    });
+    fixture
+        .run(&["reconcile", "--home", "acme"])
+        .code(0)
+        .prints("already deployed");
+    let hook = hook.wait_with_output().unwrap();
+    assert!(hook.status.success());
+    assert!(String::from_utf8_lossy(&hook.stdout).contains("created"));
+    assert_eq!(fixture.writes(), 1);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Several private spaces, from the environment and the TOML file.
 
 use std::fs;
+use std::net::TcpListener;
 
 use crate::fixture::{CONTEXT, DOMAIN, Fixture};
 
@@ -92,6 +93,46 @@ fn targets_of_the_toml_file_have_their_own_account_and_domains_and_are_not_saved
     // In the environment, targets beat those of the file.
     fixture.bench.set("CH2_PRIVATE_SPACE_ID", "prod");
     fixture.deploy().code(2).tells("no credentials");
+}
+
+#[test]
+fn eight_control_planes_that_hang_keep_no_other_target_from_its_time() {
+    let mut fixture = Fixture::new();
+    {
+        let mut world = fixture.bench.sim.world();
+        world.anypoint.switches.requests_per_second = None;
+    }
+    let healthy: Vec<String> = (0..42).map(|n| format!("healthy-{n:02}")).collect();
+    for name in &healthy {
+        fixture.bench.add_space(name);
+    }
+    // Connections are made, and nobody ever answers. As many as there are workers, and before all others.
+    let silent: Vec<TcpListener> = (0..8)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    let mut toml = "[cloudhub_v2]\nworkers = 8\nrate = 0\n".to_owned();
+    for (number, listener) in silent.iter().enumerate() {
+        toml += &format!(
+            "[[cloudhub_v2.target]]\nname = \"silent-{number}\"\nprivate_space = \"prod\"\nurl = \"https://{}\"\n",
+            listener.local_addr().unwrap()
+        );
+    }
+    toml += &format!("[[cloudhub_v2.target]]\nprivate_space = {healthy:?}\n");
+    fixture.bench.write("hooks.toml", toml);
+    fixture
+        .bench
+        .set("ANYPOINT_HOOKS_CONFIG", "hooks.toml")
+        .set("ANYPOINT_HOOKS_DEADLINE", "6s")
+        .unset("CH2_PRIVATE_SPACE_ID");
+    let leaf = fixture.leaf(&[DOMAIN]);
+    let run = fixture.deploy_leaf(DOMAIN, &leaf, &[]);
+    run.code(6).tells("8 of 50 failed");
+    for name in &healthy {
+        assert!(fixture.holds(name, CONTEXT, &leaf), "{name}\n{run}");
+    }
+    for number in 0..8 {
+        run.tells(&format!("private space silent-{number}: 127.0.0.1"));
+    }
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use fixtures::Bench;
 use simulator::Fault;
+use simulator::cloudflare::Token;
 use simulator::faults::Action;
 
-use crate::fixture::{ZONE, bench, dns_cf, lines, records_in};
+use crate::fixture::{ZONE, bench, dns_cf, lines, records_in, without_zone_read, zone_id};
 
 const TARGET: &str = "abc.usa-e1.cloudhub.io";
 
@@ -123,15 +124,117 @@ fn a_proxied_cname_warns_that_tls_ends_at_the_edge() {
     .code(0)
     .tells("warning: proxied");
     assert!(bench.sim.world().cloudflare.zone(ZONE).unwrap().records[0].proxied);
-    dns_cf(
-        &bench,
-        &["cname", "set", "api.acme.example", TARGET, "--ttl", "300"],
-    )
-    .code(0)
-    .prints("changed");
+}
+
+#[test]
+fn the_proxy_of_a_record_stays_as_it_is_unless_told() {
+    let bench = bench();
+    let set = |target: &str, flags: &[&str]| {
+        dns_cf(
+            &bench,
+            &[&["cname", "set", "api.acme.example", target], flags].concat(),
+        )
+    };
+    let record = || {
+        let world = bench.sim.world();
+        let record = &world.cloudflare.zone(ZONE).unwrap().records[0];
+        (record.content.clone(), record.proxied, record.ttl)
+    };
+    let (old, new) = ("old.cloudhub.io".to_owned(), TARGET.to_owned());
+    set(&old, &["--proxied"]).code(0);
+    bench.sim.clear_log();
+    set(&old, &[])
+        .code(0)
+        .prints(", proxied already present")
+        .tells("--no-proxied");
+    assert!(lines(&bench).iter().all(|line| line.starts_with("GET")));
+    set(&new, &[]).code(0).prints(", proxied in zone");
+    assert_eq!(record(), (new.clone(), true, 1));
+    set(&new, &["--ttl", "300"]).code(2).tells("--no-proxied");
+    set(&new, &["--proxied", "--no-proxied"]).code(2);
+    set(&new, &["--ttl", "300", "--no-proxied"])
+        .code(0)
+        .prints("changed");
+    assert_eq!(record(), (new.clone(), false, 300));
+    set(&new, &[]).code(0).prints("already present");
+
+    // What takes the place of a proxied address hides as much as that did.
+    add_record(&bench, "A", "www", "192.0.2.1");
+    bench.sim.world().cloudflare.zone_mut(ZONE).unwrap().records[1].proxied = true;
+    let set = [
+        "cname",
+        "set",
+        "www.acme.example",
+        TARGET,
+        "--replace",
+        "--yes",
+    ];
+    dns_cf(&bench, &set).code(0).tells("--no-proxied");
     let world = bench.sim.world();
-    let record = &world.cloudflare.zone(ZONE).unwrap().records[0];
-    assert_eq!((record.proxied, record.ttl), (false, 300));
+    let records = &world.cloudflare.zone(ZONE).unwrap().records;
+    assert_eq!((&*records[1].kind, records[1].proxied), ("CNAME", true));
+}
+
+/// The types of the records at a name, in order.
+fn types(bench: &Bench, name: &str) -> Vec<String> {
+    let world = bench.sim.world();
+    let records = &world.cloudflare.zone(ZONE).unwrap().records;
+    let mut types: Vec<String> = records
+        .iter()
+        .filter(|record| record.name == name)
+        .map(|record| record.kind.clone())
+        .collect();
+    types.sort();
+    types
+}
+
+fn add_record(bench: &Bench, kind: &str, name: &str, content: &str) {
+    let mut world = bench.sim.world();
+    world.cloudflare.add_record(ZONE, kind, name, content);
+}
+
+#[test]
+fn mail_and_texts_at_the_apex_stay_whatever_the_token_may_read() {
+    for token in [Token::default(), without_zone_read()] {
+        let mut bench = bench();
+        bench
+            .set("CF_Zone_ID", zone_id(&bench, ZONE))
+            .set_token(token);
+        for (kind, content) in [
+            ("A", "192.0.2.1"),
+            ("MX", "mail.example.net"),
+            ("TXT", "\"v=spf1 -all\""),
+        ] {
+            add_record(&bench, kind, ZONE, content);
+        }
+        // What lies below says nothing about where the zone begins.
+        add_record(&bench, "A", "www", "192.0.2.2");
+        let set = ["cname", "set", ZONE, TARGET, "--replace", "--yes"];
+        dns_cf(&bench, &set)
+            .code(0)
+            .prints("1 record(s) of acme.example replaced");
+        assert_eq!(types(&bench, ZONE), ["CNAME", "MX", "TXT"]);
+    }
+}
+
+#[test]
+fn where_the_apex_is_not_known_only_another_name_in_the_zone_tells_that_all_types_are_in_the_way() {
+    let mut bench = bench();
+    bench
+        .set("CF_Zone_ID", zone_id(&bench, ZONE))
+        .set_token(without_zone_read());
+    let name = "api.acme.example";
+    add_record(&bench, "A", "api", "192.0.2.1");
+    add_record(&bench, "MX", "api", "mail.example.net");
+    let set = ["cname", "set", name, TARGET, "--replace", "--yes"];
+    dns_cf(&bench, &set)
+        .code(5)
+        .tells("MX mail.example.net")
+        .tells("CF_Zone_Token");
+    assert_eq!(types(&bench, name), ["A", "MX"]);
+    add_record(&bench, "A", "www", "192.0.2.2");
+    dns_cf(&bench, &set).code(0);
+    assert_eq!(types(&bench, name), ["CNAME"]);
 }
 
 #[test]

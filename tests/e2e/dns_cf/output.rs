@@ -3,6 +3,7 @@
 use std::fs;
 
 use simulator::Fault;
+use simulator::cloudflare::ZoneStatus;
 use simulator::faults::Action;
 
 use crate::fixture::{NAME, ZONE, add, as_hook, bench, dns_cf, domain_conf, read, rm};
@@ -67,6 +68,79 @@ fn no_secret_shows_at_full_verbosity_in_any_outcome() {
         .code(3)
         .tells("GET zones");
     assert!(read(&log).contains("GET zones") && !read(&log).contains(&token));
+}
+
+#[test]
+fn a_token_is_known_by_its_form_and_a_terminal_is_sent_no_commands() {
+    let mut bench = bench();
+    let token = "cfut_canarytokenofsomebodyelse_0123456789abcdef";
+    bench
+        .never_shown(token)
+        .never_shown("\u{1b}")
+        .never_shown("\u{9b}");
+    bench.sim.world().cloudflare.zone_mut(ZONE).unwrap().status = ZoneStatus::Pending;
+    let body = format!(
+        r#"{{"success":false,"errors":[{{"code":1004,"message":"{token} \u001b[2Jand \u009b31mred"}}]}}"#
+    );
+    let answer = Action::Answer {
+        status: 400,
+        headers: Vec::new(),
+        body,
+    };
+    bench.fault(Fault::on("POST", "*", answer));
+    add(&bench, NAME, "v")
+        .code(5)
+        .tells("*** \\u{1b}[2Jand \\u{9b}31mred");
+    bench
+        .sim
+        .world()
+        .cloudflare
+        .zone_mut(ZONE)
+        .unwrap()
+        .name_servers = vec!["ada\u{1b}]0;title\u{7}.example".to_owned()];
+    add(&bench, NAME, "v").code(0).tells("ada\\u{1b}]0;title");
+    let content = format!("\u{9b}31m{token}");
+    bench
+        .sim
+        .world()
+        .cloudflare
+        .add_record(ZONE, "CNAME", "api", &content);
+    let rm = ["cname", "rm", "api.acme.example", "--dry-run"];
+    dns_cf(&bench, &rm).code(0).prints("\\u{9b}31m***");
+    let json = dns_cf(&bench, &[&rm[..], &["--output", "json"]].concat());
+    assert_eq!(json.code(0).json()["before"][0]["content"], "\u{9b}31m***");
+}
+
+#[test]
+fn credentials_in_an_address_are_refused_and_not_shown() {
+    for address in [
+        "https://user:canary-of-an-address@cf.acme.example/v4",
+        "https://user:canary-of-an-address@cf.acme.example/v4?x=y",
+        "user:canary-of-an-address@cf.acme.example",
+        "https:/user:canary of-an-address@cf.acme.example",
+    ] {
+        let mut bench = bench();
+        bench
+            .never_shown("canary")
+            .set("CF_Api", address)
+            .set("ANYPOINT_URL", address);
+        add(&bench, NAME, "v").code(2).tells("CF_Api (environment)");
+        bench
+            .set("ORGANIZATION_ID", "Acme")
+            .set("CH2_CLIENT_ID", "id")
+            .set("CH2_CLIENT_SECRET", "secret");
+        bench
+            .run("cloudhub_v2", ["spaces"])
+            .code(2)
+            .tells("ANYPOINT_URL");
+        for program in ["dns_cf", "cloudhub_v2"] {
+            bench
+                .run(program, ["config"])
+                .code(0)
+                .prints("cf.acme.example");
+            bench.run(program, ["config", "--output", "json"]).code(0);
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is saved in the conf files of acme.sh, and read back.
 
-use std::fs;
+use std::fs::{self, File};
 use std::thread;
 
 use crate::fixture::{
@@ -331,4 +331,26 @@ fn a_plain_call_saves_nothing() {
     bench.unset("ANYPOINT_HOOKS_VOICE");
     add(&bench, NAME, "v").code(0);
     assert!(!conf.exists());
+}
+
+#[test]
+fn what_killed_runs_have_left_is_removed_by_one_that_saves_nothing() {
+    let mut bench = bench();
+    let conf = as_hook(&mut bench);
+    add(&bench, NAME, "v").code(0);
+    let saved = read(&conf);
+    let folder = conf.parent().unwrap();
+    let (left, alive) = (
+        folder.join(".anypoint-hooks-killed"),
+        folder.join(".anypoint-hooks-alive"),
+    );
+    fs::write(&left, &saved).unwrap();
+    let held = File::create(&alive).unwrap();
+    held.lock().unwrap();
+    add(&bench, NAME, "v").code(0);
+    assert!(!left.exists() && alive.exists());
+    drop(held);
+    add(&bench, NAME, "v").code(0);
+    assert!(!alive.exists());
+    assert_eq!(read(&conf), saved);
 }

@@ -5,7 +5,7 @@ use simulator::cloudflare::{Account, Reach, Token, WithoutZoneRead, Zone, ZoneSt
 use simulator::faults::Action;
 
 use crate::fixture::{
-    NAME, ZONE, add, bench, lines, records_in, rm, txt, without_zone_read, zone_id,
+    NAME, RECORD, ZONE, add, bench, lines, records_in, rm, txt, without_zone_read, zone_id,
 };
 
 #[test]
@@ -139,6 +139,18 @@ fn the_id_of_another_zone_is_noticed_and_leaves_nothing_behind() {
         .tells("_acme-challenge.acme.example.other.example")
         .tells("deleted again");
     assert_eq!(records_in(&bench, "other.example"), 0);
+
+    let refused = Action::Answer {
+        status: 403,
+        headers: Vec::new(),
+        body: r#"{"success":false,"errors":[{"code":1009,"message":"not this one"}]}"#.to_owned(),
+    };
+    bench.fault(Fault::on("DELETE", RECORD, refused));
+    add(&bench, NAME, "v")
+        .code(2)
+        .tells("is not in the zone with the id")
+        .tells("has to be deleted by hand")
+        .tells("not this one");
 }
 
 #[test]

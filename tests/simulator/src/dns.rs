@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use crate::cloudflare::{Cloudflare, Record, Zone, ZoneStatus, text_data};
+use crate::http::{Answer as HttpAnswer, Request};
 use crate::log::Question;
 use crate::world::{Shared, World};
 
@@ -21,6 +22,9 @@ const EDGE: Ipv4Addr = Ipv4Addr::new(104, 16, 0, 1);
 const AUTOMATIC_TTL: u32 = 300;
 /// A chain of aliases longer than this is taken for a loop.
 const LONGEST_CHAIN: usize = 8;
+
+/// Where DNS over HTTPS is answered.
+pub(crate) const HTTPS_PATH: &str = "/dns-query";
 
 pub(crate) async fn serve_udp(socket: UdpSocket, shared: Arc<Shared>) {
     let mut buffer = vec![0; 4096];
@@ -61,6 +65,25 @@ async fn serve_stream(mut stream: TcpStream, shared: &Shared) -> io::Result<()> 
             .to_vec();
         framed.extend(answer);
         stream.write_all(&framed).await?;
+    }
+}
+
+/// DNS over HTTPS (RFC 8484), by POST.
+pub(crate) fn over_https(shared: &Shared, request: &Request) -> HttpAnswer {
+    const MEDIA_TYPE: &str = "application/dns-message";
+    if request.method != "POST" {
+        return HttpAnswer::empty(405)
+            .header("Allow", "POST")
+            .unexpected(format!("{} {HTTPS_PATH}", request.method));
+    }
+    if request.header("content-type") != Some(MEDIA_TYPE) {
+        return HttpAnswer::empty(415);
+    }
+    match answer(shared, &request.body, false) {
+        Some(bytes) => HttpAnswer::empty(200)
+            .header("Content-Type", MEDIA_TYPE)
+            .body(bytes),
+        None => HttpAnswer::empty(400),
     }
 }
 

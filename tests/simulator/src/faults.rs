@@ -39,6 +39,11 @@ pub enum Action {
     LostAnswer,
     /// The request takes effect; an empty body is answered with its status.
     LostBody,
+    /// The request takes effect; a gateway that got tired of waiting answers its HTML page.
+    Gateway {
+        /// HTTP status, as 504.
+        status: u16,
+    },
     /// The request takes effect; only so many bytes of the body are sent, then the connection is closed.
     Truncate {
         /// Bytes of the body that arrive.

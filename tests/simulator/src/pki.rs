@@ -67,6 +67,7 @@ fn now() -> u64 {
 /// A certificate authority: a root, or an intermediate under one.
 #[derive(Clone)]
 pub struct Authority {
+    name: String,
     pem: String,
     /// Certificates that a server sends between its leaf and the root; empty for a root.
     chain: String,
@@ -88,6 +89,7 @@ impl Authority {
         let params = authority_params(name)?;
         let pem = params.self_signed(&key)?.pem();
         Ok(Self {
+            name: name.to_owned(),
             pem,
             chain: String::new(),
             issuer: Arc::new(Issuer::new(params, key)),
@@ -96,13 +98,38 @@ impl Authority {
 
     /// An intermediate under this authority.
     pub fn intermediate(&self, name: &str) -> Result<Self> {
+        self.sign(authority_params(name)?, name)
+    }
+
+    /// An intermediate under this authority whose time is over.
+    pub fn expired_intermediate(&self, name: &str) -> Result<Self> {
+        let mut params = authority_params(name)?;
+        set_validity(&mut params, Validity::expired());
+        self.sign(params, name)
+    }
+
+    fn sign(&self, params: CertificateParams, name: &str) -> Result<Self> {
         let key = KeyPair::generate()?;
-        let params = authority_params(name)?;
         let pem = params.signed_by(&key, &self.issuer)?.pem();
-        let chain = format!("{pem}{}", self.chain);
         Ok(Self {
+            name: name.to_owned(),
+            chain: format!("{pem}{}", self.chain),
             pem,
-            chain,
+            issuer: Arc::new(Issuer::new(params, key)),
+        })
+    }
+
+    /// This authority as another one vouches for it: the same name and key, signed by `other`, as roots are that are
+    /// too young to be in every store.
+    pub fn cross_signed_by(&self, other: &Self) -> Result<Self> {
+        let key = self.issuer.key();
+        let params = authority_params(&self.name)?;
+        let pem = params.signed_by(key, &other.issuer)?.pem();
+        let key = KeyPair::from_pem(&key.serialize_pem())?;
+        Ok(Self {
+            name: self.name.clone(),
+            chain: format!("{pem}{}", other.chain),
+            pem,
             issuer: Arc::new(Issuer::new(params, key)),
         })
     }
@@ -119,17 +146,29 @@ impl Authority {
 
     /// A leaf for a private key in PKCS#8 PEM.
     pub fn leaf_with_key(&self, names: &[&str], validity: Validity, key_pem: &str) -> Result<Leaf> {
+        self.leaf_named(names, names.first().copied(), validity, key_pem)
+    }
+
+    /// A leaf whose subject is empty, as newer profiles of public authorities have it.
+    pub fn leaf_without_common_name(&self, names: &[&str], validity: Validity) -> Result<Leaf> {
+        self.leaf_named(names, None, validity, &ec_key()?)
+    }
+
+    fn leaf_named(
+        &self,
+        names: &[&str],
+        common_name: Option<&str>,
+        validity: Validity,
+        key_pem: &str,
+    ) -> Result<Leaf> {
         let key = KeyPair::from_pem(key_pem)?;
         let mut params =
             CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         params.distinguished_name = rcgen::DistinguishedName::new();
-        if let Some(first) = names.first() {
-            params.distinguished_name.push(DnType::CommonName, *first);
+        if let Some(name) = common_name {
+            params.distinguished_name.push(DnType::CommonName, name);
         }
-        params.not_before =
-            rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(validity.not_before);
-        params.not_after =
-            rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(validity.not_after);
+        set_validity(&mut params, validity);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
@@ -148,12 +187,17 @@ fn authority_params(name: &str) -> Result<CertificateParams> {
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let span = Validity::days(3650);
-    params.not_before = rcgen::date_time_ymd(1970, 1, 1)
-        + Duration::from_secs(span.not_before - 365 * DAY.as_secs());
-    params.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(span.not_after);
+    let mut span = Validity::days(3650);
+    span.not_before -= 365 * DAY.as_secs();
+    set_validity(&mut params, span);
     params.use_authority_key_identifier_extension = true;
     Ok(params)
+}
+
+fn set_validity(params: &mut CertificateParams, validity: Validity) {
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    params.not_before = epoch + Duration::from_secs(validity.not_before);
+    params.not_after = epoch + Duration::from_secs(validity.not_after);
 }
 
 /// A certificate with its key.

@@ -20,6 +20,7 @@ use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 
 use crate::admin;
+use crate::dns;
 use crate::faults::Action;
 use crate::http::{Answer, Request};
 use crate::routes;
@@ -150,6 +151,10 @@ async fn respond(
             Answer::empty(effect(&shared, &request).status),
             Delivery::Whole,
         ),
+        Some(Action::Gateway { status }) => {
+            effect(&shared, &request);
+            (html(status), Delivery::Whole)
+        }
         Some(Action::Truncate { bytes }) => (effect(&shared, &request), Delivery::Truncated(bytes)),
         Some(Action::SlowBody { piece, pause_ms }) => {
             let pause = Duration::from_millis(pause_ms);
@@ -176,6 +181,9 @@ async fn respond(
 }
 
 fn effect(shared: &Shared, request: &Request) -> Answer {
+    if request.path == dns::HTTPS_PATH {
+        return dns::over_https(shared, request);
+    }
     routes::dispatch(&mut shared.world(), request)
 }
 

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::net::SocketAddr;
 
 use hickory_proto::rr::RecordType;
 
@@ -23,7 +22,7 @@ pub enum ResolveError {
         /// The type that was asked for.
         kind: RecordType,
         /// The last server that was asked.
-        server: SocketAddr,
+        server: String,
         /// What went wrong there.
         why: String,
     },
@@ -34,7 +33,7 @@ pub enum ResolveError {
         /// The type that was asked for.
         kind: RecordType,
         /// Who answered.
-        server: SocketAddr,
+        server: String,
         /// The answer, such as `SERVFAIL`.
         code: String,
     },

@@ -5,8 +5,10 @@
 //! For programs that wait for a record or look where a name leads. HTTP clients leave names to the system.
 
 mod error;
+mod https;
 pub mod name;
 mod resolver;
+mod server;
 mod system;
 #[cfg(test)]
 mod test_support;
@@ -14,4 +16,5 @@ mod wire;
 
 pub use error::ResolveError;
 pub use resolver::{NameServer, Resolver, Zone};
-pub use system::{PORT, server};
+pub use server::{ServerAddress, server};
+pub use system::PORT;

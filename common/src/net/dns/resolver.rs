@@ -9,9 +9,15 @@ use std::time::{Duration, Instant};
 use hickory_proto::op::Message;
 use hickory_proto::rr::{Name, RData, RecordType};
 
+use crate::error;
+use crate::log::Log;
 use crate::net::dns::error::ResolveError;
+use crate::net::dns::https::{self, HttpsServer};
+use crate::net::dns::server::{Server, ServerAddress};
 use crate::net::dns::system;
 use crate::net::dns::wire::{Question, text};
+use crate::net::network::Network;
+use crate::system::clock::SharedClock;
 
 /// How often each server is asked before it counts as silent.
 const ROUNDS: usize = 2;
@@ -20,8 +26,8 @@ const ROUNDS: usize = 2;
 #[derive(Clone, Debug)]
 pub struct Resolver {
     /// The servers, in the order in which they are asked.
-    servers: Vec<SocketAddr>,
-    /// How long to wait for one server.
+    servers: Vec<Server>,
+    /// How long to wait for one server that is not asked over HTTPS.
     attempt: Duration,
     /// How long to wait for the answer to one question in all.
     total: Duration,
@@ -49,10 +55,38 @@ impl Resolver {
     /// Asks these servers, up to 2 seconds each and 5 in all.
     pub fn new(servers: Vec<SocketAddr>) -> Self {
         Self {
-            servers,
+            servers: servers.into_iter().map(Server::Plain).collect(),
             attempt: Duration::from_secs(2),
             total: Duration::from_secs(5),
         }
+    }
+
+    /// As [`Resolver::new`], also for servers that are asked over HTTPS: those get 5 seconds each. `program` is how they
+    /// know the client.
+    ///
+    /// # Errors
+    /// Those of [`Http::new`](crate::net::http::Http::new).
+    pub fn over(
+        program: &str,
+        servers: &[ServerAddress],
+        network: &Network,
+        clock: &SharedClock,
+        log: &Log,
+    ) -> error::Result<Self> {
+        let mut resolver = Self::new(Vec::new());
+        for server in servers {
+            resolver.servers.push(match server {
+                ServerAddress::Plain(address) => Server::Plain(*address),
+                ServerAddress::Https(url) => {
+                    resolver.total += https::ATTEMPT;
+                    let clock = SharedClock::clone(clock);
+                    Server::Https(Box::new(HttpsServer::new(
+                        program, url, network, clock, log,
+                    )?))
+                }
+            });
+        }
+        Ok(resolver)
     }
 
     /// Asks the servers that the system is set up to ask.
@@ -181,7 +215,7 @@ impl Resolver {
             if now >= deadline && last != ResolveError::NoServer {
                 break;
             }
-            match question.ask(*server, deadline.min(now + self.attempt)) {
+            match question.ask(server, deadline.min(now + self.attempt)) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => last = error,
             }
@@ -221,6 +255,7 @@ mod tests {
     use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS};
 
     use super::*;
+    use crate::net::dns::server::Server as Asked;
     use crate::net::dns::test_support::{Server, name, reply, soa, txt, with, zone};
 
     fn resolver(server: &Server) -> Resolver {
@@ -334,7 +369,9 @@ mod tests {
             .unwrap();
         let good = zone(vec![("example.com", txt(&[b"x"]))]);
         let resolver = Resolver {
-            servers: vec![failing.address, silent.address, closed, good.address],
+            servers: [failing.address, silent.address, closed, good.address]
+                .map(Asked::Plain)
+                .to_vec(),
             attempt: Duration::from_millis(50),
             total: Duration::from_secs(5),
         };

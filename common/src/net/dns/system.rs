@@ -1,4 +1,4 @@
-//! The name servers that the system is set up to ask, and how people write the address of one.
+//! The name servers that the system is set up to ask.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
@@ -18,22 +18,6 @@ fn servers_in(path: &Path) -> Vec<SocketAddr> {
         servers.push((Ipv4Addr::LOCALHOST, PORT).into());
     }
     servers
-}
-
-/// Reads a name server's address, `IP`, `IP:PORT` or `[IPv6]:PORT`. Fits `clap`'s `value_parser`.
-///
-/// # Errors
-///
-/// A sentence that says which forms are understood.
-pub fn server(text: &str) -> Result<SocketAddr, String> {
-    let bare = text.trim_start_matches('[').trim_end_matches(']');
-    text.parse()
-        .or_else(|_| bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, PORT)))
-        .map_err(|_| {
-            format!(
-                "{text:?} is not the address of a name server, as 192.0.2.53 or 192.0.2.53:5353"
-            )
-        })
 }
 
 /// The servers of a `resolv.conf`.

@@ -1,4 +1,4 @@
-//! One question to one server, by UDP, and by TCP where the answer does not fit.
+//! One question to one server: over HTTPS, or by UDP, and by TCP where the answer does not fit.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
@@ -8,10 +8,14 @@ use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 
 use crate::net::dns::error::ResolveError;
+use crate::net::dns::https::HttpsServer;
+use crate::net::dns::server::Server;
 use crate::net::timed::Timed;
 
 /// What fits into a datagram on any path without being cut up (DNS Flag Day 2020).
 const UDP_PAYLOAD: u16 = 1232;
+
+const OTHER_QUESTION: &str = "the answer is to another question";
 
 /// A question for the records of one type.
 pub(super) struct Question {
@@ -37,16 +41,12 @@ impl Question {
     ///
     /// # Errors
     /// No answer until `deadline`, or one that says that the server cannot or will not tell.
-    pub(super) fn ask(
-        &self,
-        server: SocketAddr,
-        deadline: Instant,
-    ) -> Result<Message, ResolveError> {
-        let no_answer = |error: io::Error| ResolveError::NoAnswer {
+    pub(super) fn ask(&self, server: &Server, deadline: Instant) -> Result<Message, ResolveError> {
+        let no_answer = |why: String| ResolveError::NoAnswer {
             name: text(&self.name),
             kind: self.kind,
-            server,
-            why: reason(&error),
+            server: server.to_string(),
+            why,
         };
         let mut answer = self.exchange(server, true, deadline).map_err(no_answer)?;
         if is_edns_refused(&answer) {
@@ -57,13 +57,40 @@ impl Question {
             code => Err(ResolveError::Failed {
                 name: text(&self.name),
                 kind: self.kind,
-                server,
+                server: server.to_string(),
                 code: code_text(code),
             }),
         }
     }
 
-    fn exchange(&self, server: SocketAddr, edns: bool, deadline: Instant) -> io::Result<Message> {
+    /// The error is why there is no answer.
+    fn exchange(&self, server: &Server, edns: bool, deadline: Instant) -> Result<Message, String> {
+        match server {
+            Server::Plain(address) => self
+                .over_port_53(*address, edns, deadline)
+                .map_err(|error| reason(&error)),
+            Server::Https(server) => self.over_https(server, edns),
+        }
+    }
+
+    fn over_https(&self, server: &HttpsServer, edns: bool) -> Result<Message, String> {
+        let mut question = self.message(edns);
+        // The connection tells which answer is to which question; a constant number lets caches work (RFC 8484, 4.1).
+        question.metadata.id = 0;
+        let answer = server.exchange(&question)?;
+        if self.is_answered_by(&question, &answer) {
+            Ok(answer)
+        } else {
+            Err(OTHER_QUESTION.to_owned())
+        }
+    }
+
+    fn over_port_53(
+        &self,
+        server: SocketAddr,
+        edns: bool,
+        deadline: Instant,
+    ) -> io::Result<Message> {
         let answer = self.over_udp(server, &self.message(edns), deadline)?;
         if answer.metadata.truncation {
             return self.over_tcp(server, &self.message(edns), deadline);
@@ -138,7 +165,7 @@ impl Question {
         if self.is_answered_by(question, &answer) {
             Ok(answer)
         } else {
-            Err(io::Error::other("the answer is to another question"))
+            Err(io::Error::other(OTHER_QUESTION))
         }
     }
 
@@ -200,7 +227,8 @@ mod tests {
 
     fn ask(server: &Server) -> Result<Message, ResolveError> {
         let question = Question::new("example.com", RecordType::TXT).unwrap();
-        question.ask(server.address, Instant::now() + Duration::from_secs(5))
+        let server = crate::net::dns::server::Server::Plain(server.address);
+        question.ask(&server, Instant::now() + Duration::from_secs(5))
     }
 
     fn texts(server: &Server) -> Vec<Vec<u8>> {

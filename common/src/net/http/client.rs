@@ -1,10 +1,11 @@
 //! The client of an API, and a request that is being put together and sent.
 
 use std::hash::{BuildHasher, RandomState};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::blocking::{Client, RequestBuilder};
+use reqwest::blocking::{Client, ClientBuilder, RequestBuilder};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Url};
@@ -16,9 +17,11 @@ use crate::net::http::rate_limiter::RateLimiter;
 use crate::net::http::reply::{Broken, Reply};
 use crate::net::http::retry::{self, Attempt, Happened, Next, Repeat};
 use crate::net::network::Network;
+use crate::net::route::has_route;
 use crate::net::tls;
-use crate::secret::Secret;
+use crate::secret::{Secret, without_credentials};
 use crate::system::clock::SharedClock;
+use crate::system::signals::interrupted;
 
 /// A client for one API.
 ///
@@ -50,6 +53,61 @@ impl Http {
         clock: SharedClock,
         log: &Log,
     ) -> Result<Self> {
+        Self::build(program, base, network, clock, log, |client| client)
+    }
+
+    /// Clients that connect anew for each request: one for each address that the host of `base` has, or a single one
+    /// where a proxy chooses. Addresses that this machine has no route to are left out if there are others. With
+    /// `connect`, the addresses of that host, at that port, past any proxy.
+    ///
+    /// # Errors
+    ///
+    /// As [`Http::new`]; unreachable: the host has no address.
+    pub fn for_each_address(
+        program: &str,
+        base: &str,
+        network: &Network,
+        clock: &SharedClock,
+        log: &Log,
+        connect: Option<(&str, u16)>,
+    ) -> Result<Vec<(Option<SocketAddr>, Self)>> {
+        let url = base_url(base)?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let addresses: Vec<Option<SocketAddr>> = match connect {
+            Some((host, port)) => addresses_of(host, port)?.into_iter().map(Some).collect(),
+            None if network.proxies.are_for(&url) => vec![None],
+            None => addresses_of(&host, url.port_or_known_default().unwrap_or(443))?
+                .into_iter()
+                .map(Some)
+                .collect(),
+        };
+        addresses
+            .into_iter()
+            .map(|address| {
+                let http = Self::build(program, base, network, clock.clone(), log, |client| {
+                    let fresh = client.pool_max_idle_per_host(0);
+                    let fresh = match connect {
+                        Some(_) => fresh.no_proxy(),
+                        None => fresh,
+                    };
+                    match address {
+                        Some(address) => fresh.resolve(&host, address),
+                        None => fresh,
+                    }
+                })?;
+                Ok((address, http))
+            })
+            .collect()
+    }
+
+    fn build(
+        program: &str,
+        base: &str,
+        network: &Network,
+        clock: SharedClock,
+        log: &Log,
+        connect: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Self> {
         let base = base_url(base)?;
         network.proxies.check(&base)?;
         let tls = tls::client_config(&network.trust)?;
@@ -62,7 +120,7 @@ impl Http {
                 env!("CARGO_PKG_VERSION")
             )
         });
-        let client = Client::builder()
+        let client = connect(Client::builder())
             .tls_backend_preconfigured(tls)
             .user_agent(agent)
             .connect_timeout(network.connect_timeout)
@@ -174,7 +232,8 @@ impl Http {
         self.request(Method::POST, path)
     }
 
-    fn left(&self) -> Duration {
+    /// How much of the deadline is left.
+    pub fn left(&self) -> Duration {
         self.deadline.saturating_sub(self.clock.elapsed())
     }
 }
@@ -244,6 +303,7 @@ impl Request<'_> {
         } = self;
         let mut effect_unknown = false;
         let mut previous = None;
+        let mut limited_for = None;
         for number in 1.. {
             let left = http.left();
             if left.is_zero() {
@@ -252,7 +312,14 @@ impl Request<'_> {
             let attempt = builder.try_clone().ok_or_else(|| {
                 Error::new(Kind::Config, format!("{method} {path} cannot be repeated"))
             })?;
-            let attempt = attempt.timeout(left.min(http.request_timeout));
+            if let Some(limiter) = &http.rate_limiter
+                && let Err(wait) = limiter.wait(&http.clock, left)
+            {
+                limited_for = Some(wait);
+                break;
+            }
+            // The wait has taken some of it.
+            let attempt = attempt.timeout(http.left().min(http.request_timeout));
             let outcome = http.attempt(attempt, &method, &path);
             let judgment = retry::judge(&Attempt {
                 happened: http.happened(&outcome),
@@ -267,12 +334,18 @@ impl Request<'_> {
                 Next::Return | Next::GiveUp => {
                     return http.concluded(outcome, &method, &path, effect_unknown);
                 }
+                Next::Wait(_) if interrupted() => {
+                    return http.concluded(outcome, &method, &path, effect_unknown);
+                }
                 Next::Wait(pause) => {
                     http.log.debug(format!(
                         "{method} {path}: trying again in {:.1} s",
                         pause.as_secs_f32()
                     ));
                     http.clock.sleep(pause);
+                    if interrupted() {
+                        return http.concluded(outcome, &method, &path, effect_unknown);
+                    }
                     previous = Some(outcome);
                 }
             }
@@ -280,7 +353,7 @@ impl Request<'_> {
         match previous {
             // What went wrong before says more than that there is no time to try again.
             Some(outcome) => http.concluded(outcome, &method, &path, effect_unknown),
-            None => Err(http.too_late(&method, &path)),
+            None => Err(http.too_late(&method, &path, limited_for)),
         }
     }
 }
@@ -292,9 +365,6 @@ impl Http {
         method: &Method,
         path: &str,
     ) -> std::result::Result<Reply, Broken> {
-        if let Some(limiter) = &self.rate_limiter {
-            limiter.wait(&self.clock);
-        }
         let started = self.clock.elapsed();
         let outcome = request.send().map_err(Broken::from).and_then(Reply::read);
         let took = self.clock.elapsed().saturating_sub(started);
@@ -346,11 +416,19 @@ impl Http {
         }
     }
 
-    fn too_late(&self, method: &Method, path: &str) -> Error {
+    /// `limited_for` is how long the rate limit lets nothing through.
+    fn too_late(&self, method: &Method, path: &str, limited_for: Option<Duration>) -> Error {
+        let why = limited_for.map_or_else(
+            || "no time left".to_owned(),
+            |wait| {
+                let seconds = wait.as_secs_f32().ceil();
+                format!("the rate limit allows no more requests for {seconds} s, too long to wait")
+            },
+        );
         Error::new(
             Kind::Unreachable,
             format!(
-                "{}: no time left for {method} {path}, the limit is {} s for everything",
+                "{}: {why} for {method} {path}, the limit is {} s for everything",
                 self.host(),
                 self.limit.as_secs()
             ),
@@ -360,6 +438,32 @@ impl Http {
 
     fn host(&self) -> &str {
         self.base.host_str().unwrap_or_default()
+    }
+}
+
+fn addresses_of(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let found = (bare, port).to_socket_addrs().map_err(|err| {
+        Error::new(Kind::Unreachable, format!("{host} has no address")).caused_by(err)
+    })?;
+    let mut all: Vec<SocketAddr> = Vec::new();
+    for address in found {
+        if !all.contains(&address) {
+            all.push(address);
+        }
+    }
+    let with_a_route: Vec<SocketAddr> = all
+        .iter()
+        .copied()
+        .filter(|address| has_route(*address))
+        .collect();
+    match (with_a_route.is_empty(), all.is_empty()) {
+        (false, _) => Ok(with_a_route),
+        (true, false) => Ok(all),
+        (true, true) => Err(Error::new(
+            Kind::Unreachable,
+            format!("{host} has no address"),
+        )),
     }
 }
 
@@ -380,7 +484,7 @@ pub fn segment(text: &str) -> String {
         .collect()
 }
 
-/// The address of an API: http or https, with a host, without query. A host alone means https.
+/// The address of an API: http or https, with a host, without query and credentials. A host alone means https.
 ///
 /// # Errors
 ///
@@ -391,16 +495,29 @@ pub fn base_url(text: &str) -> Result<Url> {
     } else {
         format!("https://{text}")
     };
-    Url::parse(full.trim())
+    let url = Url::parse(full.trim())
         .ok()
         .filter(|url| {
-            matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none()
+            // As a host, these are a scheme that was misspelled.
+            let host = url
+                .host_str()
+                .filter(|host| !matches!(*host, "http" | "https"));
+            matches!(url.scheme(), "http" | "https") && host.is_some() && url.query().is_none()
         })
         .ok_or_else(|| {
             Error::config(format!(
-                "{text:?} is not the address of an API, as https://HOST"
+                "{:?} is not the address of an API, as https://HOST",
+                without_credentials(text)
             ))
-        })
+        })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::config(format!(
+            "{:?} holds a user name or password, which the API does not take there",
+            without_credentials(text)
+        ))
+        .advise("Give the address alone: what requests are authorized by is set elsewhere."));
+    }
+    Ok(url)
 }
 
 #[cfg(test)]
@@ -414,7 +531,38 @@ mod tests {
             "https://eu1.anypoint.mulesoft.com/"
         );
         assert!(base_url("ftp://x").is_err());
-        assert!(base_url("https://").is_err());
+        for text in ["https://", "https:/acme.example", "https//acme.example"] {
+            assert!(base_url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_an_address_are_refused_and_not_shown() {
+        for text in [
+            "https://user:canary-url-1@acme.example/v4",
+            "https://user:canary url-2@acme.example/v4?x",
+            "user:canary-url-3@acme.example",
+            "ftp://user:canary-url-4@acme.example",
+        ] {
+            let err = base_url(text).unwrap_err().to_string();
+            assert!(
+                err.contains("***@acme.example") && !err.contains("canary"),
+                "{err}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_host_has_each_of_its_addresses_once() {
+        assert_eq!(
+            addresses_of("127.0.0.1", 8443).unwrap(),
+            ["127.0.0.1:8443".parse().unwrap()]
+        );
+        assert_eq!(
+            addresses_of("[::1]", 443).unwrap(),
+            ["[::1]:443".parse().unwrap()]
+        );
+        assert!(addresses_of("no-such-host.invalid", 443).is_err());
     }
 
     #[test]

@@ -53,6 +53,12 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Every line of a header, as far as it is readable.
+    pub fn header_lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let lines = self.headers.get_all(name).into_iter();
+        lines.filter_map(|line| line.to_str().ok())
+    }
+
     /// The body as JSON, whatever the status.
     ///
     /// # Errors
@@ -247,7 +253,8 @@ impl Broken {
 
 /// A text cut to a length, on one line, secrets masked.
 pub fn excerpt(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let masked = secret::mask(text);
+    let line = masked.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = secret::mask(&line);
     match line.char_indices().nth(EXCERPT) {
         Some((end, _)) => format!("{}…", &line[..end]),

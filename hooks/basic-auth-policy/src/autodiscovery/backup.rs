@@ -1,4 +1,4 @@
-//! What an application had before, so that `--undo` can restore it.
+//! What an application was like before a change of ours and after it, so that `--undo` takes back that and nothing else.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,27 +9,51 @@ use common::system::files;
 use common::system::fingerprints::{Fingerprints, private_folder};
 use serde::{Deserialize, Serialize};
 
-use super::properties::Properties;
+use super::properties::{Changes, Properties};
 
 /// A file of properties is small.
 const LARGEST: u64 = 4 * 1024 * 1024;
 
-/// The properties of an application. Protected values are not among them: the platform never returns them.
+/// A change of ours.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Backup {
-    pub(crate) properties: Properties,
-    pub(crate) secure_names: BTreeSet<String>,
+    pub(crate) before: State,
+    pub(crate) after: State,
 }
 
-impl Backup {
-    /// What `application` has.
+/// What an application is like. Protected values are not part of it: the platform never returns them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) properties: Properties,
+    pub(crate) secure_names: BTreeSet<String>,
+    pub(crate) version: Option<String>,
+}
+
+impl State {
+    /// What `application` is like.
     pub(crate) fn of(application: &Deployment) -> Self {
         Self {
             properties: application.properties.clone(),
             secure_names: application.secure_names.clone(),
+            version: application.version().map(str::to_owned),
         }
     }
 
+    /// What it is like after `changes`.
+    pub(crate) fn after(&self, changes: &Changes) -> Self {
+        let (properties, secure_names) = match &changes.properties {
+            Some(properties) => (properties, &changes.secure_names),
+            None => (&self.properties, &self.secure_names),
+        };
+        Self {
+            properties: properties.clone(),
+            secure_names: secure_names.clone(),
+            version: changes.version.clone().or_else(|| self.version.clone()),
+        }
+    }
+}
+
+impl Backup {
     /// Writes it down, beside the memory of the program.
     pub(crate) fn write(&self, memory: &Fingerprints, of: &Deployment) -> Result<()> {
         let path = path(memory, of);

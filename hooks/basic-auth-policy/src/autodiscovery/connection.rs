@@ -1,15 +1,20 @@
 //! An application and the API instance that it is to be connected to.
 
+use std::collections::BTreeMap;
+
 use common::anypoint::api_instances::ApiInstance;
 use common::anypoint::deployments::Deployment;
 use common::anypoint::directory::{self, listed};
 use common::cli::Invocation;
 use common::error::{Error, Result};
+use common::secret::Secret;
 use common::system::fingerprints::Fingerprints;
 
-use super::secrets::Secrets;
 use crate::args::AutodiscoverArgs;
 use crate::session::Session;
+
+/// Values of protected properties, by name.
+pub(crate) type Secrets = BTreeMap<String, Secret>;
 
 /// Work on the connection of one application to one API instance.
 #[derive(Debug)]

@@ -8,3 +8,4 @@ pub(crate) mod connection;
 pub(crate) mod properties;
 pub(crate) mod redeployment;
 pub(crate) mod secrets;
+pub(crate) mod undo;

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::anypoint::DEFAULT_URL;
+use common::anypoint::api_instances::Activity;
 use common::anypoint::deployments::{Deployment, LONGEST_PROPERTY, MOST_PROPERTIES};
 use common::error::{Error, Result};
 use common::system::fingerprints::Match;
 use reqwest::Url;
 
-use super::connection::Connection;
-use super::secrets::{self, CLIENT_SECRET, Secrets};
+use super::connection::{Connection, Secrets};
+use super::secrets::{self, CLIENT_SECRET};
 use crate::args::Gatekeeper;
 
 const CLIENT_ID: &str = "anypoint.platform.client_id";
@@ -20,50 +21,98 @@ const ANALYTICS_URI: &str = "anypoint.platform.analytics_base_uri";
 /// Properties that are not protected.
 pub(crate) type Properties = BTreeMap<String, String>;
 
-/// The properties that the application is to have, and the changes in words.
-pub(crate) fn changes(
-    connection: &Connection<'_>,
-    before: &Deployment,
-) -> Result<(Properties, Vec<String>)> {
-    let mut properties = before.properties.clone();
-    let mut changes = Vec::new();
-    for (name, value) in desired(connection)? {
-        match properties.insert(name.clone(), value.clone()) {
-            Some(old) if old == value => {}
-            Some(old) => changes.push(format!("{name}: {old} → {value}")),
-            None => changes.push(format!("{name}: {value}")),
-        }
-    }
-    // A protected property must not stand among the plain ones as well.
-    let given = &connection.given;
-    let mut hidden: BTreeSet<&str> = given.keys().map(String::as_str).collect();
-    hidden.insert(CLIENT_SECRET);
-    for name in hidden {
-        let was_plain = properties.remove(name).is_some();
-        if was_plain {
-            changes.push(format!("{name}: protected from now on"));
-        } else if !before.secure_names.contains(name) {
-            changes.push(format!("{name}: (protected)"));
-        } else if let Some(value) = given.get(name)
-            && secrets::compare(
-                connection.memory.as_ref(),
-                connection.session,
-                before,
-                name,
-                value,
-            ) != Match::Same
-        {
-            changes.push(format!("{name}: (protected, another value)"));
-        }
-    }
-    Ok((properties, changes))
+/// What is to become of an application.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// All plain properties that it is to have; none where properties stay as they are.
+    pub(crate) properties: Option<Properties>,
+    /// The protected ones that it is to have then.
+    pub(crate) secure_names: BTreeSet<String>,
+    /// Its version, where another one is to be deployed.
+    pub(crate) version: Option<String>,
+    /// What differs, in words.
+    pub(crate) words: Vec<String>,
 }
 
-fn desired(connection: &Connection<'_>) -> Result<Vec<(String, String)>> {
-    let gatekeeper = match connection.args.gatekeeper {
-        Gatekeeper::Flexible => "flexible",
-        Gatekeeper::Strict => "strict",
+impl Changes {
+    /// Whether there is nothing to change.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.properties.is_none() && self.version.is_none()
+    }
+}
+
+/// What has to change for `before` to be connected.
+pub(crate) fn changes(connection: &Connection<'_>, before: &Deployment) -> Result<Changes> {
+    let mut properties = before.properties.clone();
+    let mut words = Vec::new();
+    for (name, value) in desired(connection, before)? {
+        match properties.insert(name.clone(), value.clone()) {
+            Some(old) if old == value => {}
+            Some(old) => words.push(format!("{name}: {old} → {value}")),
+            None => words.push(format!("{name}: {value}")),
+        }
+    }
+    let mut secure_names = before.secure_names.clone();
+    secure_names.extend(connection.given.keys().cloned());
+    secure_names.insert(CLIENT_SECRET.to_owned());
+    for name in &secure_names {
+        // A protected property must not stand among the plain ones as well.
+        if properties.remove(name).is_some() {
+            words.push(format!("{name}: protected from now on"));
+        } else if let Some(what) = protected_difference(connection, before, name)? {
+            words.push(format!("{name}: {what}"));
+        }
+    }
+    let mut changes = Changes {
+        properties: (!words.is_empty()).then_some(properties),
+        secure_names,
+        version: None,
+        words,
     };
+    if let Some(version) = &connection.args.app_version
+        && before.version() != Some(version)
+    {
+        let old = before.version().unwrap_or("unknown");
+        changes.words.push(format!("version: {old} → {version}"));
+        changes.version = Some(version.clone());
+    }
+    Ok(changes)
+}
+
+/// How a protected property differs from what it is to be, as far as that can be known: its value cannot be read.
+fn protected_difference(
+    connection: &Connection<'_>,
+    before: &Deployment,
+    name: &str,
+) -> Result<Option<&'static str>> {
+    let is_client_secret = name == CLIENT_SECRET;
+    let is_shown = before.secure_names.contains(name);
+    // The platform may show none. What was written by this program is there as long as nobody has changed anything.
+    let is_known = before.secure_names.is_empty() && secrets::is_ours(connection, before);
+    if !is_shown && !is_known {
+        return Ok(Some("(protected)"));
+    }
+    let is_active = connection.api.activity == Activity::Active;
+    let value = match connection.given.get(name) {
+        Some(given) => given.clone(),
+        None if is_client_secret && (!is_shown || !is_active) => {
+            secrets::client_secret(connection.call, connection.session)?
+        }
+        None => return Ok(None),
+    };
+    Ok(match secrets::compare(connection, before, name, &value) {
+        Match::Different => Some("(protected, another value)"),
+        Match::Same => None,
+        // Given so that it is kept. That the instance is not active may well be for another secret, though.
+        Match::Unknown if is_client_secret && !is_active => {
+            Some("(protected, which value is set is not known)")
+        }
+        Match::Unknown if !is_shown => Some("(protected)"),
+        Match::Unknown => None,
+    })
+}
+
+fn desired(connection: &Connection<'_>, before: &Deployment) -> Result<Vec<(String, String)>> {
     let client_id = secrets::client_id(connection.call, connection.session)?;
     let mut desired = vec![
         (
@@ -71,8 +120,14 @@ fn desired(connection: &Connection<'_>) -> Result<Vec<(String, String)>> {
             connection.api.id.to_string(),
         ),
         (CLIENT_ID.to_owned(), client_id),
-        (GATEKEEPER.to_owned(), gatekeeper.to_owned()),
     ];
+    let gatekeeper = match connection.args.gatekeeper {
+        None if before.properties.contains_key(GATEKEEPER) => None,
+        chosen => Some(chosen.unwrap_or(Gatekeeper::Flexible)),
+    };
+    if let Some(gatekeeper) = gatekeeper {
+        desired.push((GATEKEEPER.to_owned(), gatekeeper.property().to_owned()));
+    }
     if let Some((base, analytics)) = plane(connection.session.client.http().base()) {
         desired.push((BASE_URI.to_owned(), base));
         desired.push((ANALYTICS_URI.to_owned(), analytics));
@@ -80,26 +135,11 @@ fn desired(connection: &Connection<'_>) -> Result<Vec<(String, String)>> {
     Ok(desired)
 }
 
-/// The changes in words that lead back to `backup`.
-pub(crate) fn changes_back(
-    now: &Deployment,
-    properties: &Properties,
-    secure_names: &BTreeSet<String>,
-) -> Vec<String> {
-    let names: BTreeSet<&String> = now.properties.keys().chain(properties.keys()).collect();
-    let plain = names.into_iter().filter_map(|name| {
-        match (now.properties.get(name), properties.get(name)) {
-            (Some(old), Some(new)) if old != new => Some(format!("{name}: {old} → {new}")),
-            (Some(_), None) => Some(format!("{name}: removed")),
-            (None, Some(new)) => Some(format!("{name}: {new}")),
-            _ => None,
-        }
-    });
-    let hidden = now
-        .secure_names
-        .difference(secure_names)
-        .map(|name| format!("{name}: removed"));
-    plain.chain(hidden).collect()
+/// Whether requests pass before the policies of an application with `properties` have arrived.
+pub(crate) fn opens_at_startup(properties: &Properties) -> bool {
+    properties
+        .get(GATEKEEPER)
+        .is_some_and(|value| value.eq_ignore_ascii_case(Gatekeeper::Disabled.property()))
 }
 
 /// Refuses what CloudHub 2.0 would not take.

@@ -1,45 +1,90 @@
-//! A change of properties, and the redeployment that follows.
+//! A redeployment with other properties or another version.
 
 use std::time::Duration;
 
 use common::anypoint::api_instances::Activity;
-use common::anypoint::deployments::{Deployment, Progress};
+use common::anypoint::deployments::{AllProperties, Deployment, Progress, Redeployment};
 use common::error::{Error, Kind, Result};
 use common::system::polling::{Look, Pauses, poll};
 
-use super::connection::Connection;
-use super::properties::Properties;
-use super::secrets::Secrets;
+use super::connection::{Connection, Secrets};
+use super::properties::Changes;
+use super::secrets;
+use crate::session::Session;
 
 /// Between two looks at a redeployment, at first and at most.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
 
 impl Connection<'_> {
-    /// Replaces all properties of an application.
-    pub(crate) fn replace(
+    /// Waits for a redeployment that is under way: of a run that was killed, or somebody else's.
+    pub(crate) fn settled(&self, application: Deployment) -> Result<Deployment> {
+        if self.args.dry_run || !application.is_being_redeployed() {
+            return Ok(application);
+        }
+        let name = &application.name;
+        let what = format!("{name} is being redeployed; waiting for the end of that");
+        self.call.log.info(&what);
+        let progress = self.call.progress(what);
+        let settled = self.poll(|| {
+            let now = self.look(&application)?;
+            progress.tick(self.args.timeout, &now.status);
+            Ok((!now.is_being_redeployed()).then_some(now))
+        })?;
+        settled.ok_or_else(|| {
+            Error::new(
+                Kind::Unproved,
+                format!(
+                    "{name} is still being redeployed after {} s; nothing was changed now",
+                    self.args.timeout.as_secs()
+                ),
+            )
+            .advise("Look at Runtime Manager, and run autodiscover again.")
+        })
+    }
+
+    /// Redeploys an application with `changes`, `secrets` being the values of all protected properties that it is to have.
+    pub(crate) fn redeploy(
         &self,
         of: &Deployment,
-        properties: &Properties,
+        changes: &Changes,
         secrets: &Secrets,
     ) -> Result<()> {
-        self.call.log.info(format!(
-            "changing the properties of {}; it restarts",
-            of.name
-        ));
-        let changed =
-            self.session
-                .client
-                .replace_properties(&self.session.at, of, properties, secrets);
-        match changed {
-            Err(err) if err.effect_unknown() => {
-                let now = self.look(of)?;
-                if now.desired_version != of.desired_version {
-                    return Ok(());
-                }
-                Err(err.as_kind(Kind::Unproved))
-            }
-            changed => changed,
+        // The platform has no condition for a change, so this is as late as one of somebody else can be seen.
+        if self.look(of)?.desired_version != of.desired_version {
+            return Err(Error::new(
+                Kind::Refused,
+                format!("somebody else has changed {} meanwhile", of.name),
+            )
+            .advise("Nothing was changed: run autodiscover again."));
         }
+        self.call
+            .log
+            .info(format!("redeploying {}; it restarts", of.name));
+        let change = Redeployment {
+            properties: changes.properties.as_ref().map(|plain| AllProperties {
+                plain,
+                protected: secrets,
+            }),
+            version: changes.version.as_deref(),
+        };
+        let Session { client, at } = self.session;
+        let changed = client.redeploy(at, of, change);
+        if let Err(err) = &changed
+            && !err.effect_unknown()
+        {
+            return changed;
+        }
+        let written = self.look(of)?;
+        if let Err(err) = changed
+            && written.desired_version == of.desired_version
+        {
+            return Err(err.as_kind(Kind::Unproved));
+        }
+        // Before the wait: a run that is killed in it has written all the same.
+        if changes.properties.is_some() {
+            secrets::remember(self, &written, secrets);
+        }
+        Ok(())
     }
 
     fn look(&self, of: &Deployment) -> Result<Deployment> {
@@ -48,24 +93,22 @@ impl Connection<'_> {
         session.client.deployment(&session.at, &of.id)
     }
 
-    /// Waits until the application runs with `properties`.
-    pub(crate) fn wait_until_running(
-        &self,
-        before: &Deployment,
-        properties: &Properties,
-    ) -> Result<()> {
+    /// Waits until the application runs with `changes`.
+    pub(crate) fn wait_until_running(&self, before: &Deployment, changes: &Changes) -> Result<()> {
         let progress = self
             .call
             .progress(format!("waiting for the redeployment of {}", before.name));
+        let properties = changes.properties.as_ref().unwrap_or(&before.properties);
+        let version = changes.version.as_deref().or(before.version());
         let running = self.poll(|| {
             let now = self.look(before)?;
             progress.tick(self.args.timeout, &now.status);
-            let is_new = now.desired_version.is_none()
-                || now.desired_version != before.desired_version
-                || before.properties == *properties;
+            let is_new =
+                now.desired_version.is_none() || now.desired_version != before.desired_version;
+            let is_wanted = now.properties == *properties && now.version() == version;
             match now.progress() {
-                Progress::Failed if is_new => Err(failed(&now, &before.name)),
-                Progress::Running if is_new && now.properties == *properties => Ok(Some(())),
+                Progress::Failed if is_new => Err(failed(&now)),
+                Progress::Running if is_new && is_wanted => Ok(Some(())),
                 _ => Ok(None),
             }
         })?;
@@ -97,7 +140,7 @@ impl Connection<'_> {
             Error::new(
                 Kind::Unproved,
                 format!(
-                    "{} runs with the new properties, and API instance {} is not active after {} s",
+                    "{} runs with its properties, and API instance {} is not active after {} s",
                     self.args.app,
                     self.api.shown(),
                     self.args.timeout.as_secs()
@@ -105,7 +148,9 @@ impl Connection<'_> {
             )
             .advise(format!(
                 "Its autodiscovery element must take the instance from the property {} (apiId=\"${{{}}}\") and name the \
-                 flow with the listener; client id and secret must be those of this environment. Go back with --undo.",
+                 flow with the listener; client id and secret must be those of this environment. Where its log shows that and it stays at 503, the \
+                 last resort is --gatekeeper disabled, which lets requests pass without policies, and --gatekeeper \
+                 flexible as soon as the instance is active. Go back with --undo.",
                 self.args.property, self.args.property
             ))
         })
@@ -138,8 +183,14 @@ impl Connection<'_> {
         })
     }
 
-    /// Restores the previous properties after a redeployment that failed. The error stays the same.
-    pub(crate) fn go_back(&self, before: &Deployment, secrets: &Secrets, err: Error) -> Error {
+    /// Restores what was there before a redeployment that failed. The error stays the same.
+    pub(crate) fn go_back(
+        &self,
+        before: &Deployment,
+        changes: &Changes,
+        secrets: &Secrets,
+        err: Error,
+    ) -> Error {
         if err.kind() != Kind::Refused {
             return err;
         }
@@ -148,24 +199,33 @@ impl Connection<'_> {
             .filter(|(name, _)| before.secure_names.contains(*name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
+        let restored = Redeployment {
+            properties: changes.properties.as_ref().map(|_| AllProperties {
+                plain: &before.properties,
+                protected: &old,
+            }),
+            version: changes.version.as_ref().and(before.version()),
+        };
         let session = self.session.for_target();
-        let back = session
-            .client
-            .replace_properties(&session.at, before, &before.properties, &old);
-        match back {
-            Ok(()) => self.call.log.warn(format!(
+        match session.client.redeploy(&session.at, before, restored) {
+            Ok(()) if changes.properties.is_some() => self.call.log.warn(format!(
                 "the previous properties of {} were restored, with the protected values given",
                 before.name
             )),
+            Ok(()) => self.call.log.warn(format!(
+                "the previous version of {} was restored",
+                before.name
+            )),
             Err(back) => self.call.log.warn(format!(
-                "the previous properties could not be restored: {back}; try autodiscover --undo"
+                "what was there before could not be restored: {back}; try autodiscover --undo"
             )),
         }
         err
     }
 }
 
-fn failed(now: &Deployment, name: &str) -> Error {
+/// The error for a redeployment that the platform gave up.
+pub(crate) fn failed(now: &Deployment) -> Error {
     let why = if now.reasons.is_empty() {
         "the platform gives no reason".to_owned()
     } else {
@@ -173,7 +233,10 @@ fn failed(now: &Deployment, name: &str) -> Error {
     };
     Error::new(
         Kind::Refused,
-        format!("the redeployment of {name} failed ({}): {why}", now.status),
+        format!(
+            "the redeployment of {} failed ({}): {why}",
+            now.name, now.status
+        ),
     )
-    .advise("Look at the application's log in Runtime Manager.")
+    .advise("Look at the application's log in Runtime Manager; autodiscover --undo takes the change back.")
 }

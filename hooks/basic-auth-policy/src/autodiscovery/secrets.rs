@@ -1,6 +1,6 @@
 //! Protected properties: their values come from the user or from Access Management, never from the application.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use common::anypoint::deployments::Deployment;
@@ -8,16 +8,17 @@ use common::cli::Invocation;
 use common::error::{Error, Result};
 use common::secret::Secret;
 use common::settings;
-use common::system::fingerprints::{Fingerprints, Match};
+use common::system::fingerprints::Match;
 
+use super::connection::{Connection, Secrets};
 use crate::session::Session;
 use crate::settings::{PLATFORM_CLIENT_ID, PLATFORM_CLIENT_SECRET};
 
 /// The property that holds the client secret of the environment.
 pub(crate) const CLIENT_SECRET: &str = "anypoint.platform.client_secret";
 
-/// Values by the name of the property.
-pub(crate) type Secrets = BTreeMap<String, Secret>;
+/// What stands for the whole configuration in the memory. No property is called so: a name is not empty.
+const CONFIGURATION: &str = "";
 
 /// The protected values that the user gave.
 pub(crate) fn given(call: &Invocation, secure: &[String]) -> Result<Secrets> {
@@ -105,38 +106,55 @@ pub(crate) fn check_complete(
 
 /// How a protected value compares with what was written last.
 pub(crate) fn compare(
-    memory: Option<&Fingerprints>,
-    session: &Session,
+    connection: &Connection<'_>,
     of: &Deployment,
     name: &str,
     value: &Secret,
 ) -> Match {
-    memory
-        .and_then(|memory| {
-            memory
-                .compare(&subject(session, of, name), &[value.expose()], None)
-                .ok()
-        })
+    known(
+        connection,
+        &subject(connection, of, name),
+        &[value.expose()],
+        None,
+    )
+}
+
+/// Whether the configuration that is wanted is the one that this program has written.
+pub(crate) fn is_ours(connection: &Connection<'_>, application: &Deployment) -> bool {
+    let version = application.desired_version.as_deref();
+    let subject = subject(connection, application, CONFIGURATION);
+    version.is_some() && known(connection, &subject, &[], version) == Match::Same
+}
+
+fn known(connection: &Connection<'_>, subject: &str, secret: &[&str], seen: Option<&str>) -> Match {
+    connection
+        .memory
+        .as_ref()
+        .and_then(|memory| memory.compare(subject, secret, seen).ok())
         .unwrap_or(Match::Unknown)
 }
 
-/// Remembers what was written.
-pub(crate) fn remember(
-    call: &Invocation,
-    memory: Option<&Fingerprints>,
-    session: &Session,
-    of: &Deployment,
-    secrets: &Secrets,
-) {
-    let Some(memory) = memory else { return };
-    for (name, value) in secrets {
-        if let Err(err) = memory.remember(&subject(session, of, name), &[value.expose()], None) {
-            call.log.warn(err.to_string());
+/// Remembers what was written, and that it led to the configuration that `written` has.
+pub(crate) fn remember(connection: &Connection<'_>, written: &Deployment, secrets: &Secrets) {
+    let Some(memory) = &connection.memory else {
+        return;
+    };
+    let configuration = memory.remember(
+        &subject(connection, written, CONFIGURATION),
+        &[],
+        written.desired_version.as_deref(),
+    );
+    let values = secrets.iter().map(|(name, value)| {
+        memory.remember(&subject(connection, written, name), &[value.expose()], None)
+    });
+    for result in values.chain([configuration]) {
+        if let Err(err) = result {
+            connection.call.log.warn(err.to_string());
         }
     }
 }
 
-fn subject(session: &Session, of: &Deployment, name: &str) -> String {
-    let at = &session.at;
+fn subject(connection: &Connection<'_>, of: &Deployment, name: &str) -> String {
+    let at = &connection.session.at;
     format!("{}/{}/{}/{name}", at.organization, at.environment, of.id)
 }

@@ -1,22 +1,26 @@
 //! `apply`: the policy as it is desired, whatever is there already.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 
 use common::anypoint::api_instances::{Activity, ApiInstance, Technology};
-use common::cli::{Format, Invocation, Outcome, Report};
-use common::error::Result;
+use common::cli::{Invocation, Outcome, Report};
+use common::error::{Error, Result};
 use common::secret::Secret;
 use common::settings::{ConfFile, Origin, Saving, Sourced};
+use common::system::signals::{self, Signals};
 use serde::Serialize;
 
 use crate::args::ApplyArgs;
-use crate::convergence::{Action, Converged, Convergence};
+use crate::convergence::{Action, Convergence};
 use crate::credentials;
 use crate::desired::{DesiredPolicy, Rest};
-use crate::hand_over::{self, HandOver};
+use crate::hand_over::{Destinations, HandOver};
+use crate::hand_over_file::{self, HandOverFile};
+use crate::listed;
 use crate::memory::Memory;
-use crate::session;
-use crate::settings::LOGIN;
+use crate::session::{self, Session};
+use crate::settings::{ApiEntry, HAND_OVER, LOGIN};
 use crate::switch::warn_if_not_active;
 
 /// What was done.
@@ -61,23 +65,72 @@ impl Report for Applied {
 }
 
 pub(crate) fn run(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome> {
+    let entries = listed::entries(&call.settings)?;
+    if entries.is_empty() {
+        return one(call, args);
+    }
+    let stdin = args.password.password_stdin.then_some("--password-stdin");
+    listed::each(call, &entries, stdin, |call, entry| {
+        let mut args = args.clone();
+        args.generate_password &= !entry.has_password();
+        one(call, &args)
+    })
+}
+
+fn one(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome> {
     // What is refused without a request comes first, so that no password is generated or asked for in vain.
     let rest = Rest::read(call, args)?;
     session::selected_api(call)?;
     let accepted = Savings::prepare(call)?;
     let username = credentials::username(call)?;
-    let (password, hand_over) = password(call, args, &username)?;
+    let source = Source::read(call, args)?;
+    if let Source::Given(password) = &source {
+        credentials::check_password(call, &username.value, password)?;
+    }
+    let selector = session::selected_api(call)?;
+    let prepared = session::prepare(call)?;
+    prepared.prove_credentials()?;
+    accepted.login.finish()?;
+    let session = prepared.log_in()?;
+    let api = session.api(&selector)?;
+    if api.technology == Technology::Other {
+        call.log.warn(format!(
+            "{} runs neither on Mule 4 nor on a Flex Gateway, as far as the platform says",
+            api.shown()
+        ));
+    }
+    signals::go_on()?;
+    // What begins here ends with a password that somebody has.
+    let _orderly = Signals::listen();
+    let (password, mut hand_over) = source.password(call, &session, &api)?;
     let desired = DesiredPolicy {
         username,
         password,
         rest,
     };
-    let outcome = check_and_carry_out(call, &desired, &accepted);
-    if let Err(err) = &outcome {
-        hand_over.give_up(err, &call.log);
-    }
-    let (api, done) = outcome?;
-    hand_over.finish()?;
+    let work = Convergence {
+        call,
+        session: &session,
+        api: &api,
+        desired: &desired,
+        memory: Memory::of(call),
+        may_have_written: Cell::new(false),
+    };
+    let done = match work.run() {
+        Ok(Some(done)) => done,
+        Ok(None) => {
+            hand_over.give_up(false);
+            call.log.info("nothing was changed");
+            return Ok(Outcome::Done);
+        }
+        Err(err) => {
+            hand_over.give_up(work.may_have_written.get());
+            return Err(err.into());
+        }
+    };
+    hand_over.deliver(&desired.username.value, &desired.password.value)?;
+    accepted.everything.finish()?;
+    warn_if_not_active(call, &api);
     call.result(&Applied {
         api: api.shown(),
         api_instance_id: api.id.0,
@@ -87,45 +140,85 @@ pub(crate) fn run(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome
         version: done.version,
         order: done.order,
         instance: api.activity,
-        password: matches!(hand_over, HandOver::Json)
+        password: hand_over
+            .is_printed()
             .then(|| desired.password.value.expose().to_owned()),
-        password_file: hand_over.path().map(|path| path.display().to_string()),
-        username: desired.username.value,
+        password_file: hand_over.file(),
+        username: desired.username.value.clone(),
     })?;
+    hand_over.printed();
     Ok(Outcome::Done)
 }
 
-fn password(
-    call: &Invocation,
-    args: &ApplyArgs,
-    username: &Sourced,
-) -> Result<(Sourced<Secret>, HandOver)> {
-    if !args.generate_password {
-        let given = credentials::password(call, &args.password)?;
-        return Ok((given, HandOver::NotNeeded));
-    }
-    call.log
-        .debug(format!("generating a password for {}", username.value));
-    let generated = |value| Sourced {
-        value,
-        origin: Origin::Flag("--generate-password"),
-    };
-    let Some(path) = &args.password_out else {
-        if call.format != Format::Json {
-            return Err(hand_over::nowhere());
+/// Where the password comes from, as far as that is known before the first request.
+enum Source {
+    Given(Sourced<Secret>),
+    /// It is generated, unless an earlier run has done so.
+    Generated {
+        destinations: Destinations,
+        /// The one that an earlier run has handed over.
+        handed_over: Option<Secret>,
+    },
+}
+
+impl Source {
+    fn read(call: &Invocation, args: &ApplyArgs) -> Result<Self> {
+        if !args.generate_password {
+            let flags = HAND_OVER.iter().filter_map(|setting| {
+                call.settings.flag(setting)?;
+                Some(setting.flag?.name)
+            });
+            if let Some(flag) = flags.into_iter().next() {
+                return Err(Error::config(format!("{flag} is for a generated password"))
+                    .advise("Add --generate-password, or leave it out."));
+            }
+            return credentials::password(call, &args.password).map(Self::Given);
         }
-        return Ok((generated(credentials::generated()?), HandOver::Json));
-    };
-    if let Some((over, password)) = HandOver::resume(path, &call.log)? {
-        return Ok((generated(password), over));
+        let urls = match call.settings.entry::<ApiEntry>()? {
+            Some(entry) => entry.urls(),
+            None => Vec::new(),
+        };
+        let files = HandOverFile::all(call, &urls)?;
+        Ok(Self::Generated {
+            handed_over: hand_over_file::handed_over(&files)?,
+            destinations: Destinations::of_generated(call, files)?,
+        })
     }
-    if let Some(value) = hand_over::handed_over(path)? {
-        let origin = Origin::Flag("--password-out");
-        return Ok((Sourced { value, origin }, HandOver::NotNeeded));
+
+    /// The password, on disk if it is a new one.
+    fn password(
+        self,
+        call: &Invocation,
+        session: &Session,
+        api: &ApiInstance,
+    ) -> Result<(Sourced<Secret>, HandOver)> {
+        let (destinations, handed_over) = match self {
+            Self::Given(given) => {
+                return Ok((
+                    given,
+                    Destinations::of_given(Vec::new())?.deliver_only(&call.log),
+                ));
+            }
+            Self::Generated {
+                destinations,
+                handed_over,
+            } => (destinations, handed_over),
+        };
+        let (value, over) = match destinations.resume(session, api, &call.log)? {
+            Some((over, value)) => (value, over),
+            None => match handed_over {
+                // It goes to those files that do not have it yet.
+                Some(value) => (value, destinations.deliver_only(&call.log)),
+                None => {
+                    let value = credentials::generated()?;
+                    let over = destinations.keep(session, api, &value, &call.log)?;
+                    (value, over)
+                }
+            },
+        };
+        let origin = Origin::Flag("--generate-password");
+        Ok((Sourced { value, origin }, over))
     }
-    let password = credentials::generated()?;
-    let over = HandOver::to_file(path, &password)?;
-    Ok((generated(password), over))
 }
 
 /// What is to be saved for the next renewal. A mistyped API or password must not replace what that can work with, so
@@ -142,35 +235,4 @@ impl Savings {
             everything: call.settings.saving()?,
         })
     }
-}
-
-fn check_and_carry_out(
-    call: &Invocation,
-    desired: &DesiredPolicy,
-    accepted: &Savings,
-) -> Result<(ApiInstance, Converged)> {
-    credentials::check_password(call, &desired.username.value, &desired.password)?;
-    let selector = session::selected_api(call)?;
-    let prepared = session::prepare(call)?;
-    prepared.prove_credentials()?;
-    accepted.login.finish()?;
-    let session = prepared.log_in()?;
-    let api = session.api(&selector)?;
-    if api.technology == Technology::Other {
-        call.log.warn(format!(
-            "{} runs neither on Mule 4 nor on a Flex Gateway, as far as the platform says",
-            api.shown()
-        ));
-    }
-    let done = Convergence {
-        call,
-        session: &session,
-        api: &api,
-        desired,
-        memory: Memory::of(call),
-    }
-    .run()?;
-    accepted.everything.finish()?;
-    warn_if_not_active(call, &api);
-    Ok((api, done))
 }

@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 
 use common::anypoint::api_instances::Activity;
-use common::anypoint::deployments::Deployment;
-use common::cli::{Invocation, Outcome, Report};
+use common::anypoint::deployments::{Deployment, Progress};
+use common::cli::{Invocation, Outcome, Report, confirm};
 use common::error::Result;
 use serde::Serialize;
 
 use crate::args::AutodiscoverArgs;
-use crate::autodiscovery::backup::Backup;
-use crate::autodiscovery::connection::{self, Connection};
-use crate::autodiscovery::properties;
-use crate::autodiscovery::secrets::{self, CLIENT_SECRET, Secrets};
+use crate::autodiscovery::backup::{Backup, State};
+use crate::autodiscovery::connection::{self, Connection, Secrets};
+use crate::autodiscovery::properties::{self, Changes};
+use crate::autodiscovery::redeployment::failed;
+use crate::autodiscovery::secrets::{self, CLIENT_SECRET};
+use crate::autodiscovery::undo;
 use crate::memory::Memory;
 use crate::session;
 
@@ -20,6 +22,8 @@ use crate::session;
 struct Connected {
     application: String,
     deployment_id: String,
+    /// The version of the application that is deployed; on a dry run, the one deployed now.
+    version: Option<String>,
     api_instance_id: u64,
     changed: bool,
     dry_run: bool,
@@ -29,10 +33,14 @@ struct Connected {
 
 impl Report for Connected {
     fn text(&self) -> String {
+        let application = match &self.version {
+            Some(version) => format!("{} {version}", self.application),
+            None => self.application.clone(),
+        };
         let mut lines = vec![match (self.changed, self.dry_run) {
-            (true, true) => format!("{} would be changed, and restart:", self.application),
-            (true, false) => format!("{} was changed:", self.application),
-            (false, _) => format!("{} is up to date", self.application),
+            (true, true) => format!("{application} would be changed, and restart:"),
+            (true, false) => format!("{application} was changed:"),
+            (false, _) => format!("{application} is up to date"),
         }];
         lines.extend(self.changes.iter().map(|change| format!("  {change}")));
         lines.push(format!(
@@ -57,8 +65,9 @@ pub(crate) fn run(call: &Invocation, args: &AutodiscoverArgs) -> anyhow::Result<
         memory: Memory::of(call).fingerprints().cloned(),
         given,
     };
+    let application = connection.settled(application)?;
     let report = if args.undo {
-        undo(&connection, &application)?
+        take_back(&connection, &application)?
     } else {
         connect(&connection, &application)?
     };
@@ -68,89 +77,152 @@ pub(crate) fn run(call: &Invocation, args: &AutodiscoverArgs) -> anyhow::Result<
 
 fn connect(connection: &Connection<'_>, before: &Deployment) -> Result<Connected> {
     let log = &connection.call.log;
-    let (properties, changes) = properties::changes(connection, before)?;
+    let changes = properties::changes(connection, before)?;
     let now = connection.api.activity;
-    if changes.is_empty() {
-        return Ok(report(connection, before, changes, now));
+    let then = changes.properties.as_ref().unwrap_or(&before.properties);
+    if properties::opens_at_startup(then) {
+        log.warn(
+            "the gatekeeper is disabled: at every start the API is open until its policies have arrived. Set it to \
+             flexible as soon as the instance is active: autodiscover --gatekeeper flexible",
+        );
     }
-    let secrets = all_secrets(connection, before, &before.secure_names)?;
-    properties::check_limits(&properties, &secrets)?;
+    if changes.is_empty() {
+        return up_to_date(connection, before);
+    }
+    let secrets = all_secrets(connection, before, &changes)?;
     if connection.args.dry_run {
         return Ok(report(connection, before, changes, now));
     }
-    if before.secure_names.is_empty() {
-        log.warn(format!(
-            "the platform shows no protected properties of {}: if it has any, they are lost now unless their values \
-             are given with --secure",
-            before.name
-        ));
+    if !may_replace(connection, before, &changes)? {
+        return Ok(report(connection, before, Changes::default(), now));
     }
     match &connection.memory {
-        Some(memory) => Backup::of(before).write(memory, before)?,
+        Some(memory) => {
+            let before_it = State::of(before);
+            let after = before_it.after(&changes);
+            let backup = Backup {
+                before: before_it,
+                after,
+            };
+            backup.write(memory, before)?;
+        }
         None => log.warn("--undo will not be possible"),
     }
-    connection.replace(before, &properties, &secrets)?;
-    if let Err(err) = connection.wait_until_running(before, &properties) {
-        return Err(connection.go_back(before, &secrets, err));
+    connection.redeploy(before, &changes, &secrets)?;
+    if let Err(err) = connection.wait_until_running(before, &changes) {
+        return Err(connection.go_back(before, &changes, &secrets, err));
     }
-    remember(connection, before, &secrets);
     let activity = connection.wait_until_active()?;
     Ok(report(connection, before, changes, activity))
 }
 
-fn undo(connection: &Connection<'_>, now: &Deployment) -> Result<Connected> {
+/// Nothing has to be changed. A run that was killed may have left the redeployment or the instance on the way, though.
+fn up_to_date(connection: &Connection<'_>, application: &Deployment) -> Result<Connected> {
+    let mut activity = connection.api.activity;
+    if !connection.args.dry_run {
+        if application.progress() == Progress::Failed {
+            return Err(failed(application));
+        }
+        if activity != Activity::Active {
+            activity = connection.wait_until_active()?;
+        }
+    }
+    Ok(report(
+        connection,
+        application,
+        Changes::default(),
+        activity,
+    ))
+}
+
+fn take_back(connection: &Connection<'_>, now: &Deployment) -> Result<Connected> {
+    let log = &connection.call.log;
     let memory = connection.memory.as_ref();
     let backup = Backup::read(memory, now)?;
-    let changes = properties::changes_back(now, &backup.properties, &backup.secure_names);
-    let mut secrets = all_secrets(connection, now, &backup.secure_names)?;
-    secrets.retain(|name, _| backup.secure_names.contains(name));
-    let activity = connection.api.activity;
-    if connection.args.dry_run || changes.is_empty() {
-        return Ok(report(connection, now, changes, activity));
+    let (changes, kept) = undo::changes(&backup, now);
+    if !kept.is_empty() {
+        log.warn(format!(
+            "others have changed this since autodiscover, so it stays as it is: {}",
+            kept.join(", ")
+        ));
     }
-    connection.replace(now, &backup.properties, &secrets)?;
-    connection.wait_until_running(now, &backup.properties)?;
-    remember(connection, now, &secrets);
-    if let Some(Err(err)) = memory.map(|memory| Backup::remove(memory, now)) {
-        connection.call.log.warn(err.to_string());
+    let activity = connection.api.activity;
+    if !changes.is_empty() {
+        let mut secrets = all_secrets(connection, now, &changes)?;
+        // Where none are shown, the user alone knows which of them were there before.
+        let hides = now.secure_names.is_empty();
+        secrets.retain(|name, _| {
+            changes.secure_names.contains(name)
+                || !backup.after.secure_names.contains(name)
+                || (hides && name != CLIENT_SECRET)
+        });
+        if connection.args.dry_run {
+            return Ok(report(connection, now, changes, activity));
+        }
+        if !may_replace(connection, now, &changes)? {
+            return Ok(report(connection, now, Changes::default(), activity));
+        }
+        connection.redeploy(now, &changes, &secrets)?;
+        connection.wait_until_running(now, &changes)?;
+    }
+    if !connection.args.dry_run
+        && let Some(Err(err)) = memory.map(|memory| Backup::remove(memory, now))
+    {
+        log.warn(err.to_string());
     }
     Ok(report(connection, now, changes, activity))
 }
 
-/// The values of the protected properties `names`, and the platform's secret.
-fn all_secrets(
-    connection: &Connection<'_>,
-    of: &Deployment,
-    names: &BTreeSet<String>,
-) -> Result<Secrets> {
+/// Asks where the platform shows no protected property: those that nobody gave would be deleted.
+fn may_replace(connection: &Connection<'_>, now: &Deployment, changes: &Changes) -> Result<bool> {
+    if changes.properties.is_none() || !now.secure_names.is_empty() || connection.args.yes {
+        return Ok(true);
+    }
+    let question = format!(
+        "The platform shows no protected properties of {}. If it has any, a change deletes those whose values are not \
+         given with --secure. Change it?",
+        now.name
+    );
+    if confirm(&question)? {
+        return Ok(true);
+    }
+    connection.call.log.info("nothing was changed");
+    Ok(false)
+}
+
+/// The values of all protected properties that the application is to have, and the platform's secret.
+fn all_secrets(connection: &Connection<'_>, of: &Deployment, changes: &Changes) -> Result<Secrets> {
     let mut secrets = connection.given.clone();
+    let Some(properties) = &changes.properties else {
+        // Both kinds stay where neither is named.
+        return Ok(secrets);
+    };
+    let names: &BTreeSet<String> = &changes.secure_names;
     secrets::check_complete(of, names, &secrets)?;
-    let needs_secret = !connection.args.undo || names.contains(CLIENT_SECRET);
-    if needs_secret && !secrets.contains_key(CLIENT_SECRET) {
+    if names.contains(CLIENT_SECRET) && !secrets.contains_key(CLIENT_SECRET) {
         let secret = secrets::client_secret(connection.call, connection.session)?;
         secrets.insert(CLIENT_SECRET.to_owned(), secret);
     }
+    properties::check_limits(properties, &secrets)?;
     Ok(secrets)
-}
-
-fn remember(connection: &Connection<'_>, of: &Deployment, secrets: &Secrets) {
-    let memory = connection.memory.as_ref();
-    secrets::remember(connection.call, memory, connection.session, of, secrets);
 }
 
 fn report(
     connection: &Connection<'_>,
     of: &Deployment,
-    changes: Vec<String>,
+    changes: Changes,
     instance: Activity,
 ) -> Connected {
+    let dry_run = connection.args.dry_run;
+    let now = of.version().map(str::to_owned);
     Connected {
         application: of.name.clone(),
         deployment_id: of.id.clone(),
         api_instance_id: connection.api.id.0,
         changed: !changes.is_empty(),
-        dry_run: connection.args.dry_run,
-        changes,
+        dry_run,
+        version: changes.version.filter(|_| !dry_run).or(now),
+        changes: changes.words,
         instance,
     }
 }

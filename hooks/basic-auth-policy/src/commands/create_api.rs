@@ -17,6 +17,9 @@ use crate::settings::{API, LABEL};
 /// How long a new asset may take to show up.
 const PUBLICATION: Duration = Duration::from_secs(30);
 
+/// Version of an asset that is created here, unless another is given.
+const FIRST_VERSION: &str = "1.0.0";
+
 #[derive(Debug, Serialize)]
 struct CreatedApi {
     api_instance_id: u64,
@@ -37,20 +40,15 @@ impl Report for CreatedApi {
 pub(crate) fn run(call: &Invocation, args: &CreateApiArgs) -> anyhow::Result<Outcome> {
     let desired = DesiredApi::read(call, args)?;
     let session = session::prepare(call)?.log_in()?;
-    if let Some(known) = desired.instance(&session)? {
-        call.log
-            .info(format!("API instance {} is already present", known.shown()));
-        call.result(&CreatedApi {
-            api_instance_id: known.id.0,
-            asset_version: known.asset_version.unwrap_or_default(),
-            asset: known.asset,
-            label: known.label,
-            asset_created: false,
-            instance_created: false,
-        })?;
-        return Ok(Outcome::Done);
+    let present = desired.instance(&session, args.asset_version.as_deref())?;
+    if let Some(known) = present {
+        return already_present(call, known);
     }
     let (version, asset_created) = desired.ensure_asset(call, &session)?;
+    // An earlier run may have had to take another version as well.
+    if let Some(known) = desired.instance(&session, Some(&version))? {
+        return already_present(call, known);
+    }
     let id = desired.create(&session, &version)?;
     call.log.info(format!(
         "created API instance {id} of {} {version}",
@@ -67,9 +65,24 @@ pub(crate) fn run(call: &Invocation, args: &CreateApiArgs) -> anyhow::Result<Out
     Ok(Outcome::Done)
 }
 
+fn already_present(call: &Invocation, known: ApiInstance) -> anyhow::Result<Outcome> {
+    call.log
+        .info(format!("API instance {} is already present", known.shown()));
+    call.result(&CreatedApi {
+        api_instance_id: known.id.0,
+        asset_version: known.asset_version.unwrap_or_default(),
+        asset: known.asset,
+        label: known.label,
+        asset_created: false,
+        instance_created: false,
+    })?;
+    Ok(Outcome::Done)
+}
+
 struct DesiredApi<'a> {
     args: &'a CreateApiArgs,
     asset: String,
+    version: Version,
     label: Option<&'a str>,
     technology: Technology,
     deployment_type: &'static str,
@@ -91,10 +104,10 @@ impl<'a> DesiredApi<'a> {
             ))
             .advise("Give one with --asset, for example orders-api."));
         }
-        Version::parse(&args.asset_version).map_err(|_| {
+        let version = args.asset_version.as_deref().unwrap_or(FIRST_VERSION);
+        let version = Version::parse(version).map_err(|_| {
             Error::config(format!(
-                "--asset-version {:?} is not a version such as 1.0.0",
-                args.asset_version
+                "--asset-version {version:?} is not a version such as 1.0.0"
             ))
         })?;
         let label = call.settings.flag(&LABEL);
@@ -112,6 +125,7 @@ impl<'a> DesiredApi<'a> {
         Ok(Self {
             args,
             asset,
+            version,
             label,
             technology: if flex {
                 Technology::FlexGateway
@@ -119,28 +133,25 @@ impl<'a> DesiredApi<'a> {
                 Technology::Mule4
             },
             deployment_type: match (flex, args.runtime) {
-                (true, _) | (_, Runtime::Hybrid) => "HY",
-                (_, Runtime::Ch2) => "CH2",
-                (_, Runtime::Ch) => "CH",
-                (_, Runtime::Rtf) => "RF",
+                (true, _) | (_, Some(Runtime::Hybrid)) => "HY",
+                (_, None | Some(Runtime::Ch2)) => "CH2",
+                (_, Some(Runtime::Ch)) => "CH",
+                (_, Some(Runtime::Rtf)) => "RF",
             },
         })
     }
 
-    /// An instance that is there already: the same asset, label and kind of gateway.
-    fn instance(&self, session: &Session) -> Result<Option<ApiInstance>> {
-        let all = session.client.apis(&session.at, None)?;
-        let candidates = all
-            .into_iter()
-            .filter(|api| api.asset == self.asset && api.label.as_deref() == self.label);
-        let mut fitting = Vec::new();
-        for candidate in candidates {
-            // A list does not always hold the technology.
-            let api = session.client.api(&session.at, candidate.id)?;
-            if api.technology == self.technology {
-                fitting.push(api);
-            }
-        }
+    /// An instance that is there already: the same asset, of this version if one is given, label and kind of gateway.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: there are several, or it is not as the command line says, which nothing here changes.
+    fn instance(&self, session: &Session, version: Option<&str>) -> Result<Option<ApiInstance>> {
+        let mut fitting = self.candidates(session)?;
+        fitting.retain(|api| {
+            api.technology == self.technology
+                && version.is_none_or(|version| api.asset_version.as_deref() == Some(version))
+        });
         if fitting.len() > 1 {
             let shown: Vec<String> = fitting.iter().map(ApiInstance::shown).collect();
             return Err(Error::config(format!(
@@ -151,14 +162,64 @@ impl<'a> DesiredApi<'a> {
             ))
             .advise("Use one of them by its number, or give another --label."));
         }
-        Ok(fitting.pop())
+        let found = fitting.pop();
+        if let Some(api) = &found {
+            self.must_not_differ(api)?;
+        }
+        Ok(found)
+    }
+
+    /// The instances of the asset with this label. One that is deleted meanwhile is none.
+    fn candidates(&self, session: &Session) -> Result<Vec<ApiInstance>> {
+        let all = session.client.apis(&session.at, None)?;
+        let ours = all
+            .into_iter()
+            .filter(|api| api.asset == self.asset && api.label.as_deref() == self.label);
+        let mut candidates = Vec::new();
+        for listed in ours {
+            // A list does not always hold the technology.
+            match session.client.api(&session.at, listed.id) {
+                Ok(api) => candidates.push(api),
+                Err(err) if err.kind() == Kind::NotFound => {}
+                Err(err) => return Err(err),
+            }
+        }
+        Ok(candidates)
+    }
+
+    fn must_not_differ(&self, api: &ApiInstance) -> Result<()> {
+        let endpoint = &api.endpoint;
+        let runtime = self.args.runtime.map(|_| self.deployment_type);
+        let differences: Vec<String> = [
+            ("--upstream", self.args.upstream.as_deref(), &endpoint.uri),
+            ("--listen", self.args.listen.as_deref(), &endpoint.proxy_uri),
+            ("--runtime", runtime, &endpoint.deployment_type),
+        ]
+        .into_iter()
+        .filter_map(|(flag, given, there)| {
+            let given = given?.trim_end_matches('/');
+            let there = there.as_deref().map(|there| there.trim_end_matches('/'));
+            (there != Some(given))
+                .then(|| format!("{flag} says {given}, it has {}", there.unwrap_or("none")))
+        })
+        .collect();
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "API instance {} is already present and is another: {}",
+            api.shown(),
+            differences.join("; ")
+        ))
+        .advise(
+            "Change the instance in API Manager, or give another --label for one more. Nothing was changed.",
+        ))
     }
 
     /// Makes sure that the asset is in Exchange. A version that was deleted can never come back: the next major one is
     /// taken then.
     fn ensure_asset(&self, call: &Invocation, session: &Session) -> Result<(String, bool)> {
-        let mut version = Version::parse(&self.args.asset_version)
-            .map_err(|err| Error::config("--asset-version").caused_by(err))?;
+        let mut version = self.version.clone();
         // Each version that was ever deleted costs one round.
         for _ in 0..10 {
             let name = AssetName {
@@ -218,14 +279,31 @@ impl<'a> DesiredApi<'a> {
         match created {
             // The instance may have been created although no answer came.
             Err(err) if err.effect_unknown() || err.status() == Some(409) => {
-                match self.instance(session)? {
+                match self.instance(session, Some(version))? {
                     Some(api) => Ok(api.id),
-                    None if err.status() == Some(409) => Err(err),
+                    None if err.status() == Some(409) => Err(self.explained(session, err)),
                     None => Err(err.as_kind(Kind::Unproved)),
                 }
             }
             created => created,
         }
+    }
+
+    /// What the platform may mean by a conflict.
+    fn explained(&self, session: &Session, conflict: Error) -> Error {
+        let present: Vec<String> = (self.candidates(session).into_iter().flatten())
+            .map(|api| {
+                let version = api.asset_version.as_deref().unwrap_or("unknown");
+                format!("{} of version {version} on {}", api.shown(), api.technology)
+            })
+            .collect();
+        if present.is_empty() {
+            return conflict;
+        }
+        conflict.advise(format!(
+            "Already present: {}. Give another --label for one more.",
+            present.join(", ")
+        ))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod autodiscover;
+pub(crate) mod check;
 pub(crate) mod create_api;
 pub(crate) mod disable;
 pub(crate) mod enable;

@@ -2,25 +2,25 @@
 
 use common::anypoint::api_instances::ApiInstance;
 use common::anypoint::policies::{BasicChange, BasicConfiguration, Policy};
-use common::cli::{Format, Invocation, Outcome, Report};
+use common::cli::{Invocation, Outcome, Report};
 use common::error::{Error, Kind, Result};
 use common::secret::Secret;
 use common::settings::{Origin, Sourced};
 use common::system::fingerprints::Match;
+use common::system::signals::{self, Signals};
 use serde::Serialize;
 
 use crate::args::RotateArgs;
 use crate::credentials;
 use crate::deploy_hooks::{self, Rotation};
-use crate::hand_over::{self, HandOver};
+use crate::hand_over::{Destinations, HandOver};
+use crate::hand_over_file::{self, HandOverFile};
+use crate::listed;
 use crate::memory::Memory;
 use crate::proof::{Platform, Proof, Users, Verdicts};
 use crate::read_back::read_back;
 use crate::session::{self, Session};
 use crate::settings::{PASSWORD, USERNAME};
-
-/// Rounds that every address has to pass in a row: an API may have several replicas.
-const ROUNDS: usize = 3;
 
 #[derive(Debug, Serialize)]
 struct Rotated {
@@ -28,8 +28,8 @@ struct Rotated {
     api_instance_id: u64,
     policy_id: u64,
     username: String,
-    /// When the platform took the new password, RFC 3339.
-    changed_at: String,
+    /// When the platform took the new password, RFC 3339; not known where an interrupted run has told it.
+    changed_at: Option<String>,
     proved_by: ProvedBy,
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<String>,
@@ -53,8 +53,14 @@ enum ProvedBy {
 impl Report for Rotated {
     fn text(&self) -> String {
         let mut lines = vec![format!(
-            "{}: user {} of policy {} has a new password since {}",
-            self.api, self.username, self.policy_id, self.changed_at
+            "{}: user {} of policy {} has a new password{}",
+            self.api,
+            self.username,
+            self.policy_id,
+            match &self.changed_at {
+                Some(moment) => format!(" since {moment}"),
+                None => ", set by an earlier run".to_owned(),
+            }
         )];
         if let Some(file) = &self.password_file {
             lines.push(format!("password in {file}"));
@@ -67,12 +73,28 @@ impl Report for Rotated {
 }
 
 pub(crate) fn run(call: &Invocation, args: &RotateArgs) -> anyhow::Result<Outcome> {
+    let entries = listed::entries(&call.settings)?;
+    if entries.is_empty() {
+        return one(call, args);
+    }
+    let url = (!args.requests.url.is_empty()).then_some("--url");
+    let stdin = args.password.password_stdin.then_some("--password-stdin");
+    listed::each(call, &entries, url.or(stdin), |call, entry| {
+        let mut args = args.clone();
+        args.requests.url = entry.urls();
+        one(call, &args)
+    })
+}
+
+fn one(call: &Invocation, args: &RotateArgs) -> anyhow::Result<Outcome> {
     let selector = session::selected_api(call)?;
     let proof = Proof::prepare(call, &args.requests)?;
     let given = credentials::given(call, &args.password)?;
-    if given.is_none() && args.password_out.is_none() && call.format != Format::Json {
-        return Err(hand_over::nowhere().into());
-    }
+    let files = HandOverFile::all(call, &args.requests.url)?;
+    let destinations = match given {
+        Some(_) => Destinations::of_given(files.clone())?,
+        None => Destinations::of_generated(call, files.clone())?,
+    };
     let username = match call.settings.flag(&USERNAME) {
         Some(_) => Some(credentials::username(call)?.value),
         None => None,
@@ -91,7 +113,12 @@ pub(crate) fn run(call: &Invocation, args: &RotateArgs) -> anyhow::Result<Outcom
         Some(name) => name,
         None => credentials::username(call)?.value,
     };
-    let (password, hand_over) = new_password(call, args, given)?;
+    // The hand-over file may be the one that the settings name, so it is read while it holds the old password.
+    let previous = previous_password(call, &files, &policy.username, &username);
+    signals::go_on()?;
+    // What begins here ends with a password that somebody has: a signal only shortens the proof.
+    let _orderly = Signals::listen();
+    let (password, mut hand_over) = new_password(call, &destinations, given, &session, &api)?;
     let change = Change {
         call,
         session: &session,
@@ -99,37 +126,77 @@ pub(crate) fn run(call: &Invocation, args: &RotateArgs) -> anyhow::Result<Outcom
         policy,
         username: &username,
         password: &password.value,
+        may_be_in_force: hand_over.resumed || hand_over.file().is_some(),
     };
-    let changed_at = match change.make(&password.origin) {
+    let changed_at = match change.write(&password.origin) {
         Ok(moment) => moment,
         Err(err) => {
-            hand_over.give_up(&err, &call.log);
+            hand_over.give_up(err.kind() == Kind::Unproved);
             return Err(err.into());
         }
     };
     // From here on the password is in force: it is handed over whatever comes.
-    hand_over.finish()?;
+    hand_over.deliver(&username, &password.value)?;
+    let read_back = match changed_at {
+        Some(_) => change.read_back(),
+        None => Ok(()),
+    };
     update_deploy_hooks(&change);
-    let verdicts = change.prove(&proof)?;
-    let outcome = verdicts
-        .as_ref()
-        .map_or(Ok(Outcome::Done), Verdicts::outcome);
+    let verdicts = match read_back {
+        Ok(()) => change.prove(&proof, previous.as_ref())?,
+        Err(_) => None,
+    };
+    let outcome = read_back.and_then(|()| {
+        verdicts
+            .as_ref()
+            .map_or(Ok(Outcome::Done), Verdicts::outcome)
+    });
     call.result(&Rotated {
         api: api.shown(),
         api_instance_id: api.id.0,
         policy_id: policy.id.0,
         changed_at,
         proved_by: match (&verdicts, &outcome) {
+            (_, Err(_)) => ProvedBy::Failed,
             (None, _) => ProvedBy::ReadBack,
             (_, Ok(_)) => ProvedBy::Requests,
-            (_, Err(_)) => ProvedBy::Failed,
         },
-        password: matches!(hand_over, HandOver::Json).then(|| password.value.expose().to_owned()),
-        password_file: hand_over.path().map(|path| path.display().to_string()),
+        password: hand_over
+            .is_printed()
+            .then(|| password.value.expose().to_owned()),
+        password_file: hand_over.file(),
         proof: verdicts,
         username,
     })?;
+    hand_over.printed();
     Ok(outcome?)
+}
+
+/// The password that was in force until now, as far as it is known: the flag gives the new one, so it is what is set
+/// otherwise, or what was handed over last. It is only needed for the proof.
+fn previous_password(
+    call: &Invocation,
+    files: &[HandOverFile],
+    applied: &Option<String>,
+    username: &str,
+) -> Option<Secret> {
+    if applied.as_deref() != Some(username) {
+        return None;
+    }
+    let set = call.settings.without_flag(&PASSWORD).secret(&PASSWORD);
+    let known = match set {
+        Ok(Some(set)) => Ok(Some(set.value)),
+        Ok(None) => hand_over_file::handed_over(files),
+        // The file that the settings name comes into being now.
+        Err(err) if err.kind() == Kind::NotFound => Ok(None),
+        Err(err) => Err(err),
+    };
+    known.unwrap_or_else(|err| {
+        call.log.warn(format!(
+            "{err}: that the old password is refused is not tried"
+        ));
+        None
+    })
 }
 
 /// Whatever runs `apply` with the old password would set it again.
@@ -155,28 +222,22 @@ fn update_deploy_hooks(change: &Change<'_>) {
 
 fn new_password(
     call: &Invocation,
-    args: &RotateArgs,
+    destinations: &Destinations,
     given: Option<Sourced<Secret>>,
+    session: &Session,
+    api: &ApiInstance,
 ) -> Result<(Sourced<Secret>, HandOver)> {
-    let resumed = match &args.password_out {
-        Some(path) => HandOver::resume(path, &call.log)?,
-        None => None,
-    };
-    if let Some((over, value)) = resumed {
-        let origin = Origin::Flag("--password-out");
-        return Ok((Sourced { value, origin }, over));
-    }
-    let hand = |password: &Secret, needed: bool| match &args.password_out {
-        Some(path) => HandOver::to_file(path, password),
-        None if needed => Ok(HandOver::Json),
-        None => Ok(HandOver::NotNeeded),
-    };
     if let Some(given) = given {
-        let over = hand(&given.value, false)?;
-        return Ok((given, over));
+        return Ok((given, destinations.deliver_only(&call.log)));
     }
-    let value = credentials::generated()?;
-    let over = hand(&value, true)?;
+    let (value, over) = match destinations.resume(session, api, &call.log)? {
+        Some((over, value)) => (value, over),
+        None => {
+            let value = credentials::generated()?;
+            let over = destinations.keep(session, api, &value, &call.log)?;
+            (value, over)
+        }
+    };
     let origin = Origin::Flag("--generate-password");
     Ok((Sourced { value, origin }, over))
 }
@@ -188,11 +249,13 @@ struct Change<'a> {
     policy: &'a Policy,
     username: &'a str,
     password: &'a Secret,
+    /// That it is in force already is no mistake: an earlier run was interrupted before it was handed over.
+    may_be_in_force: bool,
 }
 
 impl Change<'_> {
-    /// Changes the password, and returns the moment from which it is in force.
-    fn make(&self, origin: &Origin) -> Result<String> {
+    /// Changes the password, and returns the moment from which it is in force; none where it was already.
+    fn write(&self, origin: &Origin) -> Result<Option<String>> {
         let log = &self.call.log;
         let password = Sourced {
             value: self.password.clone(),
@@ -205,6 +268,10 @@ impl Change<'_> {
         };
         let memory = Memory::of(self.call);
         let known = memory.compare(self.session, self.api, self.policy, configuration);
+        if known == Match::Same && self.may_be_in_force {
+            log.info("the password is in force already");
+            return Ok(None);
+        }
         if known == Match::Same {
             return Err(Error::config(format!(
                 "{origin}: this is the password that the policy has"
@@ -242,19 +309,11 @@ impl Change<'_> {
                 }
             })?;
         let moment = self.call.clock.now();
-        let updated = self.read_back()?;
-        memory.remember(
-            self.session,
-            self.api,
-            self.policy.id,
-            configuration,
-            updated.as_deref(),
-        );
-        Ok(moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        Ok(Some(moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()))
     }
 
     /// The platform does not return the password; that the policy has changed is what can be read.
-    fn read_back(&self) -> Result<Option<String>> {
+    fn read_back(&self) -> Result<()> {
         let has_changed = |policy: &Policy| {
             let user = policy.username.as_deref();
             let moved = policy.updated.is_none() || policy.updated != self.policy.updated;
@@ -266,16 +325,27 @@ impl Change<'_> {
                 .find(|policy| policy.id == self.policy.id);
             Ok(policy.filter(has_changed))
         })?;
-        changed.map(|policy| policy.updated).ok_or_else(|| {
+        let changed = changed.ok_or_else(|| {
             Error::new(
                 Kind::Unproved,
                 "the platform took the new password and still lists the policy as it was",
             )
             .advise("Prove which password is in force with basic-auth-policy verify.")
-        })
+        })?;
+        Memory::of(self.call).remember(
+            self.session,
+            self.api,
+            self.policy.id,
+            BasicConfiguration {
+                username: self.username,
+                password: self.password,
+            },
+            changed.updated.as_deref(),
+        );
+        Ok(())
     }
 
-    fn prove(&self, proof: &Proof) -> Result<Option<Verdicts>> {
+    fn prove(&self, proof: &Proof, previous: Option<&Secret>) -> Result<Option<Verdicts>> {
         let log = &self.call.log;
         if proof.is_empty() {
             log.warn(
@@ -286,23 +356,11 @@ impl Change<'_> {
         let platform = Platform::of(self.session.for_target(), self.api.clone(), self.policy.id)
             .inspect_err(|err| log.debug(err.to_string()))
             .ok();
-        // The flag gives the new password; what is set otherwise was in force until now.
-        let previous = self
-            .call
-            .settings
-            .without_flag(&PASSWORD)
-            .secret(&PASSWORD)?
-            .map(|set| set.value)
-            .filter(|set| {
-                set != self.password && self.policy.username.as_deref() == Some(self.username)
-            });
         let users = Users {
             username: self.username,
             password: self.password,
-            previous: previous.as_ref(),
+            previous: previous.filter(|previous| *previous != self.password),
         };
-        proof
-            .run(self.call, &users, platform.as_ref(), ROUNDS)
-            .map(Some)
+        proof.run(self.call, &users, platform.as_ref()).map(Some)
     }
 }

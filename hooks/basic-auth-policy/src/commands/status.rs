@@ -1,13 +1,18 @@
 //! `status`: the policies of an API, or which APIs of an environment have no authentication.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use common::anypoint::api_instances::{Activity, ApiInstance, Technology};
 use common::anypoint::policies::{Policy, Resource};
 use common::cli::{Invocation, Outcome, Report};
-use common::error::Result;
+use common::error::{Error, Kind, Result};
+use common::system::workers::side_by_side;
 use serde::Serialize;
 
 use crate::args::StatusArgs;
+use crate::judgment::{Gap, gap};
 use crate::session::{self, Session};
+use crate::settings::workers;
 
 #[derive(Debug, Serialize)]
 struct ApiStatus {
@@ -18,8 +23,13 @@ struct ApiStatus {
     technology: Technology,
     instance: Activity,
     last_active: Option<String>,
-    /// Whether a policy that is switched on asks callers who they are.
+    /// Whether a gateway asks every caller who it is.
     authenticated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<Gap>,
+    /// Why nothing is known of its policies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<String>,
     policies: Vec<PolicyStatus>,
 }
 
@@ -87,10 +97,10 @@ impl Report for One {
                     .as_deref()
                     .map_or_else(String::new, |date| format!(", last report {date}"))
             ),
-            format!(
-                "authentication  {}",
-                if api.authenticated { "yes" } else { "NONE" }
-            ),
+            match api.gap {
+                None => "authentication  yes".to_owned(),
+                Some(gap) => format!("authentication  NONE: {gap}"),
+            },
         ];
         for policy in &api.policies {
             let order = policy
@@ -118,6 +128,7 @@ struct All {
     environment: String,
     apis: Vec<ApiStatus>,
     without_authentication: usize,
+    unreadable: usize,
 }
 
 impl Report for All {
@@ -144,10 +155,11 @@ impl Report for All {
                 api.label.clone().unwrap_or_else(|| "-".to_owned()),
                 api.technology.to_string(),
                 api.instance.to_string(),
-                match (api.authenticated, policies.is_empty()) {
-                    (true, _) => policies.join(", "),
-                    (false, true) => "NONE".to_owned(),
-                    (false, false) => format!("NONE: {}", policies.join(", ")),
+                match (&api.unreadable, api.gap) {
+                    (Some(why), _) => format!("NOT KNOWN: {why}"),
+                    (None, None) => policies.join(", "),
+                    (None, Some(Gap::NoPolicy)) => "NONE".to_owned(),
+                    (None, Some(gap)) => format!("NONE: {gap}: {}", policies.join(", ")),
                 },
             ]);
         }
@@ -157,6 +169,9 @@ impl Report for All {
             self.without_authentication,
             self.apis.len()
         );
+        if self.unreadable > 0 {
+            text += &format!("; {} could not be read", self.unreadable);
+        }
         text
     }
 }
@@ -213,18 +228,32 @@ fn environment(call: &Invocation, session: &Session, automated: &[Policy]) -> Re
     let listed = session.client.apis(&session.at, None)?;
     let progress = call.progress("reading policies");
     let limit = call.settings.network()?.deadline;
-    let mut apis = Vec::with_capacity(listed.len());
-    for (api, number) in listed.iter().zip(1_usize..) {
+    let begun = AtomicUsize::new(0);
+    let read = |api: &ApiInstance| {
+        let number = begun.fetch_add(1, Ordering::Relaxed) + 1;
         progress.tick(limit, &format!("API {number} of {}", listed.len()));
         // Each instance is a target of its own, with a deadline of its own.
-        apis.push(status(&session.for_target(), api, automated)?);
-    }
+        let session = session.for_target();
+        let found = whole(&session, api).and_then(|api| status(&session, &api, automated));
+        match found {
+            // It may have been deleted meanwhile, and says nothing about the others.
+            Err(err) if matches!(err.kind(), Kind::NotFound | Kind::Refused) => {
+                Ok(unreadable(call, api, &err))
+            }
+            found => found,
+        }
+    };
+    let apis = side_by_side(&listed, workers(&call.settings)?, read)
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
     drop(progress);
+    let unreadable = apis.iter().filter(|api| api.unreadable.is_some()).count();
     let open = apis.iter().filter(|api| !api.authenticated).count();
     call.result(&All {
         environment: session.at.environment.to_string(),
         apis,
-        without_authentication: open,
+        without_authentication: open - unreadable,
+        unreadable,
     })?;
     Ok(open)
 }
@@ -243,23 +272,53 @@ fn automated(call: &Invocation, session: &Session) -> Vec<Policy> {
 }
 
 fn status(session: &Session, api: &ApiInstance, automated: &[Policy]) -> Result<ApiStatus> {
-    let own = session.policies(api)?;
+    let own = session.client.policies(&session.at, api.id)?;
     let policies: Vec<PolicyStatus> = automated
         .iter()
         .map(|policy| PolicyStatus::of(policy, true))
         .chain(own.iter().map(|policy| PolicyStatus::of(policy, false)))
         .collect();
+    let gap = gap(api, &own, automated);
     Ok(ApiStatus {
-        api_instance_id: api.id.0,
-        api: api.asset.clone(),
-        label: api.label.clone(),
-        asset_version: api.asset_version.clone(),
-        technology: api.technology,
-        instance: api.activity,
-        last_active: api.last_active.clone(),
-        authenticated: policies
-            .iter()
-            .any(|policy| policy.enabled && policy.authenticates),
+        authenticated: gap.is_none(),
+        gap,
         policies,
+        ..ApiStatus::of(api)
     })
+}
+
+/// What an environment's list of instances leaves out: it does not have to hold the status, nor the technology.
+fn whole(session: &Session, listed: &ApiInstance) -> Result<ApiInstance> {
+    if listed.activity == Activity::Unknown || listed.technology == Technology::Other {
+        session.client.api(&session.at, listed.id)
+    } else {
+        Ok(listed.clone())
+    }
+}
+
+fn unreadable(call: &Invocation, api: &ApiInstance, err: &Error) -> ApiStatus {
+    call.log.warn(format!("{}: {err}", api.shown()));
+    ApiStatus {
+        unreadable: Some(err.to_string()),
+        ..ApiStatus::of(api)
+    }
+}
+
+impl ApiStatus {
+    /// An instance of whose policies nothing is known yet.
+    fn of(api: &ApiInstance) -> Self {
+        Self {
+            api_instance_id: api.id.0,
+            api: api.asset.clone(),
+            label: api.label.clone(),
+            asset_version: api.asset_version.clone(),
+            technology: api.technology,
+            instance: api.activity,
+            last_active: api.last_active.clone(),
+            authenticated: false,
+            gap: None,
+            unreadable: None,
+            policies: Vec::new(),
+        }
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) fn run(call: &Invocation, args: &VerifyArgs) -> anyhow::Result<Outcom
         password: &password.value,
         previous: None,
     };
-    let report = proof.run(call, &users, platform.as_ref(), 1)?;
+    let report = proof.run(call, &users, platform.as_ref())?;
     call.result(&report)?;
     Ok(report.outcome()?)
 }

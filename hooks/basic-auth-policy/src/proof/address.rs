@@ -2,6 +2,8 @@
 
 use common::anypoint::policies::Resource;
 use common::error::{Error, Result};
+use common::net::host_and_port;
+use common::secret::without_credentials;
 use reqwest::{Method, Url};
 
 /// One address, and the method that it is requested with.
@@ -17,7 +19,8 @@ impl Address {
     pub(super) fn parse(text: &str, path: Option<&str>, method: &Method) -> Result<Self> {
         let bad = || {
             Error::config(format!(
-                "--url {text:?} is not an address such as https://api.example.com/orders"
+                "--url {:?} is not an address such as https://api.example.com/orders",
+                without_credentials(text)
             ))
         };
         let mut url = Url::parse(text).map_err(|_| bad())?;
@@ -51,6 +54,22 @@ impl Address {
     /// Scheme, host and port.
     pub(super) fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
+    }
+
+    /// Where to connect, as `--connect` says it.
+    pub(super) fn connect(&self, text: &str) -> Result<(String, u16)> {
+        let usual = self.url.port_or_known_default().unwrap_or(443);
+        let (host, port) =
+            host_and_port(text, usual).map_err(|why| Error::config(format!("--connect: {why}")))?;
+        // The port of an address is part of what is asked for, so it cannot be another one.
+        if self.url.port().is_some_and(|own| own != port) {
+            return Err(Error::config(format!(
+                "--connect {text}: {} has a port of its own",
+                self.shown()
+            ))
+            .advise("Leave the port out of --url, or give the same one."));
+        }
+        Ok((host, port))
     }
 
     /// Where the request is sent: path and query.

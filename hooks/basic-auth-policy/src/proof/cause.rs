@@ -17,6 +17,8 @@ pub(super) struct Facts<'a> {
     /// None: not known. `Some(None)`: there is none.
     pub(super) policy: Option<Option<&'a Policy>>,
     pub(super) application: Option<Application>,
+    /// Some requests of the same kind were refused.
+    pub(super) some_refuse: bool,
     /// Another address of the same run is proved.
     pub(super) another_is_closed: bool,
 }
@@ -33,6 +35,7 @@ pub(super) enum Cause {
     Blocked,
     Bypass,
     NotEnforced,
+    PartlyEnforced,
     OtherAuthentication,
     OldPasswordAccepted,
     CredentialsRefused,
@@ -70,7 +73,6 @@ pub(super) fn is_worth_waiting(finding: &Finding, facts: &Facts<'_>, address: &A
             }
             None => true,
         },
-        // Proved once, and to be proved again.
         _ => true,
     }
 }
@@ -135,6 +137,17 @@ fn explain_open(address: &Address, facts: &Facts<'_>, waited: Duration) -> Expla
         && let Some(found) = explain_by_policy(address, policy)
     {
         return found;
+    }
+    if facts.some_refuse {
+        return Explanation::new(
+            Cause::PartlyEnforced,
+            format!(
+                "a replica or an address enforces the policy, and another did not within {} s",
+                waited.as_secs()
+            ),
+            "Look for a replica that runs an older deployment or cannot reach the platform, and restart it; gateways that \
+             have just started need about a minute: --timeout.",
+        );
     }
     if facts.another_is_closed {
         return Explanation::new(
@@ -230,7 +243,8 @@ fn explain_blocked(facts: &Facts<'_>, waited: Duration) -> Explanation {
             format!("the API is not active yet ({activity}): its gatekeeper holds requests back"),
             "The application could not fetch its policies. Check api.id, anypoint.platform.client_id, \
              anypoint.platform.client_secret and, outside the US, anypoint.platform.base_uri: basic-auth-policy \
-             autodiscover sets them.",
+             autodiscover sets them. Where they are right and it stays at 503, autodiscover --gatekeeper disabled, then \
+             --gatekeeper flexible, is the last resort: in between, requests pass without policies.",
         ),
         _ => Explanation::new(
             Cause::Blocked,
@@ -261,6 +275,7 @@ mod tests {
             username: None,
             resources,
             updated: None,
+            technologies: Vec::new(),
         }
     }
 
@@ -301,6 +316,10 @@ mod tests {
             application,
             ..facts(Some(&on), Activity::Active)
         };
+        let beside_a_closed_replica = Facts {
+            some_refuse: true,
+            ..facts(Some(&on), Activity::Active)
+        };
         let beside_a_closed_one = Facts {
             another_is_closed: true,
             ..facts(Some(&on), Activity::Active)
@@ -311,6 +330,7 @@ mod tests {
             (facts(Some(&other), Activity::Active), Cause::NotCovered),
             (facts(Some(&on), Activity::Unregistered), Cause::NotActive),
             (facts(Some(&on), Activity::Active), Cause::NotEnforced),
+            (beside_a_closed_replica, Cause::PartlyEnforced),
             (beside_a_closed_one, Cause::Bypass),
             (
                 with(application("disabled", "api.example.com")),

@@ -1,5 +1,8 @@
 //! What an address answers, and what its answers say about the policy.
 
+use std::fmt;
+use std::net::SocketAddr;
+
 /// What an address answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -12,7 +15,41 @@ pub(super) enum Answer {
     None(String),
 }
 
-/// What the answers of one round say.
+/// What came of looking at an address once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Observation {
+    pub(super) finding: Finding,
+    /// How many of the requests that show the finding did, and of how many.
+    pub(super) shown_by: (usize, usize),
+    /// Where, if the host has several addresses.
+    pub(super) at: Option<SocketAddr>,
+}
+
+impl Observation {
+    /// Whether some of the requests that are to be refused were, and others were not.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.finding.is_open() && self.shown_by.0 < self.shown_by.1
+    }
+}
+
+impl fmt::Display for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (times, of) = self.shown_by;
+        f.write_str(&self.finding.text())?;
+        if self.finding == Finding::Proved {
+            return write!(f, " ({of} of each)");
+        }
+        if self.is_mixed() {
+            write!(f, " in {times} of {of} requests")?;
+        }
+        match self.at {
+            Some(at) => write!(f, " at {at}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the answers to all requests of a kind say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Finding {
     /// Refused without credentials and with wrong ones, let in with the right ones.
@@ -83,30 +120,40 @@ impl Finding {
         })
     }
 
-    /// What an answer with the right credentials says, where `expect` counts as success, or else every 2xx.
-    pub(super) fn with_right_ones(answer: &Answer, expect: &[u16]) -> Self {
-        match answer {
+    /// What an answer with the right credentials says, where `expect` counts as success, or else every 2xx; nothing where
+    /// it is that.
+    pub(super) fn with_right_ones(answer: &Answer, expect: &[u16]) -> Option<Self> {
+        Some(match answer {
             Answer::None(why) => Self::Unreachable(why.clone()),
-            Answer::Status { status, .. } if expect.contains(status) => Self::Proved,
+            Answer::Status { status, .. } if expect.contains(status) => return None,
             Answer::Status { status: 401, .. } => Self::RightRefused,
             Answer::Status { status: 503, .. } => Self::Unavailable,
             Answer::Status { status, .. } if expect.is_empty() && (200..300).contains(status) => {
-                Self::Proved
+                return None;
             }
             Answer::Status {
                 redirect: Some(to), ..
             } => Self::Redirect(to.clone()),
             Answer::Status { status, .. } => Self::Unexpected(*status),
-        }
+        })
     }
 
-    /// What an answer with the previous password says.
-    pub(super) fn with_previous_password(answer: &Answer) -> Self {
-        match answer {
+    /// What an answer with the previous password says; nothing where it is the one that a closed API gives.
+    pub(super) fn with_previous_password(answer: &Answer) -> Option<Self> {
+        Some(match answer {
             Answer::None(why) => Self::Unreachable(why.clone()),
-            Answer::Status { status: 401, .. } => Self::Proved,
+            Answer::Status { status: 401, .. } => return None,
+            Answer::Status { status: 503, .. } => Self::Unavailable,
             Answer::Status { status, .. } => Self::PreviousAccepted(*status),
-        }
+        })
+    }
+
+    /// Whether somebody gets in who should not.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(
+            self,
+            Self::Open(_) | Self::WrongAccepted(_) | Self::PreviousAccepted(_)
+        )
     }
 
     /// What was seen, in words.
@@ -160,10 +207,10 @@ mod tests {
     #[test]
     fn success_is_2xx_or_exactly_what_is_expected() {
         let found = |code, expect: &[u16]| Finding::with_right_ones(&status(code, None), expect);
-        assert_eq!(found(204, &[]), Finding::Proved);
-        assert_eq!(found(404, &[]), Finding::Unexpected(404));
-        assert_eq!(found(404, &[404]), Finding::Proved);
-        assert_eq!(found(200, &[204]), Finding::Unexpected(200));
-        assert_eq!(found(401, &[]), Finding::RightRefused);
+        assert_eq!(found(204, &[]), None);
+        assert_eq!(found(404, &[]), Some(Finding::Unexpected(404)));
+        assert_eq!(found(404, &[404]), None);
+        assert_eq!(found(200, &[204]), Some(Finding::Unexpected(200)));
+        assert_eq!(found(401, &[]), Some(Finding::RightRefused));
     }
 }

@@ -1,6 +1,7 @@
 //! Requests that prove that an API is closed, and what it means when they do not.
 
 mod address;
+mod carried;
 mod cause;
 mod finding;
 mod platform;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::address::Address;
 use super::cause::{Cause, Explanation};
-use super::finding::Finding;
+use super::finding::{Finding, Observation};
 
 /// What came of one address.
 #[derive(Debug, Serialize)]
@@ -32,21 +32,19 @@ impl Verdict {
     /// Joins what was seen and why.
     pub(super) fn of(
         address: &Address,
-        finding: &Finding,
+        seen: &Observation,
         explanation: Option<Explanation>,
     ) -> Self {
         let (cause, text, advice) = match explanation {
-            None => (None, finding.text(), None),
-            Some(Explanation { cause, why, advice }) => (
-                Some(cause),
-                format!("{}: {why}", finding.text()),
-                Some(advice),
-            ),
+            None => (None, seen.to_string(), None),
+            Some(Explanation { cause, why, advice }) => {
+                (Some(cause), format!("{seen}: {why}"), Some(advice))
+            }
         };
         Self {
             url: address.shown().to_owned(),
             method: address.method.to_string(),
-            proved: *finding == Finding::Proved,
+            proved: seen.finding == Finding::Proved,
             cause,
             text,
             advice,

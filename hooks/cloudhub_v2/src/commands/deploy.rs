@@ -8,29 +8,24 @@ use common::system::workers;
 use serde::Serialize;
 
 use crate::args::DeployArgs;
+use crate::caller::{self, HandedOver};
 use crate::compare::Certainty;
 use crate::failures;
 use crate::material::{Files, Material};
-use crate::proof::{Expected, Probe};
-use crate::settings::{self, CLIENT_ID, CLIENT_SECRET, KEY_PASSPHRASE, VERIFY};
+use crate::proof::Probe;
+use crate::settings::{self, CLIENT_ID, CLIENT_SECRET, VERIFY};
 use crate::target::Target;
 use crate::targets;
 use crate::write::{self, Action, Deployed, Mode};
 
 pub(crate) fn run(call: &Invocation, args: &DeployArgs) -> anyhow::Result<Outcome> {
-    let call = &call.for_domain(&args.domain)?;
-    let files = Files {
-        key: args.keyfile.clone(),
-        certificate: args.certfile.clone(),
-        ca: args.cafile.clone(),
-        fullchain: args.fullchain.clone(),
-    };
-    let passphrase = call.settings.secret(&KEY_PASSPHRASE)?;
-    let material = Material::load(&args.domain, &files, passphrase.as_ref(), call.clock.now())?;
-    let targets = targets::load(call, Some(&args.domain))?;
+    let HandedOver { domain, files } = certificate(call, args)?;
+    let call = &call.for_domain(&domain)?;
+    let material = Material::load(call, &domain, &files)?;
+    let targets = targets::load(call, Some(&domain))?;
     let workers = settings::workers(&call.settings)?;
     let probe = if call.settings.switch(&VERIFY)? {
-        Some(Probe::new(call, &args.connect, &args.domain)?)
+        Some(Probe::new(call, &domain)?)
     } else {
         None
     };
@@ -49,11 +44,34 @@ pub(crate) fn run(call: &Invocation, args: &DeployArgs) -> anyhow::Result<Outcom
     });
     conclude(call, &material, attempts)?;
     if let Some(probe) = probe {
-        let expected = Expected::Whole(Box::new(material.identity.leaf.clone()));
-        let proof = probe.prove(call, &expected)?;
-        call.log.info(proof.text());
+        let proofs = probe.prove_everywhere(call, &targets, &material.identity.leaf)?;
+        let all = proofs.len();
+        let (proofs, failed) = failures::sort(proofs);
+        for proof in proofs {
+            call.log.info(proof.to_string());
+        }
+        failures::conclude(failed, all, "The others serve it.", &call.log)?;
     }
     Ok(Outcome::Done)
+}
+
+/// The certificate that the arguments name, else the one that a caller hands over in another way.
+fn certificate(call: &Invocation, args: &DeployArgs) -> Result<HandedOver> {
+    let (Some(domain), Some(key), Some(certificate)) =
+        (&args.domain, &args.keyfile, &args.certfile)
+    else {
+        return caller::handed_over(call.env());
+    };
+    Ok(HandedOver {
+        domain: domain.clone(),
+        files: Files {
+            key: key.clone(),
+            certificate: certificate.clone(),
+            ca: args.cafile.clone(),
+            fullchain: args.fullchain.clone(),
+            named: !call.env().acme_is_calling(),
+        },
+    })
 }
 
 /// What is to be saved. Credentials that no target uses are not: whether the platform accepts them is not seen.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::args::DnsArgs;
 use crate::domain::canonical;
 use crate::target::Target;
-use crate::targets;
+use crate::{settings, targets};
 
 #[derive(Debug, Serialize)]
 struct Advice {
@@ -69,11 +69,7 @@ impl Report for Advice {
 pub(crate) fn run(call: &Invocation, args: &DnsArgs) -> anyhow::Result<Outcome> {
     let call = &call.for_domain(&args.domain)?;
     let targets = targets::load(call, Some(&args.domain))?;
-    let resolver = if args.resolver.is_empty() {
-        Resolver::system()
-    } else {
-        Resolver::new(args.resolver.clone())
-    };
+    let resolver = call.resolver(&settings::resolvers(&call.settings)?)?;
     let domain = canonical(&args.domain);
     let now = Now::ask(&resolver, &domain);
     let mut rows = Vec::new();

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod deploy;
 pub(crate) mod dns;
 pub(crate) mod list;
+pub(crate) mod prune;
 pub(crate) mod reconcile;
 pub(crate) mod remove;
 pub(crate) mod spaces;

@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 use common::anypoint::api_instances::Location;
-use common::anypoint::directory::EnvironmentId;
-use common::anypoint::tls_contexts::{ContextId, TlsContext};
+use common::anypoint::directory::{EnvironmentId, OrganizationId};
+use common::anypoint::tls_contexts::TlsContext;
 use common::cli::{self, Invocation, Outcome, Report};
 use common::error::{Error, Kind, Result};
 use serde::Serialize;
@@ -50,7 +50,8 @@ pub(crate) fn run(call: &Invocation, args: &RemoveArgs) -> anyhow::Result<Outcom
         let resolved = target.resolve().with_context(space)?;
         let context = to_remove(target, &resolved, domain).with_context(space)?;
         if let Some(context) = &context {
-            check_unused(&call.about(&target.name), &resolved, context).with_context(space)?;
+            check_unused(&call.about(&target.name), target, &resolved, context)
+                .with_context(space)?;
         }
         found.push((target, resolved, context));
     }
@@ -73,11 +74,7 @@ pub(crate) fn run(call: &Invocation, args: &RemoveArgs) -> anyhow::Result<Outcom
     let mut rows = Vec::new();
     for (target, resolved, context) in found {
         if let Some(context) = &context {
-            let id = ContextId::new(&context.id);
-            resolved
-                .client
-                .delete_tls_context(&resolved.organization, &resolved.space, &id)
-                .map_err(cure::of)
+            delete(target, &resolved, context)
                 .with_context(|| format!("private space {}", target.name))?;
         }
         rows.push(Row {
@@ -120,11 +117,11 @@ fn to_remove(
     }
     if !compare::belongs(context, domain) {
         return Err(Error::config(format!(
-            "TLS context {:?} belongs to {}, not to {domain}; it is not removed",
+            "TLS context {:?} {}; it is not removed as that of {domain}",
             context.name,
-            context.domains().join(", ")
+            compare::whose(context)
         ))
-        .advise("Name the domain that it belongs to."));
+        .advise("Name the domain that it belongs to, or remove it in Runtime Manager."));
     }
     if context.name != name {
         return Err(Error::config(format!(
@@ -139,34 +136,89 @@ fn to_remove(
     Ok(Some(context.clone()))
 }
 
-/// Refuses while an application of the organization answers under one of the context's domains.
-fn check_unused(call: &Invocation, resolved: &ResolvedTarget, context: &TlsContext) -> Result<()> {
-    match users(resolved, context) {
-        Ok(users) if users.is_empty() => Ok(()),
-        Ok(users) => Err(Error::config(format!(
-            "TLS context {} is in use: {}",
-            context.name,
-            users.join(", ")
-        ))
-        .advise("Give the applications another public endpoint first, or remove them.")),
-        Err(err) if matches!(err.kind(), Kind::Credentials | Kind::NotFound) => {
-            call.log.warn(format!(
-                "whether an application uses TLS context {} is not known: {err}",
-                context.name
-            ));
-            Ok(())
+/// Deletes the context. A delete that was answered with a failure may have had its effect all the same.
+fn delete(target: &Target, resolved: &ResolvedTarget, context: &TlsContext) -> Result<()> {
+    let id = context.id()?;
+    let deleted = resolved
+        .client
+        .delete_tls_context(&resolved.organization, &resolved.space, &id);
+    match deleted.map_err(cure::of) {
+        Err(err) if err.kind() == Kind::Unreachable => {
+            let contexts = target.contexts(resolved).map_err(|look| {
+                Error::new(
+                    Kind::Unproved,
+                    format!(
+                        "whether TLS context {} was removed is not known: {err}",
+                        context.name
+                    ),
+                )
+                .advise("Run it again: it checks first, and does what is missing.")
+                .caused_by(look)
+            })?;
+            let is_there = contexts
+                .iter()
+                .any(|other| other.listed_id == context.listed_id);
+            if is_there { Err(err) } else { Ok(()) }
         }
-        Err(err) => Err(err),
+        outcome => outcome,
     }
 }
 
-/// The applications in the private space that answer under a domain of the context, with their addresses.
-fn users(resolved: &ResolvedTarget, context: &TlsContext) -> Result<Vec<String>> {
+/// Refuses while an application answers under one of the context's domains, of whatever business group that the private
+/// space is shared with.
+fn check_unused(
+    call: &Invocation,
+    target: &Target,
+    resolved: &ResolvedTarget,
+    context: &TlsContext,
+) -> Result<()> {
+    let mut found = Vec::new();
+    for group in groups(target, resolved)? {
+        match users(resolved, &group, context) {
+            Ok(users) => found.extend(users),
+            Err(err) if matches!(err.kind(), Kind::Credentials | Kind::NotFound) => {
+                call.log.warn(format!(
+                    "whether an application of business group {group} uses TLS context {} is not known: {err}",
+                    context.name
+                ));
+            }
+            Err(err) => return Err(err),
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(Error::config(format!(
+        "TLS context {} is in use: {}",
+        context.name,
+        found.join(", ")
+    ))
+    .advise("Give the applications another public endpoint first, or remove them."))
+}
+
+/// The business groups whose applications may run in the private space, its owner first.
+fn groups(target: &Target, resolved: &ResolvedTarget) -> Result<Vec<OrganizationId>> {
+    let owner = &resolved.organization;
+    let shared = target.private_space()?.environments.business_groups;
+    let others = shared
+        .into_iter()
+        .filter(|id| !id.eq_ignore_ascii_case(owner.as_str()))
+        .map(OrganizationId::new);
+    Ok(std::iter::once(owner.clone()).chain(others).collect())
+}
+
+/// The applications of a business group in the private space that answer under a domain of the context, with their
+/// addresses.
+fn users(
+    resolved: &ResolvedTarget,
+    group: &OrganizationId,
+    context: &TlsContext,
+) -> Result<Vec<String>> {
     let domains: Vec<String> = context.domains().into_iter().map(canonical).collect();
     let mut users = Vec::new();
-    for environment in resolved.client.environments(&resolved.organization)? {
+    for environment in resolved.client.environments(group)? {
         let at = Location {
-            organization: resolved.organization.clone(),
+            organization: group.clone(),
             environment: EnvironmentId::new(environment.id),
         };
         for listed in resolved.client.deployments(&at)? {

@@ -14,7 +14,7 @@ struct Spaces {
 
 #[derive(Debug, Serialize)]
 struct Space {
-    id: String,
+    id: Option<String>,
     name: String,
     status: Option<String>,
     region: Option<String>,
@@ -28,7 +28,7 @@ impl Report for Spaces {
         rows.extend(self.private_spaces.iter().map(|space| {
             [
                 space.name.clone(),
-                space.id.clone(),
+                or_dash(&space.id),
                 or_dash(&space.status),
                 or_dash(&space.region),
                 or_dash(&space.dns_target),
@@ -43,7 +43,7 @@ pub(crate) fn run(call: &Invocation, _args: &SpacesArgs) -> anyhow::Result<Outco
     let organization = account.organization()?;
     let known = account.spaces()?;
     let private_spaces = known.iter().map(|space| Space {
-        id: space.id.clone(),
+        id: space.listed_id.clone(),
         name: space.name.clone(),
         status: space.status.clone(),
         region: space.region().map(str::to_owned),
@@ -56,7 +56,7 @@ pub(crate) fn run(call: &Invocation, _args: &SpacesArgs) -> anyhow::Result<Outco
     if known.is_empty() {
         call.log.info(format!(
             "organization {organization} on {} has no private space that the credentials can see",
-            account.client().host()
+            account.host()
         ));
     }
     Ok(Outcome::Done)

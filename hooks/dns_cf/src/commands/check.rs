@@ -7,6 +7,7 @@ use common::cloudflare::{
 };
 use common::error::{Error, Kind, Result};
 use common::net::dns::name::DnsName;
+use common::system::signals::Signals;
 use serde::Serialize;
 
 use crate::args::CheckArgs;
@@ -149,7 +150,7 @@ pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome
         Some(domain) => call_about(call, domain)?,
         None => call.clone(),
     };
-    let finder = Finder::of(&call)?;
+    let finder = Finder::of(&call, name.as_ref())?;
     let checked = check(&call, &finder, name.as_ref(), args.write)?;
     call.result(&checked)?;
     verdict(&checked)?;
@@ -422,6 +423,8 @@ fn probe_write(
         .map_or(below, |details| details.name.as_str());
     let name = DnsName::parse(&format!("_dns-cf-check.{apex}"))?;
     let content = txt_content(format!("check of {}", call.clock.now()).as_bytes())?;
+    // Told to stop, it deletes the record all the same.
+    let _signals = Signals::listen();
     let record = finder.dns.create_record(
         &zone.id,
         &NewRecord {

@@ -79,8 +79,14 @@ pub struct Deployment {
     pub environment: String,
     /// Where it answers, as `https://api.acme.example/orders`.
     pub public_url: String,
+    /// Id of the private space that it runs in; the shared space of a region if empty.
+    pub space: String,
     /// Property that its autodiscovery element takes the API instance from; none if it has no such element.
     pub autodiscovery: Option<String>,
+    /// Version of the application; `1.0.0` if empty.
+    pub version: String,
+    /// Versions that Exchange has of it; any if empty.
+    pub published: Vec<String>,
     /// What is wanted.
     pub desired: Configuration,
     /// What runs; the same as wanted at first.
@@ -89,6 +95,16 @@ pub struct Deployment {
     /// How far the last change has come.
     #[serde(skip)]
     pub change: Change,
+}
+
+impl Deployment {
+    fn target(&self) -> &str {
+        if self.space.is_empty() {
+            "cloudhub-us-east-2"
+        } else {
+            &self.space
+        }
+    }
 }
 
 /// The life of an application since it was added.
@@ -117,6 +133,9 @@ impl Anypoint {
             && let Some(first) = self.organizations.first()
         {
             deployment.organization.clone_from(&first.id);
+        }
+        if deployment.version.is_empty() {
+            "1.0.0".clone_into(&mut deployment.version);
         }
         deployment.running = deployment.desired.clone();
         let id = deployment.id.clone();
@@ -268,7 +287,7 @@ fn list(anypoint: &Anypoint, request: &Request, env: &str) -> Answer {
             json!({
                 "id": one.id, "name": one.name, "creationDate": 1_767_225_600_000_u64,
                 "lastModifiedDate": 1_767_225_600_000_u64,
-                "target": { "provider": "MC", "targetId": "cloudhub-us-east-2" }, "status": one.status(),
+                "target": { "provider": "MC", "targetId": one.target() }, "status": one.status(),
                 "application": { "status": "RUNNING" },
             })
         })
@@ -319,13 +338,13 @@ fn deployment_json(one: &Deployment, form: SecureForm) -> Value {
         } ],
         "application": {
             "status": "RUNNING", "desiredState": "STARTED", "vCores": 0.1,
-            "ref": { "groupId": one.organization, "artifactId": one.name, "version": "1.0.0", "packaging": "jar" },
+            "ref": { "groupId": one.organization, "artifactId": one.name, "version": one.version, "packaging": "jar" },
             "configuration": { SERVICE: {
                 "applicationName": one.name, "properties": one.desired.properties, "secureProperties": secure,
             } },
         },
         "target": {
-            "provider": "MC", "targetId": "cloudhub-us-east-2", "replicas": 1,
+            "provider": "MC", "targetId": one.target(), "replicas": 1,
             "deploymentSettings": {
                 "runtime": { "version": "4.9.3", "releaseChannel": "LTS", "java": "17" }, "clustered": false,
                 "http": { "inbound": { "publicUrl": one.public_url, "lastMileSecurity": false } },
@@ -343,6 +362,10 @@ fn patch(
     let body = request.json().map_err(|why| refusal(400, &why))?;
     if one.change.done.is_some() {
         return Err(refusal(409, "The deployment is being updated"));
+    }
+    let artifact = body.pointer("/application/ref");
+    if let Some(artifact) = artifact {
+        patch_artifact(one, artifact)?;
     }
     let service = body
         .pointer("/application/configuration")
@@ -378,5 +401,22 @@ fn patch(
     one.change.fails = switches.failing_redeployments > 0;
     one.change.failed = false;
     one.change.done = Some(plus(now, Duration::from_millis(switches.redeploy_ms)));
+    Ok(())
+}
+
+fn patch_artifact(one: &mut Deployment, artifact: &Value) -> Result<(), Answer> {
+    let text = |name: &str| artifact.get(name).and_then(Value::as_str);
+    let is_the_same = text("groupId") == Some(&one.organization)
+        && text("artifactId") == Some(&one.name)
+        && text("packaging") == Some("jar");
+    let version = text("version").filter(|_| is_the_same);
+    let version = version.ok_or_else(|| refusal(400, "ref does not name the application"))?;
+    if !one.published.is_empty() && !one.published.iter().any(|known| known == version) {
+        return Err(refusal(
+            400,
+            &format!("Asset {} has no version {version}", one.name),
+        ));
+    }
+    version.clone_into(&mut one.version);
     Ok(())
 }

@@ -22,6 +22,7 @@ pub(crate) fn answer(world: &mut World, host: &str, request: &Request) -> Option
         Some(_) => match application_manager::tracks(anypoint, &application) {
             // Without policies the gatekeeper decides.
             None => (gatekeeper(&application) != "disabled").then(unavailable),
+            Some(_) if reaches_open_replica(anypoint, request) => None,
             Some(id) => anypoint
                 .api_manager
                 .instance_mut(id)
@@ -31,9 +32,23 @@ pub(crate) fn answer(world: &mut World, host: &str, request: &Request) -> Option
     Some(refused.unwrap_or_else(|| application_answer(&application, request, &inner)))
 }
 
+fn reaches_open_replica(anypoint: &Anypoint, request: &Request) -> bool {
+    let every = anypoint.switches.api_manager.open_replica_every;
+    every > 0 && request.connection.is_multiple_of(every)
+}
+
 fn application_answer(application: &Deployment, request: &Request, inner: &str) -> Answer {
     if inner.ends_with("/missing") {
         return Answer::json(404, &json!({ "message": "Resource not found" }));
+    }
+    // A resource that wants more than a user.
+    if inner.ends_with("/strict")
+        && (request.header("x-api-key").is_none() || request.body.is_empty())
+    {
+        return Answer::json(
+            400,
+            &json!({ "message": "x-api-key and a body are needed" }),
+        );
     }
     Answer::json(
         200,

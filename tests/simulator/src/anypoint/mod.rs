@@ -98,6 +98,8 @@ pub struct Switches {
     pub requests_per_second: Option<u32>,
     /// Private spaces per page of a page object; absent for a bare array.
     pub spaces_page_size: Option<usize>,
+    /// What the list of private spaces holds besides, as it stands here.
+    pub strange_spaces: Vec<serde_json::Value>,
     /// TLS contexts.
     pub tls_contexts: tls_contexts::Switches,
     /// API Manager.
@@ -115,6 +117,7 @@ impl Default for Switches {
             environments_need_scope: true,
             requests_per_second: Some(15),
             spaces_page_size: None,
+            strange_spaces: Vec::new(),
             tls_contexts: tls_contexts::Switches::default(),
             api_manager: api_manager::Switches::default(),
             application_manager: application_manager::Switches::default(),

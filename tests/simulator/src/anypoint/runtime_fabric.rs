@@ -48,6 +48,8 @@ pub struct PrivateSpace {
     pub dns_target: Option<String>,
     /// The same inside the private network.
     pub internal_dns_target: Option<String>,
+    /// Ids of the business groups that it is shared with, besides the organization that owns it.
+    pub shared_with: Vec<String>,
     /// TLS contexts, the default one first.
     #[serde(skip_deserializing, skip_serializing_if = "Vec::is_empty")]
     pub contexts: Vec<TlsContext>,
@@ -175,6 +177,7 @@ fn list(anypoint: &Anypoint, request: &Request, org: &str) -> Result<Answer, Ans
         .iter()
         .filter(|space| space.organization == org)
         .map(view)
+        .chain(anypoint.switches.strange_spaces.iter().cloned())
         .collect();
     let Some(default_size) = anypoint.switches.spaces_page_size else {
         return Ok(Answer::json(200, &all).header("ETag", tls_contexts::entity_tag(&all)));
@@ -211,10 +214,12 @@ fn view(space: &PrivateSpace) -> Value {
     if let Some(target) = &space.internal_dns_target {
         network["internalDnsTarget"] = json!(target);
     }
+    let owner = std::iter::once(&space.organization);
+    let groups: Vec<&String> = owner.chain(&space.shared_with).collect();
     json!({
         "id": space.id, "name": space.name, "status": space.status, "region": space.region,
         "organizationId": space.organization, "rootOrganizationId": space.organization, "network": network,
-        "environments": { "type": "all", "businessGroups": [space.organization] },
+        "environments": { "type": "all", "businessGroups": groups },
         "provisioning": { "status": "Success", "message": "" }, "ingressConfiguration": {}, "firewallRules": [],
     })
 }

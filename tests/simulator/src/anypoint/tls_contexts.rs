@@ -62,6 +62,12 @@ pub struct Switches {
     pub update_delay_ms: u64,
     /// Whether answers tell file names.
     pub file_names: bool,
+    /// Whether file names are replaced by ones of the platform's own.
+    pub changed_file_names: bool,
+    /// What lists hold besides, as it stands here: entries that other versions or tools have made.
+    pub strangers: Vec<Value>,
+    /// Whether answers tell the domains, common name and alternative names.
+    pub domains: bool,
     /// What answers tell of alternative names.
     pub san: San,
     /// Whether the file names of certificate and key must be sent.
@@ -92,6 +98,9 @@ impl Default for Switches {
             update_keeps_ciphers: true,
             update_delay_ms: 0,
             file_names: true,
+            changed_file_names: false,
+            strangers: Vec::new(),
+            domains: true,
             san: San::Names,
             require_file_names: false,
             require_ciphers: false,
@@ -221,13 +230,20 @@ impl TlsContext {
             San::Empty => store["san"] = json!([]),
             San::Absent => {}
         }
+        if !switches.domains {
+            for field in ["cn", "san"] {
+                store.as_object_mut().map(|store| store.remove(field));
+            }
+        }
         if switches.file_names {
             for (field, name) in ["fileName", "keyFileName", "capathFileName"]
                 .iter()
                 .zip(&self.file_names)
             {
-                if let Some(name) = name {
-                    store[field] = json!(name);
+                match name {
+                    Some(_) if switches.changed_file_names => store[field] = json!("upload.pem"),
+                    Some(name) => store[field] = json!(name),
+                    None => {}
                 }
             }
         }
@@ -262,6 +278,13 @@ struct Ordered {
     name: Value,
     #[serde(flatten)]
     rest: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Listed {
+    Own(Ordered),
+    Stranger(Value),
 }
 
 fn ordered(view: Value) -> Option<Ordered> {
@@ -328,8 +351,10 @@ pub(super) fn route(
                 .map(|context| context.view(&switches))
                 .collect();
             let tag = entity_tag(&views);
-            let views: Vec<Ordered> = views.into_iter().filter_map(ordered).collect();
-            Ok(Answer::json(200, &views).header("ETag", tag))
+            let own = views.into_iter().filter_map(ordered).map(Listed::Own);
+            let strangers = switches.strangers.iter().cloned().map(Listed::Stranger);
+            let all: Vec<Listed> = own.chain(strangers).collect();
+            Ok(Answer::json(200, &all).header("ETag", tag))
         }
         ("POST", []) => edit.create(request),
         ("GET", [id]) if switches.single_read => {

@@ -387,7 +387,7 @@ impl Edit {
             .iter()
             .filter(|other| other.id != record.id)
             .collect();
-        validate::conflicts(&record, &others, &self.switches)?;
+        validate::conflicts(&record, &others, &self.zone.name, &self.switches)?;
         Ok(record)
     }
 

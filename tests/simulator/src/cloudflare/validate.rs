@@ -140,6 +140,7 @@ pub(super) fn fields(record: &Record, zone: &Zone, switches: &Switches) -> Resul
 pub(super) fn conflicts(
     record: &Record,
     others: &[&Record],
+    apex: &str,
     switches: &Switches,
 ) -> Result<(), Refusal> {
     let refuse = |code, message: &str| Err(Refusal::new(400, code, message));
@@ -162,13 +163,17 @@ pub(super) fn conflicts(
         };
         return refuse(switches.identical_code, message);
     }
-    if record.kind == "CNAME" && !beside.is_empty() {
+    // At the apex a CNAME is answered as addresses, and so is in the way of addresses alone.
+    let beside_cname = |other: &Record| {
+        other.name != apex || matches!(other.kind.as_str(), "A" | "AAAA" | "CNAME")
+    };
+    if record.kind == "CNAME" && beside.iter().any(|other| beside_cname(other)) {
         return refuse(
             81053,
             "An A, AAAA, or CNAME record with that host already exists.",
         );
     }
-    if beside.iter().any(|other| other.kind == "CNAME") {
+    if beside_cname(record) && beside.iter().any(|other| other.kind == "CNAME") {
         return refuse(81054, "A CNAME record with that host already exists.");
     }
     let apart = |one: &str, other: &str| one == "NS" && other != "NS";

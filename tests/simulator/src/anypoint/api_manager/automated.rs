@@ -1,7 +1,7 @@
 //! Automated policies, which apply to all APIs of an environment.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::policies::Policy;
 use super::views::{PasswordForm, shown};
@@ -11,20 +11,13 @@ use crate::http::{Answer, Request};
 use crate::world::World;
 
 impl ApiManager {
-    /// Adds an automated policy to an environment.
+    /// Adds an automated policy for Mule 4 to an environment.
     pub fn automate(&mut self, environment: &str, asset: &str, now: Timestamp) {
         let id = self.next_id();
         let policy = Policy {
             id,
-            group: VENDOR_GROUP.to_owned(),
-            asset: asset.to_owned(),
-            version: "1.0.0".to_owned(),
-            configuration: Map::new(),
-            order: 1,
-            disabled: false,
-            pointcut: Value::Null,
             created: now,
-            updated: None,
+            ..Policy::applied(asset, "1.0.0")
         };
         self.automated.push((environment.to_owned(), policy));
     }
@@ -47,7 +40,10 @@ pub(super) fn list(world: &mut World, request: &Request, org: &str) -> Result<An
                 "ruleOfApplication": { "organizationId": org, "environmentId": environment },
                 "configurationData": shown(&policy.configuration, PasswordForm::Absent),
                 "pointcutData": policy.pointcut, "order": policy.order, "disabled": policy.disabled,
-                "implementationAssets": [],
+                "implementationAssets": [ {
+                    "organizationId": VENDOR_GROUP, "groupId": VENDOR_GROUP, "assetId": format!("{}-mule", policy.asset),
+                    "name": policy.asset, "version": policy.version, "technology": "mule4", "minRuntimeVersion": "4.1.0",
+                } ],
             })
         })
         .collect();

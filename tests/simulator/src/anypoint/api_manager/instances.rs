@@ -31,6 +31,10 @@ pub struct ApiInstance {
     pub technology: String,
     /// `CH2` and so on.
     pub deployment_type: String,
+    /// Where the implementation is, for a Flex Gateway.
+    pub uri: Option<String>,
+    /// Where a Flex Gateway listens.
+    pub proxy_uri: Option<String>,
     /// `active`, `inactive`, `unregistered`; the last if empty. An application that tracks the instance makes it active.
     pub status: String,
     /// Whether reads leave the technology out, as for old instances.
@@ -60,6 +64,16 @@ pub struct Tracking {
     pub(crate) enforced: Vec<Enforced>,
     pub(crate) requests: u64,
     pub(crate) last_active: Option<Timestamp>,
+}
+
+impl Tracking {
+    /// A gateway has just reported.
+    pub fn seen_now() -> Self {
+        Self {
+            last_active: Some(Timestamp::now()),
+            ..Self::default()
+        }
+    }
 }
 
 impl Anypoint {
@@ -109,7 +123,7 @@ pub(super) fn instance_json(instance: &ApiInstance, whole: bool, now: Timestamp)
         value["exchangeAssetName"] = instance.name.clone().into();
         value["status"] = instance.status.clone().into();
         value["endpoint"] = json!({
-            "type": "http-api", "uri": null, "proxyUri": null, "isCloudHub": null,
+            "type": "http-api", "uri": instance.uri, "proxyUri": instance.proxy_uri, "isCloudHub": null,
             "deploymentType": instance.deployment_type,
             "muleVersion4OrAbove": instance.technology == "mule4", "validation": "NOT_APPLICABLE",
         });
@@ -247,6 +261,8 @@ pub(super) fn create(
             .unwrap_or(if mule4 { "mule4" } else { "mule3" })
             .to_owned(),
         deployment_type: kind.to_owned(),
+        uri: text("/endpoint/uri").map(str::to_owned),
+        proxy_uri: text("/endpoint/proxyUri").map(str::to_owned),
         ..ApiInstance::default()
     });
     let created = anypoint

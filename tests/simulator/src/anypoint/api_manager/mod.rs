@@ -39,6 +39,8 @@ pub const VIEW_EXCHANGE: &[&str] = &["view:exchange", "read:exchange"];
 pub struct Switches {
     /// Form of the list of policies with `fullInfo=false`.
     pub list_form: ListForm,
+    /// Lists of policies do not say when one was changed.
+    pub list_without_dates: bool,
     /// What a read shows of a password.
     pub password: PasswordForm,
     /// Templates call their version `version` instead of `assetVersion`.
@@ -47,6 +49,8 @@ pub struct Switches {
     pub heard_after: u64,
     /// Requests more before a second replica hears of it, which answers every other one. 0: there is one replica.
     pub second_replica_after: u64,
+    /// Of so many connections to an application one reaches a replica that enforces nothing. 0: none does.
+    pub open_replica_every: u64,
 }
 
 /// API Manager's state.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::instances::Enforced;
 use super::templates::implemented;
 use super::views::{list_policies, policy_json};
-use super::{ApiManager, BASIC, MASK, Switches, bad_request, not_found};
+use super::{ApiManager, BASIC, MASK, Switches, VENDOR_GROUP, bad_request, not_found};
 use crate::anypoint::Anypoint;
 use crate::http::{Answer, Request};
 use crate::routes;
@@ -34,6 +34,24 @@ pub struct Policy {
     pub created: Timestamp,
     /// When it was last changed.
     pub updated: Option<Timestamp>,
+}
+
+impl Policy {
+    /// A policy of the vendor's, as somebody may have applied it before.
+    pub fn applied(asset: &str, version: &str) -> Self {
+        Self {
+            id: 1,
+            group: VENDOR_GROUP.to_owned(),
+            asset: asset.to_owned(),
+            version: version.to_owned(),
+            configuration: Map::new(),
+            order: 1,
+            disabled: false,
+            pointcut: Value::Null,
+            created: Timestamp::UNIX_EPOCH,
+            updated: None,
+        }
+    }
 }
 
 pub(super) fn answer(

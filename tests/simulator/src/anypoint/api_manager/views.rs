@@ -72,28 +72,38 @@ pub(super) fn list_policies(
         switches.list_form
     };
     let date = |policy: &Policy| policy.updated.unwrap_or(policy.created).to_string();
+    let entry = |policy: &Policy| match form {
+        ListForm::Bare => policy_json(instance, policy, switches.password),
+        ListForm::WithTemplate => {
+            let mut value = json!({
+                "policyId": policy.id, "policyTemplateId": 348_742, "type": "system", "version": date(policy),
+                "order": policy.order, "pointcutData": policy.pointcut,
+                "configuration": shown(&policy.configuration, switches.password),
+                "template": { "groupId": policy.group, "assetId": policy.asset, "assetVersion": policy.version },
+            });
+            if policy.disabled {
+                value["disabled"] = true.into();
+            }
+            value
+        }
+        ListForm::WithImplementation => json!({
+            "policyId": policy.id, "order": policy.order, "disabled": policy.disabled,
+            "configuration": shown(&policy.configuration, switches.password), "pointcutData": policy.pointcut,
+            "upstreamIds": [], "implementationAsset": implementation(instance, policy),
+            "audit": { "created": { "date": policy.created.to_string() }, "updated": { "date": date(policy) } },
+        }),
+    };
     let entries: Vec<Value> = policies
         .into_iter()
-        .map(|policy| match form {
-            ListForm::Bare => policy_json(instance, policy, switches.password),
-            ListForm::WithTemplate => {
-                let mut value = json!({
-                    "policyId": policy.id, "policyTemplateId": 348_742, "type": "system", "version": date(policy),
-                    "order": policy.order, "pointcutData": policy.pointcut,
-                    "configuration": shown(&policy.configuration, switches.password),
-                    "template": { "groupId": policy.group, "assetId": policy.asset, "assetVersion": policy.version },
-                });
-                if policy.disabled {
-                    value["disabled"] = true.into();
-                }
-                value
+        .map(|policy| {
+            let mut value = entry(policy);
+            if let Value::Object(fields) = &mut value
+                && switches.list_without_dates
+            {
+                fields.remove("audit");
+                fields.remove("version");
             }
-            ListForm::WithImplementation => json!({
-                "policyId": policy.id, "order": policy.order, "disabled": policy.disabled,
-                "configuration": shown(&policy.configuration, switches.password), "pointcutData": policy.pointcut,
-                "upstreamIds": [], "implementationAsset": implementation(instance, policy),
-                "audit": { "created": { "date": policy.created.to_string() }, "updated": { "date": date(policy) } },
-            }),
+            value
         })
         .collect();
     Ok(match form {
