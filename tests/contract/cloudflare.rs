@@ -438,6 +438,23 @@ fn the_rate_limit_is_kept_before_it_is_exceeded() {
 }
 
 #[test]
+fn the_last_requests_of_a_quota_are_spread() {
+    let fixture = fixture();
+    fixture.sim.world().cloudflare.switches.rate_limit = Some(RateLimit {
+        quota: 60,
+        window_s: 120,
+    });
+    for _ in 0..58 {
+        fixture.client.zone(&fixture.zone).unwrap();
+    }
+    assert_eq!(fixture.clock.elapsed(), Duration::ZERO);
+    // Two are left, with two minutes to go.
+    fixture.client.zone(&fixture.zone).unwrap();
+    let elapsed = fixture.clock.elapsed();
+    assert!((40..=60).contains(&elapsed.as_secs()), "{elapsed:?}");
+}
+
+#[test]
 fn an_account_owned_token_is_verified_at_its_account_only() {
     let fixture = fixture();
     let account = fixture

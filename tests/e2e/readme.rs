@@ -136,6 +136,8 @@ fn every_flag_in_the_readme_exists() {
         "--renew",
         "--force",
         "--cron",
+        "--renew-hook",
+        "--run-hook",
     ];
     known.extend(foreign.map(str::to_owned));
     let unknown: Vec<String> = flags(&readme()).difference(&known).cloned().collect();

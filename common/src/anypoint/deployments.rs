@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::api_instances::Location;
-use super::{Client, Permission, refusal};
+use super::{Client, Permission, lenient, refusal};
 use crate::error::{Error, Kind, Result};
 use crate::net::http::segment;
 use crate::secret::Secret;
@@ -266,9 +266,9 @@ impl Client {
         #[derive(Deserialize)]
         struct Item {
             id: String,
-            #[serde(default)]
+            #[serde(default, deserialize_with = "lenient::or_default")]
             name: String,
-            #[serde(default)]
+            #[serde(default, deserialize_with = "lenient::or_default")]
             target: Option<RunsIn>,
         }
         #[derive(Deserialize)]

@@ -19,6 +19,9 @@ use crate::system::process::{Finished, Program};
 /// What a connected app or user needs, as Access Management names it.
 const SCOPES: &str = "Read Servers, Manage Servers and View Organization";
 
+/// A longer word is no version.
+const LONGEST_VERSION: usize = 40;
+
 /// Who asks for the renewal. There is no third way: `renew` knows no registration token.
 #[derive(Debug, Clone)]
 pub enum Login {
@@ -169,6 +172,21 @@ impl Flexctl {
                     "flexctl registration inspect gave no date: {}",
                     finished.last_words()
                 ),
+            )
+        })
+    }
+
+    /// Which version it is by its own account: `flexctl version`.
+    ///
+    /// # Errors
+    ///
+    /// The call failed, or it says none.
+    pub fn version(&self) -> Result<String> {
+        let finished = self.call(["version"]).succeed()?;
+        version_in(&finished.stdout).ok_or_else(|| {
+            Error::new(
+                Kind::Refused,
+                format!("flexctl version names none: {}", finished.last_words()),
             )
         })
     }
@@ -342,6 +360,15 @@ fn judge(err: Error, said: &str) -> Failed {
     Failed::new(Failure::Other, err)
 }
 
+/// The first word that is a version, such as `1.8.2` or `v1.8.2-rc1`.
+fn version_in(answer: &str) -> Option<String> {
+    answer
+        .split(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | ':' | '{' | '}'))
+        .map(|word| word.strip_prefix('v').unwrap_or(word))
+        .find(|word| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit()))
+        .map(|word| word.chars().take(LONGEST_VERSION).collect())
+}
+
 /// The date in an answer of `registration inspect`, as `{"expiration_date": "2025-09-25 19:27:32 +0000 UTC"}`: Go's
 /// text for a time. The documentation shows typographic quotes, so whatever stands around it is passed over.
 fn expiration_date(answer: &str) -> Option<Timestamp> {
@@ -399,6 +426,19 @@ mod tests {
             "expiration_date 2025-09-25",
         ] {
             assert_eq!(expiration_date(answer), None, "{answer}");
+        }
+    }
+
+    #[test]
+    fn the_version_is_found_in_every_dress() {
+        for (answer, version) in [
+            ("1.8.2\n", Some("1.8.2")),
+            ("flexctl version v1.11.0-rc1 (linux)", Some("1.11.0-rc1")),
+            ("{\"version\":\"1.9.0\"}", Some("1.9.0")),
+            ("", None),
+            ("unknown", None),
+        ] {
+            assert_eq!(version_in(answer).as_deref(), version, "{answer}");
         }
     }
 

@@ -350,7 +350,10 @@ impl Settings {
     ///
     /// As [`Settings::text`].
     pub fn switch(&self, setting: &Setting) -> Result<bool> {
-        Ok(self.text(setting)?.is_some_and(|found| is_on(&found.value)))
+        let found = self.text(setting)?.map(|found| found.value);
+        Ok(found
+            .or(setting.default.map(str::to_owned))
+            .is_some_and(|value| is_on(&value)))
     }
 
     /// The secret that a setting names: given as a value, or as a file that holds it.

@@ -51,7 +51,7 @@ pub(crate) enum Command {
     /// Ends with one line that counts them, unless --quiet is given.
     Reconcile(ReconcileArgs),
 
-    /// Prove by a handshake that the ingress serves a domain's certificate
+    /// Prove by a handshake that the ingress of every target serves a domain's certificate
     Verify(VerifyArgs),
 
     /// Show the DNS record that a domain needs, and what DNS answers now

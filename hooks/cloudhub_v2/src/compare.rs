@@ -212,20 +212,31 @@ pub(crate) fn is_adoptable(context: &TlsContext, domain: &str) -> bool {
         && !file_name.is_some_and(is_our_file_name)
 }
 
+/// Whose a context is that is not the domain's in question, as a sentence about it.
+pub(crate) fn whose(context: &TlsContext) -> String {
+    let domains = context.domains();
+    if !domains.is_empty() {
+        return format!("belongs to {}", domains.join(", "));
+    }
+    let store = &context.key_store;
+    match store.key_file_name.as_deref().filter(|_| {
+        let name = store.file_name.as_deref();
+        name.is_some_and(is_our_file_name)
+    }) {
+        Some(key) => format!("names no domain, and was written with the key {key}"),
+        None => "names no domain, and was not written by this program".to_owned(),
+    }
+}
+
 /// Refuses a context that is somebody else's: two domains can lead to one name, such as `a.b.com` and `a-b.com`.
 pub(crate) fn check_may_write(context: &TlsContext, domain: &str) -> Result<()> {
     if belongs(context, domain) || is_adoptable(context, domain) {
         return Ok(());
     }
-    let domains = context.domains();
-    let whose = if domains.is_empty() {
-        "names no domain, and was not written by this program".to_owned()
-    } else {
-        format!("belongs to {}", domains.join(", "))
-    };
     Err(Error::config(format!(
-        "TLS context {:?} {whose}; it is not overwritten with the certificate of {domain}",
-        context.name
+        "TLS context {:?} {}; it is not overwritten with the certificate of {domain}",
+        context.name,
+        whose(context)
     ))
     .advise(format!(
         "Set CH2_TLS_CONTEXT_NAME to another name for {domain}; or, if the context is not needed, remove it first."

@@ -58,11 +58,23 @@ impl Target {
             .unwrap_or_else(|| domain::context_name(domain))
     }
 
-    /// Whether `other` leads to the same TLS context for `domain`, as far as is known without a request.
+    /// Whether `other` leads to the same TLS context for `domain`. The platform is asked only where one names the private
+    /// space by its id and the other by its name; without its answer they count as two.
     pub(crate) fn is_same_context(&self, other: &Self, domain: &str) -> bool {
         Arc::ptr_eq(&self.account, &other.account)
-            && self.space == other.space
             && self.context_for(domain) == other.context_for(domain)
+            && self.is_same_space(other)
+    }
+
+    fn is_same_space(&self, other: &Self) -> bool {
+        match (is_uuid(&self.space), is_uuid(&other.space)) {
+            (true, true) => self.space.eq_ignore_ascii_case(&other.space),
+            (false, false) => self.space == other.space,
+            _ => match (self.resolve(), other.resolve()) {
+                (Ok(one), Ok(other)) => one.space == other.space,
+                _ => false,
+            },
+        }
     }
 
     /// Looks up organization and private space. Ids are taken as they are, without a request.

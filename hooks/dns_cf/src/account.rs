@@ -3,11 +3,13 @@
 use common::cli::Invocation;
 use common::cloudflare::{Client, ZoneId};
 use common::error::{Error, Result};
+use common::net::dns::name::DnsName;
 use common::secret::Secret;
-use common::settings::{Settings, Sourced};
+use common::settings::{Setting, Settings, Sourced};
 
 use crate::credentials::{Credentials, checked_token, unquoted};
 use crate::cure;
+use crate::listed;
 use crate::settings::{ACCOUNT_ID, API, KEY, TOKEN, ZONE_ID, ZONE_TOKEN};
 
 /// What the user has set.
@@ -18,13 +20,23 @@ pub(crate) struct Account {
     pub(crate) account_id: Option<Sourced>,
     pub(crate) zone_id: Option<Sourced<ZoneId>>,
     api: String,
+    /// Which account of the TOML file this is.
+    pub(crate) listed: Option<usize>,
 }
 
 impl Account {
-    /// Reads and checks everything that can be checked without a request.
-    pub(crate) fn load(settings: &Settings) -> Result<Self> {
-        let zone_id = settings
-            .text(&ZONE_ID)?
+    /// Reads and checks everything that can be checked without a request. Where the TOML file has an account for `name`,
+    /// that one is meant.
+    pub(crate) fn load(settings: &Settings, name: Option<&DnsName>) -> Result<Self> {
+        let listed = match name {
+            Some(name) => listed::account_of(settings, name)?,
+            None => None,
+        };
+        let zone_id = match &listed {
+            Some(listed) => of_listed(settings, &ZONE_ID, listed.zone_id()?)?,
+            None => settings.text(&ZONE_ID)?,
+        };
+        let zone_id = zone_id
             .map(unquoted)
             .map(|found| {
                 found
@@ -32,15 +44,26 @@ impl Account {
                     .map_err(|err| err.advise("The id is in the dashboard: zone, Overview, API."))
             })
             .transpose()?;
+        let zone_token = match &listed {
+            Some(listed) => listed.zone_token(settings)?,
+            None => settings.secret(&ZONE_TOKEN)?,
+        };
         Ok(Self {
-            credentials: Credentials::load(settings)?,
-            zone_token: settings
-                .secret(&ZONE_TOKEN)?
-                .map(checked_token)
-                .transpose()?,
-            account_id: account_id(settings)?,
+            credentials: match &listed {
+                Some(listed) => Credentials::of_listed(listed, settings)?,
+                None => Credentials::load(settings)?,
+            },
+            zone_token: zone_token.map(checked_token).transpose()?,
+            account_id: match &listed {
+                Some(listed) => of_listed(settings, &ACCOUNT_ID, listed.account_id())?
+                    .map(unquoted)
+                    .map(checked_account_id)
+                    .transpose()?,
+                None => account_id(settings)?,
+            },
             zone_id,
             api: settings.address(&API)?,
+            listed: listed.map(|listed| listed.number),
         })
     }
 
@@ -60,6 +83,21 @@ impl Account {
         };
         Ok(client.with_cure(cure::of))
     }
+}
+
+/// An id that was given for this very call, else that of the account in the TOML file, else one that was saved for this
+/// certificate. What goes with other credentials is not meant.
+fn of_listed(
+    settings: &Settings,
+    setting: &Setting,
+    own: Option<Sourced>,
+) -> Result<Option<Sourced>> {
+    let found = settings.text(setting)?;
+    Ok(match found {
+        Some(found) if settings.is_near(&found.origin) => Some(found),
+        Some(found) if own.is_none() && settings.domain_conf_holds(&[setting]) => Some(found),
+        _ => own,
+    })
 }
 
 /// The id in `account.conf` belongs to the credentials there. A certificate that has its own may be of another account.

@@ -36,7 +36,8 @@ Examples:
 Credentials come from the environment, the values that acme.sh has saved (--home) or the configuration file: CF_Token, an \
 API token with Zone / Zone / Read and Zone / DNS / Edit, or CF_Key and CF_Email. With CF_Zone_ID, Zone / DNS / Edit \
 alone is enough; CF_Zone_Token is a second token, which reads zones. Each secret X can be given as X_FILE, the path of a \
-file that holds it. `dns_cf config` shows every setting in force and where it comes from.
+file that holds it. For several accounts, the configuration file lists zones with their credentials as [[dns_cf.account]]. \
+`dns_cf config` shows every setting in force and where it comes from.
 "))]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -5,6 +5,7 @@ use common::error::{Error, Result};
 use common::secret::Secret;
 use common::settings::{Settings, Sourced};
 
+use crate::listed::{self, ListedAccount};
 use crate::settings::{EMAIL, KEY, TOKEN};
 
 /// Credentials and where they came from.
@@ -32,6 +33,28 @@ impl Credentials {
         match chosen {
             Some(credentials) => Ok(credentials),
             None => Err(missing(settings)?),
+        }
+    }
+
+    /// Those of an account of the TOML file.
+    pub(crate) fn of_listed(account: &ListedAccount<'_>, settings: &Settings) -> Result<Self> {
+        match (
+            account.token(settings)?,
+            account.key(settings)?,
+            account.email(),
+        ) {
+            (Some(token), None, None) => checked_token(token).map(Credentials::Token),
+            (None, Some(key), Some(email)) => Ok(Credentials::Key {
+                email: checked_email(unquoted(email))?,
+                key: checked_key(key)?,
+            }),
+            _ => Err(Error::config(format!(
+                "{} goes with either a token or a key and its e-mail address",
+                account.at("zones")
+            ))
+            .advise(
+                "Give that account token_file or token_env; or email, with key_file or key_env.",
+            )),
         }
     }
 
@@ -91,6 +114,16 @@ fn missing(settings: &Settings) -> Result<Error> {
     } else {
         ""
     };
+    let zones = listed::all_zones(settings)?;
+    if !zones.is_empty() {
+        return Ok(Error::config(format!(
+            "{what}, and no account of the configuration file is meant"
+        ))
+        .advise(format!(
+            "The accounts there are used for what lies in {}. Add the zone to one of them, or set CF_Token.",
+            zones.join(", ")
+        )));
+    }
     Ok(Error::config(what).advise(format!(
         "Set CF_Token to an API token with Zone / Zone / Read and Zone / DNS / Edit (or CF_Token_FILE to the path of \
          a file that holds it), or CF_Key and CF_Email to the global API key and the address you log in with.{sources}"

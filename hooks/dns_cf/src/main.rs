@@ -9,6 +9,7 @@ mod cname;
 mod commands;
 mod credentials;
 mod cure;
+mod listed;
 mod propagation;
 mod saving;
 mod settings;

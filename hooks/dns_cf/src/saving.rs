@@ -37,7 +37,10 @@ impl Pending {
         } else {
             usual
         };
-        let (credentials, replaced): (&[&Setting], &[&Setting]) = if is_token {
+        let (credentials, replaced): (&[&Setting], &[&Setting]) = if account.listed.is_some() {
+            // They stay in the TOML file.
+            (&[], &[])
+        } else if is_token {
             (&[&TOKEN, &ZONE_TOKEN, &ACCOUNT_ID], &[])
         } else {
             // A token in the same file would win.

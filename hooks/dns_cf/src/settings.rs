@@ -1,6 +1,7 @@
 //! Every setting of the program: nothing else names its variables, their flags, or keys of the TOML file.
 
-use common::settings::{ConfFile, Registry, Setting};
+use common::settings::{ConfFile, List, Registry, Setting, fits};
+use serde::Deserialize;
 
 /// All of them.
 pub(crate) static SETTINGS: Registry = Registry {
@@ -15,7 +16,10 @@ pub(crate) static SETTINGS: Registry = Registry {
         &API,
         &TTL,
     ],
-    lists: &[],
+    lists: &[List {
+        name: "dns_cf.account",
+        check: fits::<Lists>,
+    }],
     saves_to: ConfFile::Account,
 };
 
@@ -85,3 +89,33 @@ pub(crate) static TTL: Setting = Setting::number(&["CF_TTL"], "lifetime of the r
     .toml(&["dns_cf.ttl"])
     .default("120")
     .saved();
+
+/// The lists of the TOML file.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Lists {
+    #[serde(default)]
+    pub(crate) dns_cf: Section,
+}
+
+/// The lists of `[dns_cf]`.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Section {
+    #[serde(default)]
+    pub(crate) account: Vec<AccountEntry>,
+}
+
+/// One account, and the zones that it is used for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountEntry {
+    pub(crate) zones: Vec<String>,
+    pub(crate) token_file: Option<String>,
+    pub(crate) token_env: Option<String>,
+    pub(crate) zone_token_file: Option<String>,
+    pub(crate) zone_token_env: Option<String>,
+    pub(crate) key_file: Option<String>,
+    pub(crate) key_env: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) account_id: Option<String>,
+    pub(crate) zone_id: Option<String>,
+}

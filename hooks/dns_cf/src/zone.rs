@@ -5,10 +5,10 @@ use std::cell::Cell;
 use common::cli::Invocation;
 use common::cloudflare::{Client, Record, Search, Zone, ZoneId, may_lack_permission};
 use common::error::{Error, Kind, Result};
-use common::log::Log;
 use common::net::dns::name::{DnsName, normal};
 
 use crate::account::Account;
+use crate::listed;
 
 /// How many zones an error names.
 const MOST_SHOWN: usize = 10;
@@ -21,7 +21,7 @@ const WRONG_ZONE_ID: &str =
 pub(crate) struct Finder {
     pub(crate) dns: Client,
     pub(crate) account: Account,
-    log: Log,
+    call: Invocation,
     refuted_account: Cell<bool>,
 }
 
@@ -42,15 +42,25 @@ impl ResolvedZone {
 }
 
 impl Finder {
-    /// For what is set in this call. Nothing is asked yet.
-    pub(crate) fn of(call: &Invocation) -> Result<Self> {
-        let account = Account::load(&call.settings)?;
+    /// For what is set in this call, and in the TOML file for `name`. Nothing is asked yet.
+    pub(crate) fn of(call: &Invocation, name: Option<&DnsName>) -> Result<Self> {
+        let account = Account::load(&call.settings, name)?;
         Ok(Self {
             dns: account.client(call)?,
             account,
-            log: call.log.clone(),
+            call: call.clone(),
             refuted_account: Cell::new(false),
         })
+    }
+
+    /// The finder for the target of an alias, where the TOML file has another account for it.
+    pub(crate) fn of_target(&self, target: &DnsName) -> Result<Option<Self>> {
+        let settings = &self.call.settings;
+        match listed::account_of(settings, target)?.map(|listed| listed.number) {
+            None => Ok(None),
+            same if same == self.account.listed => Ok(None),
+            Some(_) => Self::of(&self.call, Some(target)).map(Some),
+        }
     }
 
     /// Whether `CF_Account_ID` has turned out to be wrong.
@@ -101,7 +111,8 @@ impl Finder {
         let Some(zone) = &zone.details else {
             return;
         };
-        self.log
+        self.call
+            .log
             .debug(format!("zone {} has the id {}", zone.name, zone.id));
         if !zone.is_active() {
             let servers = if zone.name_servers.is_empty() {
@@ -109,7 +120,7 @@ impl Finder {
             } else {
                 zone.name_servers.join(", ")
             };
-            self.log.warn(format!(
+            self.call.log.warn(format!(
                 "zone {} is {}: Cloudflare accepts records but does not serve them, so a challenge in it will fail until \
                  the registrar's name servers are {servers}",
                 zone.name, zone.status,
@@ -123,7 +134,7 @@ impl Finder {
             // A token that may edit records but not read zones. Whether the name lies in the zone shows when a
             // record is created; a token that is refused altogether is refused there again.
             Err(err) if may_lack_permission(&err) => {
-                self.log.debug(format!(
+                self.call.log.debug(format!(
                     "the zone {id} cannot be read ({err}); continuing with its id"
                 ));
                 return Ok(ResolvedZone {

@@ -118,9 +118,13 @@ pub(crate) struct RenewArgs {
     #[arg(long, help_heading = "Renewal")]
     pub(crate) force: bool,
 
-    /// Also update the environment URLs in the registration
-    #[arg(long, help_heading = "flexctl")]
+    /// Update the environment URLs in the registration, too, whatever is set [default: as FLEX_UPDATE_URLS says]
+    #[arg(long, help_heading = "flexctl", overrides_with = "no_update_urls")]
     pub(crate) update_urls: bool,
+
+    /// Leave the environment URLs in the registration as they are
+    #[arg(long, help_heading = "flexctl", overrides_with = "update_urls")]
+    pub(crate) no_update_urls: bool,
 
     /// Where flexctl runs for a gateway in Kubernetes [default: detected]
     #[arg(long, value_name = "RUNTIME", help_heading = "flexctl")]

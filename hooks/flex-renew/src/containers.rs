@@ -23,6 +23,9 @@ const STOPPING: &str = "stopping";
 /// Limit on a question to the engine.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// Limit on fetching an image.
+const PULL_LIMIT: Duration = Duration::from_secs(5 * 60);
+
 /// What runs containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
@@ -245,6 +248,21 @@ impl Engine {
         args
     }
 
+    /// The arguments of a container that only asks `flexctl` something.
+    pub(crate) fn ask_flexctl(self, image: &str) -> Vec<OsString> {
+        ["run", "--rm", "--entrypoint", "flexctl", image]
+            .map(OsString::from)
+            .into()
+    }
+
+    /// Fetches an image.
+    pub(crate) fn pull(self, image: &str) -> Result<()> {
+        self.ask(["pull", "--quiet", image])
+            .limit(PULL_LIMIT)
+            .succeed()
+            .map(drop)
+    }
+
     /// The name of the container that belongs to the renewal in the folder `work`.
     pub(crate) fn container_name(work: &Path) -> String {
         let unique = work
@@ -311,5 +329,50 @@ impl Engine {
 
     fn ask<const N: usize>(self, args: [&str; N]) -> Program {
         Program::new(self.program()).args(args).limit(LIMIT)
+    }
+}
+
+/// The latest image of the repository that `image` is from. One that is named by its id has none.
+pub(crate) fn latest_of(image: &str) -> String {
+    let without_digest = image.split_once('@').map_or(image, |(name, _)| name);
+    let is_id = image.starts_with("sha256:")
+        || image.len() >= 12 && image.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id {
+        return image.to_owned();
+    }
+    // A colon before the last slash is that of a port.
+    let name_begins = without_digest.rfind('/').map_or(0, |slash| slash + 1);
+    let repository = match without_digest[name_begins..].find(':') {
+        Some(colon) => &without_digest[..name_begins + colon],
+        None => without_digest,
+    };
+    format!("{repository}:latest")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_image_is_of_the_same_repository() {
+        for (image, latest) in [
+            ("mulesoft/flex-gateway", "mulesoft/flex-gateway:latest"),
+            (
+                "mulesoft/flex-gateway:1.8.2",
+                "mulesoft/flex-gateway:latest",
+            ),
+            (
+                "mirror.example:5000/flex",
+                "mirror.example:5000/flex:latest",
+            ),
+            (
+                "mirror.example:5000/flex:1@sha256:0a1b",
+                "mirror.example:5000/flex:latest",
+            ),
+            ("sha256:0a1b", "sha256:0a1b"),
+            ("0123456789ab", "0123456789ab"),
+        ] {
+            assert_eq!(latest_of(image), latest);
+        }
     }
 }

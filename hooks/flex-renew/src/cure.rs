@@ -26,7 +26,7 @@ pub(crate) fn of(failed: Failed, limit: Duration) -> Error {
              neither registered nor running."
         }
         Failure::CannotUpdateUrls => {
-            "This flexctl cannot update URLs: use the newest one, or leave out --update-urls."
+            "This flexctl cannot update URLs: use the newest one, or leave the URLs as they are with --no-update-urls."
         }
         Failure::MultiFactor => {
             "The user has multi-factor authentication, which flexctl cannot answer. Use a connected app \

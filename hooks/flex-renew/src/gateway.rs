@@ -18,7 +18,8 @@ use crate::restart::RestartPolicy;
 use crate::runtime::Runtime;
 use crate::settings::{
     CLIENT_ID, CLIENT_SECRET, Entry, FILE, FLEXCTL, FLEXCTL_TIMEOUT, IMAGE, KEEP, Lists, PASSWORD,
-    RESTART_CMD, RESTART_TIMEOUT, ROLLOUT_TIMEOUT, RUNTIME, STATE_DIR, TIMEOUT, USERNAME, WITHIN,
+    PULL, RESTART_CMD, RESTART_TIMEOUT, ROLLOUT_TIMEOUT, RUNTIME, STATE_DIR, TIMEOUT, UPDATE_URLS,
+    USERNAME, WITHIN,
 };
 
 /// A gateway and how it is to be treated.
@@ -35,7 +36,9 @@ pub(crate) struct Gateway {
     pub(crate) flexctl: Option<Sourced>,
     pub(crate) flexctl_timeout: Duration,
     pub(crate) image: Option<Sourced>,
-    pub(crate) update_urls: bool,
+    /// Whether the newest image is fetched first.
+    pub(crate) pull: bool,
+    pub(crate) update_urls: UpdateUrls,
     pub(crate) restart: RestartPolicy,
     /// How long a restart may take.
     pub(crate) restart_timeout: Duration,
@@ -47,6 +50,36 @@ pub(crate) struct Gateway {
     /// How long replicas may take to report a new certificate.
     pub(crate) timeout: Duration,
     entry: Entry,
+}
+
+/// Whether the environment URLs in a registration are updated with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UpdateUrls {
+    /// Somebody said so.
+    Asked,
+    /// Nobody said anything: wherever `flexctl` can.
+    Usual,
+    No,
+}
+
+impl UpdateUrls {
+    fn of(settings: &Settings, args: &RenewArgs, entry: &Entry) -> Result<Self> {
+        let own = if args.update_urls || args.no_update_urls {
+            Some(args.update_urls)
+        } else {
+            entry.update_urls
+        };
+        let is_set = own.is_some() || settings.text(&UPDATE_URLS)?.is_some();
+        let on = match own {
+            Some(own) => own,
+            None => settings.switch(&UPDATE_URLS)?,
+        };
+        Ok(match (on, is_set) {
+            (true, true) => UpdateUrls::Asked,
+            (true, false) => UpdateUrls::Usual,
+            (false, _) => UpdateUrls::No,
+        })
+    }
 }
 
 /// Where the registration is.
@@ -148,7 +181,11 @@ impl Gateway {
             flexctl: own_or(settings, &FLEXCTL, entry.flexctl.as_ref(), "flexctl")?,
             flexctl_timeout: settings.duration(&FLEXCTL_TIMEOUT)?,
             image: own_or(settings, &IMAGE, entry.image.as_ref(), "image")?,
-            update_urls: args.update_urls || entry.update_urls == Some(true),
+            pull: match entry.pull {
+                Some(own) if settings.flag(&PULL).is_none() => own,
+                _ => settings.switch(&PULL)?,
+            },
+            update_urls: UpdateUrls::of(settings, args, &entry)?,
             restart: restart_of(settings, args, &entry)?,
             restart_timeout: settings.duration(&RESTART_TIMEOUT)?,
             rollout_timeout: settings.duration(&ROLLOUT_TIMEOUT)?,

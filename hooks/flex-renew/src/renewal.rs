@@ -11,7 +11,7 @@ use anyhow::Context;
 use common::cli::{Invocation, Report, exit};
 use common::duration;
 use common::error::{Error, Kind, Result};
-use common::flex::flexctl::{Flexctl, Login, Renewal};
+use common::flex::flexctl::{Flexctl, Login};
 use common::flex::registration::{FILE_NAME, Files, Registration};
 use common::log;
 use common::system::process;
@@ -44,6 +44,9 @@ pub(crate) struct Renewed {
     /// What was restarted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) restarted: Option<String>,
+    /// The version of the `flexctl` that renewed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) flexctl: Option<String>,
     /// Folder of the replaced registration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backup: Option<PathBuf>,
@@ -79,6 +82,9 @@ impl Report for Renewed {
                     Some(what) => text += &format!("; restarted {what}"),
                     None => text += "; not restarted",
                 }
+                if let Some(version) = &self.flexctl {
+                    text += &format!("; flexctl {version}");
+                }
                 if let Some(proof) = &self.proof {
                     text += &format!("; {proof}");
                 }
@@ -95,8 +101,9 @@ pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow
     let folder = installation.state_folder(gateway, call.env())?;
     if !state::is_unfinished(&folder) {
         let before = installation.registration()?;
+        before.check_key(&installation.name())?;
         if !force && !is_due(call, gateway, &before) {
-            return Ok(not_due(gateway, &installation, &before)?);
+            return Ok(not_due(gateway, &before));
         }
     }
     call.log.info(format!("runtime {runtime}: {why}"));
@@ -130,22 +137,17 @@ fn is_due(call: &Invocation, gateway: &Gateway, registration: &Registration) -> 
     due == Due::Yes
 }
 
-/// Said only of a registration that a gateway can use.
-fn not_due(
-    gateway: &Gateway,
-    installation: &Installation,
-    registration: &Registration,
-) -> Result<Renewed> {
-    registration.check_key(&installation.name())?;
-    Ok(Renewed {
+fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
+    Renewed {
         gateway: gateway.name.clone(),
         action: Action::NotDue,
         previous_expiry: registration.expiry(),
         expires: registration.expiry(),
         restarted: None,
+        flexctl: None,
         backup: None,
         proof: None,
-    })
+    }
 }
 
 /// What is installed now.
@@ -185,7 +187,7 @@ impl Procedure<'_> {
         before.check_key(&installation.name())?;
         if !self.force && !is_due(self.call, self.gateway, &before) {
             return Ok(Done {
-                renewed: not_due(self.gateway, installation, &before)?,
+                renewed: not_due(self.gateway, &before),
                 registration: None,
                 restart: None,
             });
@@ -195,8 +197,11 @@ impl Procedure<'_> {
         let login = self.gateway.login(&self.call.settings)?;
         // Not earlier: the password may have been asked for.
         let _signals = Signals::listen();
-        let begun = self.ask_flexctl(installation, &old, &before, &mounted, &login, &restart)?;
-        self.carry_out(installation, Action::Renewed, begun, &restart)
+        let (begun, version) =
+            self.ask_flexctl(installation, &old, &before, &mounted, &login, &restart)?;
+        let mut done = self.carry_out(installation, Action::Renewed, begun, &restart)?;
+        done.renewed.flexctl = version;
+        Ok(done)
     }
 
     /// Checks all that can be known to go wrong before anything is changed, and settles the restart. `ran` are the
@@ -294,6 +299,7 @@ impl Procedure<'_> {
                     Restart::Nothing => None,
                     restart => Some(restart.to_string()),
                 },
+                flexctl: None,
                 backup: Some(backup),
                 proof: None,
             },
@@ -381,7 +387,8 @@ impl Procedure<'_> {
         }
     }
 
-    /// Has `flexctl` write a new registration, judges it, and writes down that it is to be installed.
+    /// Has `flexctl` write a new registration, judges it, and writes down that it is to be installed. Returns that with
+    /// the version of `flexctl`.
     fn ask_flexctl(
         &self,
         installation: &Installation,
@@ -390,7 +397,7 @@ impl Procedure<'_> {
         mounted: &[Mounted],
         login: &Login,
         restart: &Restart,
-    ) -> anyhow::Result<Begun> {
+    ) -> anyhow::Result<(Begun, Option<String>)> {
         let log = &self.call.log;
         let runtime = self.gateway.runtime_of_flexctl(self.runtime)?;
         let work = self.state.work()?;
@@ -411,7 +418,7 @@ impl Procedure<'_> {
         }
         state::write(&input, old, "").map_err(unwritable)?;
 
-        let mut flexctl = Call::new(self.gateway, runtime, work.path(), mounted)?;
+        let mut flexctl = Call::new(self.gateway, runtime, work.path(), mounted, log)?;
         flexctl.flexctl.folder = Some(work.path().to_owned());
         flexctl.flexctl.hold = Some(self.state.hold(&work)?);
         stopped_before("flexctl was asked", "Nothing was changed.")?;
@@ -427,12 +434,7 @@ impl Procedure<'_> {
         ));
         let answered = {
             let _progress = self.call.progress("waiting for flexctl");
-            flexctl.flexctl.renew(&Renewal {
-                login,
-                registration: &flexctl.sees.join("in").join(FILE_NAME),
-                output: &flexctl.sees.join(state::NEW),
-                update_urls: self.gateway.update_urls,
-            })
+            flexctl.renew(login, self.gateway.update_urls, log)
         };
         if state::gather(work.path()) {
             log.warn("flexctl wrote into the folder that it ran in, not where it was told to");
@@ -454,12 +456,13 @@ impl Procedure<'_> {
         };
         let begun = accepted
             .and_then(|new| self.begin(installation, old, new, restart.containers().to_vec()));
-        begun.map_err(|err| {
+        let begun = begun.map_err(|err| {
             if let Some(kept) = self.state.keep_rejected(&output) {
                 log.warn(format!("what flexctl wrote is kept in {}", kept.display()));
             }
             anyhow::Error::from(err).context("renewing the registration")
-        })
+        })?;
+        Ok((begun, flexctl.version(log)))
     }
 
     /// The new registration, if it is one that may be installed. What is no part of it is kept elsewhere.

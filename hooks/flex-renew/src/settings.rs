@@ -23,6 +23,8 @@ pub(crate) static SETTINGS: Registry = Registry {
         &FLEXCTL,
         &FLEXCTL_TIMEOUT,
         &IMAGE,
+        &PULL,
+        &UPDATE_URLS,
         &RESTART_CMD,
         &RESTART_TIMEOUT,
         &ROLLOUT_TIMEOUT,
@@ -111,6 +113,24 @@ pub(crate) static IMAGE: Setting = Setting::text(
 .only_for(&["renew"])
 .heading("flexctl")
 .toml(&["flex.image"])
+.saved();
+
+pub(crate) static PULL: Setting = Setting::switch(
+    &["FLEX_PULL"],
+    "fetch the newest image before flexctl runs from it: that of --image, else the latest of the gateway's own",
+)
+.flag("--pull", "")
+.only_for(RENEWING)
+.heading("flexctl")
+.toml(&["flex.pull"])
+.saved();
+
+pub(crate) static UPDATE_URLS: Setting = Setting::switch(
+    &["FLEX_UPDATE_URLS"],
+    "whether the environment URLs in the registration are updated, too, as the documentation has it",
+)
+.toml(&["flex.update_urls"])
+.default("true")
 .saved();
 
 pub(crate) static RESTART_CMD: Setting = Setting::text(
@@ -222,6 +242,7 @@ pub(crate) struct Entry {
     pub(crate) runtime: Option<String>,
     pub(crate) flexctl: Option<String>,
     pub(crate) image: Option<String>,
+    pub(crate) pull: Option<bool>,
     /// Containers or systemd units to restart.
     pub(crate) restart: Option<OneOrMany>,
     pub(crate) restart_cmd: Option<String>,

@@ -441,7 +441,7 @@ impl State {
     }
 }
 
-/// The how manieth backup is in this folder; 0 for one that is none of ours.
+/// The how manieth of its kind is in this folder; 0 for one that is none of ours.
 fn number_of(folder: &Path) -> u64 {
     folder
         .file_name()

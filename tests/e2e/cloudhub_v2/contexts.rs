@@ -52,7 +52,12 @@ fn a_context_that_names_no_domain_is_ours_only_by_our_file_names() {
     fixture
         .deploy_leaf(DOMAIN, &leaf, &[])
         .code(2)
-        .tells("names no domain");
+        .tells("names no domain, and was written with the key x.acme.example.key");
+    fixture.fault("GET", LIST, list("by-hand.pem", "by-hand.key"));
+    fixture
+        .run(&["remove", DOMAIN, "--yes"])
+        .code(2)
+        .tells("names no domain, and was not written by this program; it is not removed");
     assert_eq!(fixture.writes(), 0);
     fixture.fault("GET", LIST, list(&ours, "_wildcard.acme.example.key"));
     fixture.deploy_leaf(DOMAIN, &leaf, &[]);

@@ -143,8 +143,10 @@ fn remove_refuses_while_an_application_uses_the_context() {
         Fault::on(
             "GET",
             all,
-            answer(json!({"total": 1, "items": [{"id": "d1", "name": "orders",
-            "target": {"targetId": space}}]})),
+            answer(
+                json!({"total": 2, "items": [{"id": "d0", "name": null, "target": null},
+                {"id": "d1", "name": "orders", "target": {"targetId": space}}]}),
+            ),
         )
         .always(),
     );

@@ -1,9 +1,10 @@
 //! Failures of the API leave nothing half done.
 
 use simulator::Fault;
+use simulator::cloudflare::RateLimit;
 use simulator::faults::Action;
 
-use crate::fixture::{NAME, RECORDS, ZONE, add, bench, lines, records_in, rm, txt};
+use crate::fixture::{NAME, RECORDS, ZONE, add, bench, dns_cf, lines, records_in, rm, txt};
 
 #[test]
 fn a_lost_answer_is_looked_for_and_leaves_exactly_one_record() {
@@ -56,6 +57,41 @@ fn a_moment_of_too_many_requests_is_waited_for() {
     bench.fault(Fault::on("*", "/client/v4/*", fault).after(1));
     add(&bench, NAME, "v").code(0);
     assert_eq!(txt(&bench, NAME), ["v"]);
+}
+
+#[test]
+fn a_rate_limit_that_outlasts_the_deadline_ends_with_6_at_once() {
+    let mut bench = bench();
+    bench.set("ANYPOINT_HOOKS_DEADLINE", "5s");
+    bench.sim.world().cloudflare.switches.rate_limit = Some(RateLimit {
+        quota: 1,
+        window_s: 3000,
+    });
+    add(&bench, NAME, "v")
+        .code(6)
+        .tells("the rate limit allows no more requests for")
+        .tells("--deadline");
+    assert_eq!(bench.sim.requests().len(), 1);
+    // Refused from here on.
+    add(&bench, NAME, "v").code(6).tells("429");
+}
+
+#[test]
+fn more_records_at_once_than_a_plan_allows_are_explained() {
+    let bench = bench();
+    let answer = Action::Answer {
+        status: 400,
+        headers: Vec::new(),
+        body: r#"{"success":false,"errors":[{"code":10300,"message":"too many"}]}"#.to_owned(),
+    };
+    bench.fault(Fault::on("POST", "*", answer));
+    let mut world = bench.sim.world();
+    world.cloudflare.add_record(ZONE, "A", "api", "192.0.2.1");
+    drop(world);
+    let set = ["cname", "set", "api.acme.example", "target.example.net"];
+    dns_cf(&bench, &[&set[..], &["--replace", "--yes"]].concat())
+        .code(5)
+        .tells("200 on a free plan");
 }
 
 #[test]

@@ -1,6 +1,69 @@
 //! A gateway in a container: real Podman, with an image made from nothing but the stand-in `flexctl`; and the real
 //! command of Docker, talking to Podman.
 
+use std::fs;
+
+use fixtures::program;
+
+use crate::edge::{Edge, days_left};
+
+/// A gateway in a container of a stand-in for Podman.
+fn edge() -> Edge {
+    let mut edge = Edge::with_days(10);
+    edge.on_path("podman");
+    let conf = edge.file.parent().unwrap().to_str().unwrap().to_owned();
+    let log = edge.in_home("podman.log");
+    edge.bench
+        .unset("FLEXCTL")
+        .unset("FLEX_RESTART_CMD")
+        .set("FLEX_RUNTIME", "podman")
+        .set("PODMAN_CONF", conf)
+        .set("PODMAN_LOG", log.to_str().unwrap())
+        .set("PODMAN_FLEXCTL", program("flexctl").to_str().unwrap());
+    edge
+}
+
+fn podman(edge: &Edge, command: &str) -> Vec<String> {
+    let log = fs::read_to_string(edge.in_home("podman.log")).unwrap();
+    log.lines()
+        .filter(|line| line.starts_with(command))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_newest_image_is_fetched_where_that_is_asked_for() {
+    let edge = edge();
+    edge.renew(&[])
+        .code(0)
+        .prints("; flexctl 1.8.2")
+        .tells("flexctl of the image mirror.example/flex-gateway:1.8.2");
+    assert!(podman(&edge, "pull").is_empty());
+    edge.renew(&["--force", "--pull"])
+        .code(0)
+        .tells("flexctl of the image mirror.example/flex-gateway:latest");
+    assert_eq!(
+        podman(&edge, "pull"),
+        ["pull --quiet mirror.example/flex-gateway:latest"]
+    );
+    edge.renew(&["--force", "--pull", "--image", "own:7"])
+        .code(0)
+        .tells("flexctl of the image own:7");
+    assert_eq!(podman(&edge, "pull")[1], "pull --quiet own:7");
+    assert_eq!(days_left(&edge.installed()), 365);
+}
+
+#[test]
+fn an_image_that_cannot_be_fetched_is_no_reason_to_let_a_registration_expire() {
+    let mut edge = edge();
+    edge.bench.set("PODMAN_FAILS", "pull").set("FLEX_PULL", "1");
+    edge.renew(&[])
+        .code(0)
+        .tells("mirror.example/flex-gateway:latest cannot be fetched")
+        .tells("pull does not work today")
+        .tells("flexctl of the image mirror.example/flex-gateway:1.8.2");
+}
+
 mod needs_podman {
     use std::cell::RefCell;
     use std::collections::BTreeSet;

@@ -114,7 +114,7 @@ fn a_split_registration_is_not_replaced_by_half_of_a_new_one() {
 #[test]
 fn flexctl_is_called_as_documented_in_an_empty_folder_outside_of_the_configuration() {
     let mut edge = Edge::with_days(10);
-    edge.renew(&["--update-urls"]).code(0);
+    edge.renew(&[]).code(0).prints("; flexctl 1.8.2");
     let calls = edge.calls();
     let call = &calls[0];
     let begin = format!(
@@ -131,10 +131,51 @@ fn flexctl_is_called_as_documented_in_an_empty_folder_outside_of_the_configurati
         .unset("FLEX_CLIENT_SECRET")
         .set("FLEX_USERNAME", "ada")
         .set_secret("FLEX_PASSWORD", "canary-flex-password-77");
-    edge.renew(&["--force"]).code(0);
+    edge.renew(&["--force", "--no-update-urls"]).code(0);
     assert!(edge.calls()[1].starts_with(
         "registration renew --username=ada --password=canary-flex-password-77 --output"
     ));
+}
+
+#[test]
+fn urls_are_updated_unless_somebody_says_no() {
+    let updates = |edge: &Edge| edge.calls().last().unwrap().contains("--update-urls=true");
+    let mut edge = Edge::with_days(10);
+    edge.bench.set("FLEX_UPDATE_URLS", "false");
+    edge.renew(&[]).code(0);
+    assert!(!updates(&edge));
+    edge.renew(&["--force", "--update-urls"]).code(0);
+    assert!(updates(&edge));
+    edge.bench.unset("FLEX_UPDATE_URLS");
+    let config = |edge: &mut Edge, text: &str| {
+        let config = edge.bench.write("hooks.toml", text);
+        edge.bench
+            .set("ANYPOINT_HOOKS_CONFIG", config.to_str().unwrap());
+    };
+    config(&mut edge, "[flex]\nupdate_urls = false\n");
+    edge.renew(&["--force"]).code(0);
+    assert!(!updates(&edge));
+    config(
+        &mut edge,
+        "[flex]\nupdate_urls = false\n[[flex.gateway]]\nfile = \"flex/conf.d/registration.yaml\"\nupdate_urls = \
+         true\n",
+    );
+    edge.renew(&["--force"]).code(0);
+    assert!(updates(&edge));
+}
+
+#[test]
+fn a_flexctl_that_cannot_update_urls_renews_all_the_same_unless_that_was_asked_for() {
+    let mut edge = Edge::with_days(10);
+    edge.bench.set("FLEXCTL_FAULT", "no-urls");
+    edge.renew(&["--update-urls"])
+        .code(5)
+        .tells("use the newest one, or leave the URLs as they are with --no-update-urls");
+    assert_eq!(days_left(&edge.installed()), 10);
+    edge.renew(&[])
+        .code(0)
+        .tells("too old to update the environment URLs");
+    assert_eq!(days_left(&edge.installed()), 365);
 }
 
 #[test]

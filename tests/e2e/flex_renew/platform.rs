@@ -1,9 +1,12 @@
 //! The proof by the platform, and `status`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use simulator::Fault;
 use simulator::anypoint::{FlexGateway, Replica};
+use simulator::faults::Action;
 use simulator::registration::Identity;
 use simulator::seed::{CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PRODUCTION_ID};
 
@@ -222,4 +225,47 @@ fn the_status_shows_every_gateway_of_an_environment_but_the_deleted() {
     );
     assert!(edge.bench.sim.unexpected().is_empty());
     edge.bench.sim.advance(Duration::from_secs(1));
+}
+
+#[test]
+fn the_status_of_many_is_asked_for_side_by_side_and_one_without_answer_stops_no_other() {
+    let edge = known(Vec::new());
+    for index in 0..40 {
+        let id = format!("2f0c6f3e-0000-4000-8000-1000000000{index:02x}");
+        let more = gateway(&id, &format!("more-{index}"), Vec::new());
+        edge.bench.sim.world().anypoint.gateways.push(more);
+    }
+    let replicas = format!("{ALL}/*/replicas");
+    let lost = "2f0c6f3e-0000-4000-8000-100000000007";
+    let refused = Action::Answer {
+        status: 404,
+        headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
+        body: "{\"message\":\"Gateway not found by id\"}".to_owned(),
+    };
+    edge.bench
+        .fault(Fault::on("GET", &format!("{ALL}/{lost}/replicas"), refused));
+    // A program that asks one after the other would need no second connection.
+    edge.bench
+        .fault(Fault::on("GET", &replicas, Action::Delay { ms: 50 }).always());
+    let run = edge.run(&[
+        "status",
+        "--organization",
+        "Acme",
+        "--environment",
+        "Production",
+    ]);
+    run.code(4)
+        .prints("edge-1  ")
+        .prints("more-39")
+        .prints("more-7: FAILED: the platform knows no gateway")
+        .tells("1 of 41 gateways failed, more-7 first");
+    let connections: BTreeSet<u64> = edge
+        .bench
+        .sim
+        .requests()
+        .into_iter()
+        .filter(|entry| entry.path.ends_with("/replicas"))
+        .map(|entry| entry.connection)
+        .collect();
+    assert!(connections.len() > 1, "{connections:?}");
 }

@@ -303,6 +303,7 @@ impl Request<'_> {
         } = self;
         let mut effect_unknown = false;
         let mut previous = None;
+        let mut limited_for = None;
         for number in 1.. {
             let left = http.left();
             if left.is_zero() {
@@ -311,7 +312,14 @@ impl Request<'_> {
             let attempt = builder.try_clone().ok_or_else(|| {
                 Error::new(Kind::Config, format!("{method} {path} cannot be repeated"))
             })?;
-            let attempt = attempt.timeout(left.min(http.request_timeout));
+            if let Some(limiter) = &http.rate_limiter
+                && let Err(wait) = limiter.wait(&http.clock, left)
+            {
+                limited_for = Some(wait);
+                break;
+            }
+            // The wait has taken some of it.
+            let attempt = attempt.timeout(http.left().min(http.request_timeout));
             let outcome = http.attempt(attempt, &method, &path);
             let judgment = retry::judge(&Attempt {
                 happened: http.happened(&outcome),
@@ -345,7 +353,7 @@ impl Request<'_> {
         match previous {
             // What went wrong before says more than that there is no time to try again.
             Some(outcome) => http.concluded(outcome, &method, &path, effect_unknown),
-            None => Err(http.too_late(&method, &path)),
+            None => Err(http.too_late(&method, &path, limited_for)),
         }
     }
 }
@@ -357,9 +365,6 @@ impl Http {
         method: &Method,
         path: &str,
     ) -> std::result::Result<Reply, Broken> {
-        if let Some(limiter) = &self.rate_limiter {
-            limiter.wait(&self.clock);
-        }
         let started = self.clock.elapsed();
         let outcome = request.send().map_err(Broken::from).and_then(Reply::read);
         let took = self.clock.elapsed().saturating_sub(started);
@@ -411,11 +416,19 @@ impl Http {
         }
     }
 
-    fn too_late(&self, method: &Method, path: &str) -> Error {
+    /// `limited_for` is how long the rate limit lets nothing through.
+    fn too_late(&self, method: &Method, path: &str, limited_for: Option<Duration>) -> Error {
+        let why = limited_for.map_or_else(
+            || "no time left".to_owned(),
+            |wait| {
+                let seconds = wait.as_secs_f32().ceil();
+                format!("the rate limit allows no more requests for {seconds} s, too long to wait")
+            },
+        );
         Error::new(
             Kind::Unreachable,
             format!(
-                "{}: no time left for {method} {path}, the limit is {} s for everything",
+                "{}: {why} for {method} {path}, the limit is {} s for everything",
                 self.host(),
                 self.limit.as_secs()
             ),

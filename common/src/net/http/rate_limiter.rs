@@ -12,11 +12,17 @@ use crate::system::clock::SharedClock;
 /// Something that delays requests to stay below a rate.
 pub trait RateLimiter: std::fmt::Debug + Send + Sync {
     /// Returns when the next request may go out.
-    fn wait(&self, clock: &SharedClock);
+    ///
+    /// # Errors
+    ///
+    /// How long that would take, where it is more than `left`. Then nothing was waited for.
+    fn wait(&self, clock: &SharedClock, left: Duration) -> Result<(), Duration>;
 
     /// Takes note that a request was answered, or failed, and how long that took.
     fn answered(&self, _clock: &SharedClock, _round_trip: Duration) {}
 }
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Clocks and networks are not exact.
 const SLACK: Duration = Duration::from_millis(20);
@@ -60,20 +66,31 @@ impl PerSecond {
 }
 
 impl RateLimiter for PerSecond {
-    fn wait(&self, clock: &SharedClock) {
+    fn wait(&self, clock: &SharedClock, left: Duration) -> Result<(), Duration> {
+        let end = clock.elapsed() + left;
         let mut state = self.lock();
         let free = loop {
             if let Some(unused) = state.unused.checked_sub(1) {
                 state.unused = unused;
-                return;
+                return Ok(());
             }
-            if let Some(answer) = state.answers.pop_front() {
-                break answer + Duration::from_secs(1) + SLACK - state.round_trip.min(answer);
+            let now = clock.elapsed();
+            if let Some(answer) = state.answers.front().copied() {
+                let free = answer + SECOND + SLACK - state.round_trip.min(answer);
+                if free > end {
+                    return Err(free - now);
+                }
+                state.answers.pop_front();
+                break free;
             }
             // As many requests as may be are under way.
-            state = self
+            let left = end.saturating_sub(now);
+            if left.is_zero() {
+                return Err(SECOND);
+            }
+            (state, _) = self
                 .answered
-                .wait(state)
+                .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner);
         };
         drop(state);
@@ -81,6 +98,7 @@ impl RateLimiter for PerSecond {
         if !wait.is_zero() {
             clock.sleep(wait);
         }
+        Ok(())
     }
 
     fn answered(&self, clock: &SharedClock, round_trip: Duration) {
@@ -102,7 +120,7 @@ mod tests {
         let clock: SharedClock = Manual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
         let limiter = PerSecond::new(15);
         let send = |_| {
-            limiter.wait(&clock);
+            limiter.wait(&clock, SECOND * 60).unwrap();
             let sent = clock.elapsed();
             clock.sleep(round_trip);
             limiter.answered(&clock, round_trip);
@@ -132,16 +150,29 @@ mod tests {
     }
 
     #[test]
+    fn what_would_take_longer_than_there_is_time_is_not_waited_for() {
+        let clock: SharedClock = Manual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
+        let limiter = PerSecond::new(1);
+        limiter.wait(&clock, Duration::ZERO).unwrap();
+        assert!(limiter.wait(&clock, Duration::ZERO).is_err());
+        limiter.answered(&clock, Duration::ZERO);
+        let wait = limiter.wait(&clock, SECOND).unwrap_err();
+        assert_eq!((wait, clock.elapsed()), (SECOND + SLACK, Duration::ZERO));
+        limiter.wait(&clock, wait).unwrap();
+        assert_eq!(clock.elapsed(), wait);
+    }
+
+    #[test]
     fn a_request_that_arrived_late_counts_from_then() {
         let clock: SharedClock = Manual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
         let limiter = PerSecond::new(1);
         let round_trip = Duration::from_millis(100);
         limiter.answered(&clock, round_trip);
-        limiter.wait(&clock);
+        limiter.wait(&clock, SECOND * 60).unwrap();
         clock.sleep(round_trip * 5);
         limiter.answered(&clock, round_trip * 5);
-        limiter.wait(&clock);
-        limiter.wait(&clock);
+        limiter.wait(&clock, SECOND * 60).unwrap();
+        limiter.wait(&clock, SECOND * 60).unwrap();
         // Answered at 500 ms, so it arrived after 400 ms at the latest.
         assert!(clock.elapsed() >= Duration::from_millis(1400));
     }

@@ -177,9 +177,12 @@ impl Check<'_> {
             }
         }
         if targets::are_given(&with_home)? {
-            let given = targets::load_with(&mut logins, &with_home, None)?;
-            self.targets
-                .extend(given.into_iter().map(|target| (None, target)));
+            match targets::load_with(&mut logins, &with_home, None) {
+                Ok(given) => self
+                    .targets
+                    .extend(given.into_iter().map(|target| (None, target))),
+                Err(err) => self.failures.push(err.into()),
+            }
         }
         Ok(with_home)
     }

@@ -117,11 +117,11 @@ fn to_remove(
     }
     if !compare::belongs(context, domain) {
         return Err(Error::config(format!(
-            "TLS context {:?} belongs to {}, not to {domain}; it is not removed",
+            "TLS context {:?} {}; it is not removed as that of {domain}",
             context.name,
-            context.domains().join(", ")
+            compare::whose(context)
         ))
-        .advise("Name the domain that it belongs to."));
+        .advise("Name the domain that it belongs to, or remove it in Runtime Manager."));
     }
     if context.name != name {
         return Err(Error::config(format!(

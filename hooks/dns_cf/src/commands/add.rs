@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use common::cli::{Invocation, Outcome};
-use common::cloudflare::{self, Filter, NewRecord, Record, RecordId};
+use common::cloudflare::{self, Client, Filter, NewRecord, Record, RecordId};
 use common::error::{Error, Kind, Result};
 use common::net::dns::name::DnsName;
 use common::system::signals::{Signals, go_on, interrupted};
@@ -30,7 +30,7 @@ pub(crate) fn run(call: &Invocation, args: &AddArgs) -> anyhow::Result<Outcome> 
         .settings
         .parsed(&TTL, ttl::parse)?
         .map_or(ttl::AUTOMATIC, |ttl| ttl.value);
-    let finder = Finder::of(&call)?;
+    let finder = Finder::of(&call, Some(&challenge.name))?;
     let pending = Pending::of(&call, &finder.account)?;
     let result = add(
         &call,
@@ -55,35 +55,34 @@ fn add(
     wait: Option<&Wait>,
 ) -> Result<Done> {
     let _signals = Signals::listen();
-    let (zone, name, created) =
-        alias::follow(finder, &challenge.name, |zone, name| {
-            match create(call, finder, challenge, zone, name, ttl) {
-                Err(err) if cloudflare::is_beside_cname(&err) => {
-                    target(call, finder, zone, name, err).map(Visit::Alias)
-                }
-                result => result.map(Visit::Done),
+    let visited = alias::follow(finder, &challenge.name, |finder, zone, name| {
+        match create(call, finder, challenge, zone, name, ttl) {
+            Err(err) if cloudflare::is_beside_cname(&err) => {
+                target(call, finder, zone, name, err).map(Visit::Alias)
             }
-        })?;
+            result => result.map(Visit::Done),
+        }
+    })?;
     let result = wait.map_or_else(go_on, |wait| {
-        wait.until_served(call, &zone, &name, &challenge.value)
+        wait.until_served(call, &visited.zone, &visited.name, &challenge.value)
     });
     if let Err(err) = result {
-        if let Some(id) = &created {
-            take_back(call, finder, &zone, id);
+        if let Some(id) = &visited.done {
+            take_back(call, visited.dns(finder), &visited.zone, id);
         }
         return Err(err);
     }
-    let change = match created {
+    let change = match visited.done {
         Some(_) => Change::Created,
         None => Change::Present,
     };
-    let records = usize::from(created.is_some());
-    Ok(Done::new(change, name, &zone, records))
+    let records = usize::from(visited.done.is_some());
+    Ok(Done::new(change, visited.name, &visited.zone, records))
 }
 
-fn take_back(call: &Invocation, finder: &Finder, zone: &ResolvedZone, id: &RecordId) {
+fn take_back(call: &Invocation, dns: &Client, zone: &ResolvedZone, id: &RecordId) {
     // The wait may have used up the time for requests.
-    match finder.dns.for_target().delete_record(&zone.id, id) {
+    match dns.for_target().delete_record(&zone.id, id) {
         Ok(_) => call.log.info("the record has been taken back"),
         Err(err) => call
             .log

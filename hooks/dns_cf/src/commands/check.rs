@@ -150,7 +150,7 @@ pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome
         Some(domain) => call_about(call, domain)?,
         None => call.clone(),
     };
-    let finder = Finder::of(&call)?;
+    let finder = Finder::of(&call, name.as_ref())?;
     let checked = check(&call, &finder, name.as_ref(), args.write)?;
     call.result(&checked)?;
     verdict(&checked)?;

@@ -15,7 +15,7 @@ use crate::zone::Finder;
 pub(crate) fn run(call: &Invocation, args: &CnameRmArgs) -> anyhow::Result<Outcome> {
     let name = DnsName::parse(&args.name)?;
     let call = call_about(call, &args.name)?;
-    let finder = Finder::of(&call)?;
+    let finder = Finder::of(&call, Some(&name))?;
     let done = delete(&finder, &name, args).with_context(|| format!("deleting CNAME {name}"))?;
     call.result(&done)?;
     Ok(Outcome::Done)

@@ -15,7 +15,7 @@ use crate::zone::{Finder, ResolvedZone};
 pub(crate) fn run(call: &Invocation, args: &CnameSetArgs) -> anyhow::Result<Outcome> {
     let desired = DesiredRecord::from_args(args)?;
     let call = call_about(call, &args.name)?;
-    let finder = Finder::of(&call)?;
+    let finder = Finder::of(&call, Some(&desired.name))?;
     let done =
         set(&finder, &desired, args).with_context(|| format!("setting CNAME {}", desired.name))?;
     if done.proxied == Some(true) && done.result != Effect::Kept {

@@ -16,17 +16,18 @@ use crate::zone::{Finder, ResolvedZone};
 pub(crate) fn run(call: &Invocation, args: &RmArgs) -> anyhow::Result<Outcome> {
     let challenge = Challenge::from_args(&args.challenge, call.env())?;
     let call = call_about(call, challenge.given_name(&args.challenge))?;
-    let finder = Finder::of(&call)?;
-    let (zone, name, deleted) = alias::follow(&finder, &challenge.name, |zone, name| {
-        delete(&call, &finder, &challenge, zone, name)
+    let finder = Finder::of(&call, Some(&challenge.name))?;
+    let visited = alias::follow(&finder, &challenge.name, |finder, zone, name| {
+        delete(&call, finder, &challenge, zone, name)
     })
     .with_context(|| format!("deleting TXT {}", challenge.name))?;
+    let deleted = visited.done;
     let change = if deleted == 0 {
         Change::Absent
     } else {
         Change::Deleted
     };
-    call.result(&Done::new(change, name, &zone, deleted))?;
+    call.result(&Done::new(change, visited.name, &visited.zone, deleted))?;
     Ok(Outcome::Done)
 }
 

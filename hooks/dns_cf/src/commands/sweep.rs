@@ -63,7 +63,7 @@ impl Report for Swept {
 pub(crate) fn run(call: &Invocation, args: &SweepArgs) -> anyhow::Result<Outcome> {
     let domain = domain(&args.domain)?;
     let call = call_about(call, &args.domain)?;
-    let finder = Finder::of(&call)?;
+    let finder = Finder::of(&call, Some(&domain))?;
     let swept =
         sweep(&call, &finder, &domain, args).with_context(|| format!("sweeping {domain}"))?;
     call.result(&swept)?;

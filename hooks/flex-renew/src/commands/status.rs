@@ -3,7 +3,7 @@
 use common::anypoint::Credentials;
 use common::anypoint::standalone::{Gateway, Replica};
 use common::cli::{Invocation, Outcome, Report};
-use common::error::Result;
+use common::system::workers::side_by_side;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -12,30 +12,41 @@ use crate::dates::{day, days_left};
 use crate::gateway;
 use crate::installation::Installation;
 use crate::platform::Environment;
+use crate::several::{Failures, Line};
 
-/// Asks the platform about one gateway or all of an environment.
+/// How many gateways are asked about side by side: the platform answers each in about a tenth of a second.
+const AT_ONCE: usize = 16;
+
+/// Asks the platform about one gateway or all of an environment. One that it cannot answer for stops no other.
 pub(crate) fn run(call: &Invocation, args: &StatusArgs) -> anyhow::Result<Outcome> {
     let there = Environment::of(call, None, Credentials::general(&call.settings)?)?;
     let now = call.clock.now();
-    let gateways = there
-        .gateways(args.gateway.as_deref())?
+    let known = there.gateways(args.gateway.as_deref())?;
+    let progress = call.progress("asking about the replicas");
+    let replicas = side_by_side(&known, AT_ONCE, |gateway| there.replicas(&gateway.id));
+    drop(progress);
+    let mut failures = Failures::of(known.len());
+    let gateways: Vec<_> = known
         .into_iter()
-        .map(|known| {
-            let replicas = there.replicas(&known.id)?;
-            Ok(GatewayStatus::new(known, replicas, now))
+        .zip(replicas)
+        .map(|(known, replicas)| match replicas {
+            Ok(replicas) => Line::Done(Box::new(GatewayStatus::new(known, replicas, now))),
+            Err(err) => failures.add(&known.name, err.into()),
         })
-        .collect::<Result<_>>()?;
+        .collect();
     let unfinished = unfinished(call);
     let outcome = if unfinished.is_empty() {
         Outcome::Done
     } else {
         Outcome::Unfinished
     };
-    call.result(&Status {
-        gateways,
-        unfinished,
-    })?;
-    Ok(outcome)
+    if !matches!(gateways[..], [Line::Failed(_)]) {
+        call.result(&Status {
+            gateways,
+            unfinished,
+        })?;
+    }
+    failures.conclude(call, outcome)
 }
 
 /// The gateways of this host, and of the configuration file, whose renewal has begun and not ended. Where there are none,
@@ -54,7 +65,7 @@ fn unfinished(call: &Invocation) -> Vec<String> {
 /// What the platform reports about an environment.
 #[derive(Debug, Serialize)]
 struct Status {
-    gateways: Vec<GatewayStatus>,
+    gateways: Vec<Line<GatewayStatus>>,
     /// Registrations of this host whose renewal has begun and not ended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unfinished: Vec<String>,
@@ -107,12 +118,6 @@ impl GatewayStatus {
 
 impl Report for Status {
     fn text(&self) -> String {
-        let expiry = |expires: Option<Timestamp>| {
-            expires.map_or_else(
-                || "no certificate reported".to_owned(),
-                |date| format!("valid until {}", day(date)),
-            )
-        };
         let mut lines: Vec<String> = self
             .unfinished
             .iter()
@@ -125,26 +130,37 @@ impl Report for Status {
         if self.gateways.is_empty() {
             lines.push("no gateways in this environment".to_owned());
         }
-        for gateway in &self.gateways {
-            let left = gateway
-                .days_left
-                .map_or_else(String::new, |days| format!(" ({days} days left)"));
+        lines.extend(self.gateways.iter().map(Report::text));
+        lines.join("\n")
+    }
+}
+
+impl Report for GatewayStatus {
+    fn text(&self) -> String {
+        let expiry = |expires: Option<Timestamp>| {
+            expires.map_or_else(
+                || "no certificate reported".to_owned(),
+                |date| format!("valid until {}", day(date)),
+            )
+        };
+        let left = self
+            .days_left
+            .map_or_else(String::new, |days| format!(" ({days} days left)"));
+        let mut lines = vec![format!(
+            "{}  {}  {}{left}  {}",
+            self.name,
+            self.status,
+            expiry(self.expires),
+            self.id
+        )];
+        for replica in &self.replicas {
             lines.push(format!(
-                "{}  {}  {}{left}  {}",
-                gateway.name,
-                gateway.status,
-                expiry(gateway.expires),
-                gateway.id
+                "  {}  {}  {}  {}",
+                replica.name,
+                replica.status,
+                replica.version.as_deref().unwrap_or("-"),
+                expiry(replica.expires)
             ));
-            for replica in &gateway.replicas {
-                lines.push(format!(
-                    "  {}  {}  {}  {}",
-                    replica.name,
-                    replica.status,
-                    replica.version.as_deref().unwrap_or("-"),
-                    expiry(replica.expires)
-                ));
-            }
         }
         lines.join("\n")
     }

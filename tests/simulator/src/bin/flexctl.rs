@@ -101,7 +101,7 @@ fn flags(args: &[String]) -> Result<Flags> {
             "--password" => flags.password = Some(value),
             "--output-directory" => flags.output = Some(value.into()),
             "--file" => flags.file = Some(value.into()),
-            "--update-urls" if value == "true" => {}
+            "--update-urls" if value == "true" && fault() != "no-urls" => {}
             name if name.starts_with('-') => bail!("Error: unknown flag: {name}"),
             _ => flags.positional.push(arg.into()),
         }
@@ -131,7 +131,7 @@ fn renew(args: &[String]) -> Result<()> {
     let identity = identity_of(&old);
     let done = || println!("Registration renewal completed");
     match fault().as_str() {
-        "" => {
+        "" | "no-urls" => {
             write(&output, &identity, not_after)?;
             done();
         }
