@@ -3,6 +3,11 @@
 //! `BASIC_AUTH_KILLS` is how often that is tried for each destination, half of the times with each signal;
 //! `BASIC_AUTH_KILLS_SEED` repeats a run.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "the seed, to repeat a run that failed, and how the moments were spread"
+)]
+
 use std::fs;
 use std::process::{Child, Stdio};
 use std::thread;
