@@ -44,7 +44,7 @@ mod needs_openapi {
             &["status", "--all"],
             &["apply", "--api", "Stock API", "--label", "prod"],
             &["remove", "--yes"],
-            &["autodiscover", "--app", "orders"],
+            &["autodiscover", "--app", "orders", "--yes"],
         ] {
             bench.run("basic-auth-policy", args).code(0);
         }
