@@ -92,7 +92,7 @@ impl Call {
             },
             plain: Flexctl {
                 program: engine.program().into(),
-                before: engine.ask_flexctl(&image),
+                before: engine.ask_flexctl(&name, &image),
                 limit: VERSION_LIMIT,
                 hold: None,
                 folder: None,
@@ -139,7 +139,10 @@ impl Call {
     pub(crate) fn version(&self, log: &Log) -> Option<String> {
         self.plain
             .version()
-            .map_err(|err| log.debug(format!("the version of flexctl is not known: {err}")))
+            .map_err(|err| {
+                log.debug(format!("the version of flexctl is not known: {err}"));
+                self.stop();
+            })
             .ok()
     }
 

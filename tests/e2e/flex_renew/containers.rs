@@ -64,6 +64,18 @@ fn an_image_that_cannot_be_fetched_is_no_reason_to_let_a_registration_expire() {
         .tells("flexctl of the image mirror.example/flex-gateway:1.8.2");
 }
 
+#[test]
+fn every_container_of_flexctl_has_the_name_by_which_a_later_run_removes_it() {
+    let edge = edge();
+    edge.renew(&[]).code(0);
+    let runs = podman(&edge, "run");
+    // One renews, one says which version did.
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    for run in runs {
+        assert!(run.contains("--name flex-renew-work-"), "{run}");
+    }
+}
+
 pub(crate) mod needs_podman {
     use std::cell::RefCell;
     use std::collections::BTreeSet;
