@@ -1,7 +1,7 @@
 //! A lock that shows whether a program which a run started still lives, also after that run was killed.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -48,7 +48,11 @@ impl Hold {
 
     /// Notes who keeps it, and leads a process group: for systems without `/proc`, see [`holders`].
     pub(super) fn kept_by(&self, child: &Child) -> io::Result<()> {
-        (&*self.0).write_all(child.id().to_string().as_bytes())
+        let mut file = &*self.0;
+        // The one before it has ended.
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(child.id().to_string().as_bytes())
     }
 
     /// Waits until nobody holds the file at `path`; after `limit`, whatever does is killed. Whether there was anything

@@ -19,6 +19,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::state::Work;
+
 /// The namespace and deployment of the documented installation.
 const NAMESPACE: &str = "gateway";
 const DEPLOYMENT: &str = "ingress";
@@ -414,11 +416,11 @@ impl Cluster {
         new: &Files,
         gone: &[&str],
         stored: &Stored,
-        work: &Path,
+        work: &Work,
     ) -> Result<()> {
         match &self.helm {
             Some(helm) => self.upgrade(helm, new, work),
-            None => self.patch(new, gone, &stored.version, work),
+            None => self.patch(new, gone, &stored.version, work.path()),
         }
     }
 
@@ -452,7 +454,7 @@ impl Cluster {
     }
 
     /// The chart and its version stay: an upgrade without version would move to the newest.
-    fn upgrade(&self, helm: &Helm, new: &Files, work: &Path) -> Result<()> {
+    fn upgrade(&self, helm: &Helm, new: &Files, work: &Work) -> Result<()> {
         if !new.others.is_empty() {
             return Err(Error::config(
                 "a split registration cannot be given to the chart, which takes one file",
@@ -461,7 +463,7 @@ impl Cluster {
                 "Register the gateway with --split=false, or manage the Secret without Helm.",
             ));
         }
-        let path = in_work(work, "content.yaml", &new.registration)?;
+        let path = in_work(work.path(), "content.yaml", &new.registration)?;
         let mut content = std::ffi::OsString::from("registration.content=");
         content.push(&path);
         let finished = self
@@ -478,6 +480,7 @@ impl Cluster {
             .arg("--set-file")
             .arg(content)
             .limit(self.rollout_timeout + MARGIN)
+            .holding(Some(&work.hold))
             .to_its_end()
             .succeed();
         let _ = std::fs::remove_file(&path);

@@ -8,6 +8,7 @@ use common::error::{Error, Kind, Result};
 use common::flex::flexctl::Flexctl;
 use common::flex::registration::FILE_NAME;
 use common::system::files;
+use common::system::hold::Hold;
 use common::system::process::{self, Program, user};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -277,12 +278,13 @@ impl Engine {
     }
 
     /// Restarts containers; one that is stopped is started.
-    pub(crate) fn restart(self, names: &[String], limit: Duration) -> Result<()> {
+    pub(crate) fn restart(self, names: &[String], limit: Duration, hold: &Hold) -> Result<()> {
         let run = |verb: &str, names: &[String]| {
             Program::new(self.program())
                 .arg(verb)
                 .args(names)
                 .limit(limit)
+                .holding(Some(hold))
                 .to_its_end()
                 .succeed()
                 .map(drop)

@@ -11,7 +11,7 @@ use common::system::temporary;
 
 use crate::cluster::Cluster;
 use crate::gateway::{Gateway, Location};
-use crate::state;
+use crate::state::{self, Work};
 
 /// A registration in its place.
 #[derive(Debug)]
@@ -140,7 +140,7 @@ impl Installation {
         set: &Files,
         instead_of: &Files,
         known: &[&Files],
-        work: &Path,
+        work: &Work,
     ) -> Result<Option<Files>> {
         let gone = |(name, _): &&(String, Vec<u8>)| !set.others.iter().any(|(new, _)| new == name);
         let gone = instead_of.others.iter().filter(gone);

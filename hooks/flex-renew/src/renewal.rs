@@ -30,7 +30,7 @@ use crate::installation::{self, Installation};
 use crate::proof::{self, Proof};
 use crate::restart::{Restart, RestartPolicy};
 use crate::runtime::Runtime;
-use crate::state::{self, Begun, Direction, State};
+use crate::state::{self, Begun, Direction, State, Work};
 
 /// What became of one registration.
 #[derive(Debug, Serialize)]
@@ -270,9 +270,14 @@ impl Procedure<'_> {
         let mounted = self.mounted(installation)?;
         let restart = self.prepare(installation, &mounted, &begun.containers)?;
         let work = self.state.work()?;
-        self.put_back(installation, begun, work.path())?;
+        self.put_back(installation, begun, &work)?;
         restart
-            .run(self.gateway.restart_timeout, &self.call.clock, log)
+            .run(
+                self.gateway.restart_timeout,
+                &work.hold,
+                &self.call.clock,
+                log,
+            )
             .context("restarting the gateway with the old registration, which is in place again")?;
         Ok(self.state.end()?)
     }
@@ -420,7 +425,7 @@ impl Procedure<'_> {
 
         let mut flexctl = Call::new(self.gateway, runtime, work.path(), mounted, log)?;
         flexctl.flexctl.folder = Some(work.path().to_owned());
-        flexctl.flexctl.hold = Some(self.state.hold(&work)?);
+        flexctl.flexctl.hold = Some(work.hold.clone());
         stopped_before("flexctl was asked", "Nothing was changed.")?;
         log.info(format!(
             "{} until {}: asking {} for a new registration",
@@ -522,7 +527,7 @@ impl Procedure<'_> {
         let installed = loop {
             let mut known = vec![&begun.new, &begun.before];
             known.extend(&in_the_way);
-            match installation.install(&begun.new, &begun.before, &known, work.path()) {
+            match installation.install(&begun.new, &begun.before, &known, &work) {
                 Ok(None) => break installation.check(&begun.new),
                 Ok(Some(there)) => {
                     self.make_way(installation, &there, &mut begun)?;
@@ -538,21 +543,27 @@ impl Procedure<'_> {
                     && installation::is_made_of(&left, &[&begun.new, &begun.before])
             };
             return if installation.read_with(&begun.new).is_ok_and(is_in_part) {
-                Err(self.go_back(installation, &begun, restart, work.path(), &err.into()))
+                Err(self.go_back(installation, &begun, restart, &work, &err.into()))
             } else {
                 // Nothing is installed, or nobody knows: the next run looks again.
                 Err(err.into())
             };
         }
-        let restarted = stopped_before("the restart", "")
-            .and_then(|()| restart.run(self.gateway.restart_timeout, &self.call.clock, log));
+        let restarted = stopped_before("the restart", "").and_then(|()| {
+            restart.run(
+                self.gateway.restart_timeout,
+                &work.hold,
+                &self.call.clock,
+                log,
+            )
+        });
         match restarted {
             Ok(()) => Ok((backup, begun.before)),
             // Nobody knows whether the gateway accepted it, which is no reason to go back.
             Err(err) if signals::interrupted() => Err(anyhow::Error::from(err).context(
                 "the new registration is installed, and the next run restarts the gateway once more",
             )),
-            Err(err) => Err(self.go_back(installation, &begun, restart, work.path(), &err.into())),
+            Err(err) => Err(self.go_back(installation, &begun, restart, &work, &err.into())),
         }
     }
 
@@ -562,7 +573,7 @@ impl Procedure<'_> {
         installation: &Installation,
         begun: &Begun,
         restart: &Restart,
-        work: &Path,
+        work: &Work,
         why: &anyhow::Error,
     ) -> anyhow::Error {
         let log = &self.call.log;
@@ -586,7 +597,12 @@ impl Procedure<'_> {
         let kept = kept.map_or_else(String::new, |kept| {
             format!(" The new registration is kept in {}.", kept.display())
         });
-        let again = restart.run(self.gateway.restart_timeout, &self.call.clock, log);
+        let again = restart.run(
+            self.gateway.restart_timeout,
+            &work.hold,
+            &self.call.clock,
+            log,
+        );
         let (what, advice) = match again {
             Ok(()) => {
                 if let Err(err) = self.state.end() {
@@ -614,7 +630,7 @@ impl Procedure<'_> {
     }
 
     /// Restores exactly the files of before.
-    fn put_back(&self, installation: &Installation, begun: &Begun, work: &Path) -> Result<()> {
+    fn put_back(&self, installation: &Installation, begun: &Begun, work: &Work) -> Result<()> {
         let there = installation.read_with(&begun.new)?;
         let mut known = vec![&begun.new, &begun.before];
         if !is_usable(&there, &installation.name()) {

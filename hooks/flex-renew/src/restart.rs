@@ -7,6 +7,7 @@ use common::duration;
 use common::error::{Error, Kind, Result};
 use common::log::Log;
 use common::system::clock::SharedClock;
+use common::system::hold::Hold;
 use common::system::process::{self, Program};
 
 use crate::cluster::Cluster;
@@ -92,12 +93,19 @@ impl Restart {
         }
     }
 
-    /// Restarts the gateway and sees whether it stays up.
+    /// Restarts the gateway and sees whether it stays up. `hold` is for programs that leave nothing running: a command of
+    /// the user may start a daemon, which would have it for ever.
     ///
     /// # Errors
     ///
     /// Refused, with the words of the program that restarts.
-    pub(crate) fn run(&self, limit: Duration, clock: &SharedClock, log: &Log) -> Result<()> {
+    pub(crate) fn run(
+        &self,
+        limit: Duration,
+        hold: &Hold,
+        clock: &SharedClock,
+        log: &Log,
+    ) -> Result<()> {
         if let Restart::Nothing = self {
             log.info(
                 "not restarted, as asked (--no-restart): the gateway keeps the old registration until it is",
@@ -116,7 +124,9 @@ impl Restart {
                 .map(drop)
                 .map_err(|err| too_slow(err, limit)),
             Restart::Units(units) => restart_units(units, limit, clock),
-            Restart::Containers(engine, names) => restart_containers(*engine, names, limit, clock),
+            Restart::Containers(engine, names) => {
+                restart_containers(*engine, names, limit, hold, clock)
+            }
             Restart::Rollout(cluster) => cluster.restart(clock),
         }
     }
@@ -210,10 +220,11 @@ fn restart_containers(
     engine: Engine,
     names: &[String],
     limit: Duration,
+    hold: &Hold,
     clock: &SharedClock,
 ) -> Result<()> {
     engine
-        .restart(names, limit)
+        .restart(names, limit, hold)
         .map_err(|err| too_slow(err, limit))?;
     let started = engine.started(names)?;
     let logs = format!("{} logs {}", engine.program(), names.join(" "));

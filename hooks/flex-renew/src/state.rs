@@ -39,7 +39,7 @@ const BACKUPS: &str = "backups";
 const EXTRA: &str = "extra";
 const REJECTED: &str = "rejected";
 const OLD: &str = ".old";
-/// In the folder of a renewal: locked as long as its `flexctl` runs.
+/// In the folder of a renewal: locked as long as its `flexctl` runs, or what restarts the gateway.
 const LOCK: &str = "lock";
 /// In the folder of a renewal: where `flexctl` writes.
 pub(crate) const NEW: &str = "new";
@@ -166,6 +166,20 @@ pub(crate) enum Direction {
     Back,
 }
 
+/// A folder that is gone when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Work {
+    folder: TempDir,
+    /// For programs that must not be at work twice at a time: it shows later runs that one still is.
+    pub(crate) hold: Hold,
+}
+
+impl Work {
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
 impl Direction {
     fn folder(self) -> &'static str {
         match self {
@@ -205,7 +219,7 @@ impl State {
             let was_running =
                 Hold::wait_for_end(&lock, limit).map_err(|err| still_running(&lock, err))?;
             if was_running {
-                log.info("flexctl of a run that was killed was still running, and has ended now");
+                log.info("a program of a run that was killed was still running, and has ended now");
             }
             gather(&left);
             if !left.ends_with(DONE)
@@ -224,17 +238,18 @@ impl State {
         Ok(state)
     }
 
-    /// A new empty folder for one renewal, which is removed when it is dropped.
-    pub(crate) fn work(&self) -> Result<TempDir> {
+    /// A new empty folder for one piece of work.
+    pub(crate) fn work(&self) -> Result<Work> {
+        let unwritable = |err| self.unwritable(err);
+        let folder = self.temporary().map_err(unwritable)?;
+        let hold = Hold::new(&folder.path().join(LOCK)).map_err(unwritable)?;
+        Ok(Work { folder, hold })
+    }
+
+    fn temporary(&self) -> io::Result<TempDir> {
         tempfile::Builder::new()
             .prefix(WORK)
             .tempdir_in(&self.folder)
-            .map_err(|err| self.unwritable(err))
-    }
-
-    /// What shows later runs that `flexctl` is still at work in `work`.
-    pub(crate) fn hold(&self, work: &TempDir) -> Result<Hold> {
-        Hold::new(&work.path().join(LOCK)).map_err(|err| self.unwritable(err))
     }
 
     /// Writes down that a renewal begins. From here on a run that is killed is finished by the next one, since nobody
@@ -369,7 +384,7 @@ impl State {
 
     /// Keeps a registration that was accepted and is not installed.
     pub(crate) fn reject(&self, new: &Files) -> Option<PathBuf> {
-        let work = self.work().ok()?;
+        let work = self.temporary().ok()?;
         write(work.path(), new, "").ok()?;
         // What becomes of the folder is settled: there is nothing left to remove.
         self.keep_rejected(&work.keep())
@@ -420,9 +435,7 @@ impl State {
 
     /// Makes a folder so that all that is filled into it is there, or nothing, also after a power failure.
     fn put(&self, name: &str, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-        let work = tempfile::Builder::new()
-            .prefix(WORK)
-            .tempdir_in(&self.folder)?;
+        let work = self.temporary()?;
         fill(work.path())?;
         sync_all(work.path())?;
         let target = self.folder.join(name);
@@ -453,7 +466,7 @@ fn number_of(folder: &Path) -> u64 {
 fn still_running(lock: &Path, err: io::Error) -> Error {
     Error::new(
         Kind::Unreachable,
-        "flexctl of a run that was killed may still be running, and cannot be ended",
+        "a program of a run that was killed may still be running, and cannot be ended",
     )
     .caused_by(err)
     .advise(format!(
@@ -659,7 +672,7 @@ mod tests {
         let open = || State::open(&path, Duration::ZERO, &Log::quiet()).unwrap();
         let state = open();
         assert!(state.left.is_empty() && !is_unfinished(&path));
-        let left = state.work().unwrap().keep();
+        let left = state.temporary().unwrap().keep();
         let begun = Begun {
             new: set("new"),
             before: set("old"),
@@ -688,7 +701,7 @@ mod tests {
         let new = work.path().join(NEW);
         fs::create_dir(&new).unwrap();
         assert!(!gather(work.path()));
-        for name in [LOCK, FILE_NAME, "metrics.yaml"] {
+        for name in [FILE_NAME, "metrics.yaml"] {
             fs::write(work.path().join(name), "text").unwrap();
         }
         assert!(gather(work.path()) && work.path().join(LOCK).exists());

@@ -37,7 +37,7 @@ mod needs_openapi {
             &["create-api", "Stock API", "--label", "prod"][..],
             &["create-api", "Stock API", "--gateway", "flex"],
             &["apply", "--order", "1", "--policy-version", "1.3.1"],
-            &["apply", "--methods", "GET"],
+            &["apply", "--methods", "GET", "--yes"],
             &["disable", "--yes"],
             &["enable"],
             &["rotate", "--output", "json"],

@@ -64,7 +64,7 @@ fn an_image_that_cannot_be_fetched_is_no_reason_to_let_a_registration_expire() {
         .tells("flexctl of the image mirror.example/flex-gateway:1.8.2");
 }
 
-mod needs_podman {
+pub(crate) mod needs_podman {
     use std::cell::RefCell;
     use std::collections::BTreeSet;
     use std::fs;
@@ -80,10 +80,10 @@ mod needs_podman {
 
     const CONF: &str = "/usr/local/share/mulesoft/flex-gateway/conf.d";
 
-    struct Gateway {
-        edge: Edge,
+    pub(crate) struct Gateway {
+        pub(crate) edge: Edge,
         image: String,
-        name: String,
+        pub(crate) name: String,
         /// Every image made, since one that is made anew loses its name.
         made: RefCell<Vec<String>>,
     }
@@ -91,6 +91,15 @@ mod needs_podman {
     impl Gateway {
         /// A gateway's container that runs, with its configuration on this host.
         fn with_days(days: i64) -> Self {
+            Self::started_with(days, &[])
+        }
+
+        /// One that is due and needs no time to stop.
+        pub(crate) fn stopped_at_once() -> Self {
+            Self::started_with(10, &["--stop-timeout", "0"])
+        }
+
+        fn started_with(days: i64, options: &[&str]) -> Self {
             let mut edge = Edge::with(days, Layout::Pem);
             let conf = edge.bench.write("containers.conf", conf());
             let unique = edge.bench.home().file_name().unwrap().to_str().unwrap();
@@ -115,7 +124,7 @@ mod needs_podman {
                 made: RefCell::default(),
             };
             gateway.import("");
-            gateway.start();
+            gateway.start(options);
             gateway
         }
 
@@ -166,19 +175,10 @@ mod needs_podman {
             self.made.borrow_mut().push(id.trim().to_owned());
         }
 
-        fn start(&self) {
+        fn start(&self, options: &[&str]) {
             let volume = format!("{}:{CONF}", self.edge.file.parent().unwrap().display());
-            self.podman(&[
-                "run",
-                "--detach",
-                "--name",
-                &self.name,
-                "-v",
-                &volume,
-                &self.image,
-                "flexctl",
-                "gateway",
-            ]);
+            let run = ["run", "--detach", "--name", &self.name, "-v", &volume];
+            self.podman(&[&run, options, &[&self.image, "flexctl", "gateway"]].concat());
         }
 
         /// Whether the engine can run a command in the gateway's container. Where this system is itself in a chroot, the
@@ -192,7 +192,7 @@ mod needs_podman {
         }
 
         /// The containers made from this gateway's image, which no other test uses.
-        fn containers(&self) -> String {
+        pub(crate) fn containers(&self) -> String {
             let ancestor = format!("ancestor={}", self.image);
             self.podman(&[
                 "ps",
@@ -204,7 +204,7 @@ mod needs_podman {
             ])
         }
 
-        fn status(&self) -> String {
+        pub(crate) fn status(&self) -> String {
             let status = self.podman(&[
                 "container",
                 "inspect",

@@ -450,7 +450,7 @@ fn flexctl_that_a_killed_run_left_running_is_waited_for_and_ended() {
     edge.bench.unset("FLEXCTL_FAULT");
     edge.renew(&["--flexctl-timeout", "10s"])
         .code(0)
-        .tells("flexctl of a run that was killed was still running")
+        .tells("a program of a run that was killed was still running")
         .tells("what flexctl wrote in a run that was killed is kept in");
     assert_eq!(names(&edge.state()), ["backups", "rejected"]);
     assert_eq!(days_left(&edge.installed()), 365);
@@ -483,7 +483,7 @@ fn flexctl_of_a_run_that_was_killed_before_writing_down_which_program_it_started
     edge.bench.set("FLEXCTL", real.to_str().unwrap());
     edge.renew(&["--flexctl-timeout", "10s"])
         .code(0)
-        .tells("flexctl of a run that was killed was still running, and has ended now");
+        .tells("a program of a run that was killed was still running, and has ended now");
     let pid = fs::read_to_string(pid_file).unwrap();
     let stat = format!("/proc/{}/stat", pid.trim());
     // Nobody may have waited for the orphan yet, so a zombie counts as ended.
