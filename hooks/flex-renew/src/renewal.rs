@@ -33,7 +33,7 @@ use crate::runtime::Runtime;
 use crate::state::{self, Begun, Direction, State, Work};
 
 /// What became of one registration.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Renewed {
     pub(crate) gateway: String,
     pub(crate) action: Action,
@@ -150,6 +150,21 @@ fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
     }
 }
 
+/// The restart of another gateway with the same registration.
+fn restart_of(sibling: &Gateway, ran: &[String]) -> Result<Restart> {
+    match Installation::of(sibling)? {
+        Installation::Host(file) => {
+            let (runtime, _) = sibling.runtime()?;
+            let mounted = match Engine::of(runtime) {
+                Some(engine) => engine.mounting(&file)?,
+                None => Vec::new(),
+            };
+            Restart::of_host(&sibling.restart, runtime, &mounted, ran)
+        }
+        Installation::Cluster(cluster) => Ok(Restart::of_cluster(&sibling.restart, &cluster)),
+    }
+}
+
 /// What is installed now.
 struct Done {
     renewed: Renewed,
@@ -215,10 +230,16 @@ impl Procedure<'_> {
         let policy = &self.gateway.restart;
         let rolls_out = matches!(policy, RestartPolicy::Usual | RestartPolicy::Named(_));
         installation.prepare(rolls_out, &self.call.log)?;
-        let restart = match installation {
+        let own = match installation {
             Installation::Host(_) => Restart::of_host(policy, self.runtime, mounted, ran)?,
             Installation::Cluster(cluster) => Restart::of_cluster(policy, cluster),
         };
+        let siblings = self.gateway.siblings.iter();
+        let mut all = vec![own];
+        for sibling in siblings {
+            all.push(restart_of(sibling, ran)?);
+        }
+        let restart = Restart::all(all);
         if !matches!(restart, Restart::Nothing) {
             proof::check_settings(self.call)?;
         }
@@ -273,7 +294,7 @@ impl Procedure<'_> {
         self.put_back(installation, begun, &work)?;
         restart
             .run(
-                self.gateway.restart_timeout,
+                self.gateway.restart_times,
                 &work.hold,
                 &self.call.clock,
                 log,
@@ -459,8 +480,8 @@ impl Procedure<'_> {
                 Err(cure::of(failed, self.gateway.flexctl_timeout))
             }
         };
-        let begun = accepted
-            .and_then(|new| self.begin(installation, old, new, restart.containers().to_vec()));
+        let begun =
+            accepted.and_then(|new| self.begin(installation, old, new, restart.containers()));
         let begun = begun.map_err(|err| {
             if let Some(kept) = self.state.keep_rejected(&output) {
                 log.warn(format!("what flexctl wrote is kept in {}", kept.display()));
@@ -551,7 +572,7 @@ impl Procedure<'_> {
         }
         let restarted = stopped_before("the restart", "").and_then(|()| {
             restart.run(
-                self.gateway.restart_timeout,
+                self.gateway.restart_times,
                 &work.hold,
                 &self.call.clock,
                 log,
@@ -598,7 +619,7 @@ impl Procedure<'_> {
             format!(" The new registration is kept in {}.", kept.display())
         });
         let again = restart.run(
-            self.gateway.restart_timeout,
+            self.gateway.restart_times,
             &work.hold,
             &self.call.clock,
             log,
@@ -766,7 +787,7 @@ fn second_opinion(
         .flexctl
         .as_ref()
         .map_or(FLEXCTL, |flexctl| &flexctl.value);
-    let answer = match (installation, restart) {
+    let answer = match (installation, restart.first()) {
         (_, Restart::Containers(engine, names)) => {
             names.first().map(|name| engine.inspect_inside(name))
         }

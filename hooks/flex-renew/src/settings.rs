@@ -28,6 +28,7 @@ pub(crate) static SETTINGS: Registry = Registry {
         &RESTART_CMD,
         &RESTART_TIMEOUT,
         &ROLLOUT_TIMEOUT,
+        &WATCH,
         &WITHIN,
         &KEEP,
         &STATE_DIR,
@@ -159,6 +160,17 @@ pub(crate) static ROLLOUT_TIMEOUT: Setting =
         .toml(&["flex.rollout_timeout"])
         .default("5m");
 
+pub(crate) static WATCH: Setting = Setting::duration(
+    &["FLEX_WATCH"],
+    "how long a restarted gateway is watched: if it ends meanwhile, the old registration goes back",
+)
+.flag("--watch", "TIME")
+.only_for(RENEWING)
+.heading("Restart")
+.toml(&["flex.watch"])
+.default("10s")
+.saved();
+
 pub(crate) static WITHIN: Setting =
     Setting::duration(&[], "how long before its expiry a certificate is due")
         .flag("--within", "TIME")
@@ -232,7 +244,7 @@ pub(crate) struct Flex {
 }
 
 /// A `[[flex.gateway]]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Entry {
     /// Name in the output; the path of the registration unless given.

@@ -116,6 +116,8 @@ pub(crate) mod needs_podman {
                 .unset("FLEXCTL")
                 .unset("FLEXCTL_LOG")
                 .unset("FLEX_RESTART_CMD")
+                // The engine needs a moment to notice that a container has ended.
+                .set("FLEX_WATCH", "3s")
                 .set("CONTAINERS_CONF", conf.to_str().unwrap());
             let gateway = Self {
                 edge,

@@ -31,6 +31,8 @@ impl Edge {
             .set("FLEXCTL_LOG", log)
             .set("FLEX_CLIENT_ID", "flex-app")
             .set_secret("FLEX_CLIENT_SECRET", SECRET)
+            // What a test has restarted is up, or down, at once.
+            .set("FLEX_WATCH", "0s")
             .set("FLEX_RESTART_CMD", ":");
         let file = place(
             &mut bench,
