@@ -44,6 +44,8 @@ pub(crate) struct Gateway {
     /// How long a rollout in a cluster may take.
     pub(crate) rollout_timeout: Duration,
     pub(crate) within: Duration,
+    /// How much earlier it is due, since the next call comes that late.
+    pub(crate) ahead: Duration,
     pub(crate) keep: usize,
     pub(crate) state_dir: Option<PathBuf>,
     /// How long replicas may take to report a new certificate.
@@ -250,6 +252,7 @@ impl Gateway {
             state_dir: settings.path(&STATE_DIR)?.map(|found| found.value),
             timeout: settings.duration(&TIMEOUT)?,
             siblings: Vec::new(),
+            ahead: Duration::ZERO,
             name,
             location,
             entry,

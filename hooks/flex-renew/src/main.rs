@@ -11,6 +11,7 @@ mod discovery;
 mod due;
 mod gateway;
 mod installation;
+mod next_call;
 mod platform;
 mod proof;
 mod renewal;

@@ -130,11 +130,11 @@ pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow
 }
 
 fn is_due(call: &Invocation, gateway: &Gateway, registration: &Registration) -> bool {
-    let due = Due::of(&registration.certificate, gateway.within, call.clock.now());
-    if let Some(objection) = due.objection(gateway.within) {
+    let within = |time| Due::of(&registration.certificate, time, call.clock.now());
+    if let Some(objection) = within(gateway.within).objection(gateway.within) {
         call.log.warn(objection);
     }
-    due == Due::Yes
+    within(gateway.within.saturating_add(gateway.ahead)) == Due::Yes
 }
 
 fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {

@@ -446,6 +446,26 @@ fn acme_sh_keeps_what_it_takes_for_the_run_from_cron() {
 }
 
 #[test]
+fn a_call_by_acme_sh_renews_what_would_be_due_before_the_next_one() {
+    for (planned_in, days, renewed) in [(60, 85, true), (60, 100, false), (30, 85, false)] {
+        let mut edge = Edge::with_days(days);
+        let conf = format!("Le_NextRenewTime='{}'\n", in_days(planned_in));
+        let conf = edge.bench.write("acme.conf", conf);
+        let file = edge.file.to_str().unwrap().to_owned();
+        edge.bench.set("FLEX_REGISTRATION_FILE", file);
+        // Whoever calls it every night loses no time.
+        edge.run(&["run"]).code(0).prints("not due");
+        edge.bench.called_by_acme_sh(&conf);
+        edge.run(&["run"]).code(0);
+        assert_eq!(
+            days_left(&edge.installed()) == 365,
+            renewed,
+            "{planned_in} {days}"
+        );
+    }
+}
+
+#[test]
 fn flexctl_that_a_killed_run_left_running_is_waited_for_and_ended() {
     let mut edge = Edge::with_days(10);
     edge.bench.set("FLEXCTL_FAULT", "hang-after-writing");

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::args::{RenewArgs, RunArgs};
 use crate::gateway::{self, Gateway};
+use crate::next_call;
 use crate::renewal::{self, Action, Renewed};
 use crate::settings::WORKERS;
 use crate::several::{Failures, Line};
@@ -16,7 +17,12 @@ use crate::several::{Failures, Line};
 /// Renews every gateway that is due, side by side. One that fails stops no other.
 pub(crate) fn run(call: &Invocation, args: &RunArgs) -> anyhow::Result<Outcome> {
     let saving = call.settings.saving()?;
-    let gateways = gateway::named(&call.settings, &RenewArgs::default())?;
+    let mut gateways = gateway::named(&call.settings, &RenewArgs::default())?;
+    // What is due before the next call is due now.
+    let ahead = next_call::in_how_long(call)?;
+    for gateway in &mut gateways {
+        gateway.ahead = ahead;
+    }
     let limit = call
         .settings
         .parsed(&WORKERS, str::parse::<usize>)?
