@@ -120,6 +120,27 @@ pub(crate) fn named(settings: &Settings, args: &RenewArgs) -> Result<Vec<Gateway
     Ok(gateways)
 }
 
+/// The one gateway that a command means.
+///
+/// # Errors
+///
+/// Configuration: it could be several. Else those of [`named`].
+pub(crate) fn only(settings: &Settings, args: &RenewArgs) -> Result<Gateway> {
+    let mut gateways = named(settings, args)?;
+    match gateways.pop() {
+        Some(only) if gateways.is_empty() => Ok(only),
+        last => {
+            gateways.extend(last);
+            let names: Vec<&str> = gateways.iter().map(|known| known.name.as_str()).collect();
+            Err(Error::config(format!(
+                "there are several registrations: {}",
+                names.join(", ")
+            ))
+            .advise("Name one by its path or name; flex-renew run renews all that are due."))
+        }
+    }
+}
+
 /// Has each gateway know the others of the list with the same registration: once it is renewed, all have to be restarted,
 /// and it is due when it is for one of them. One that cannot be made sense of is for its own turn to tell.
 fn join_siblings(settings: &Settings, listed: &[Entry], gateways: &mut [Gateway]) {

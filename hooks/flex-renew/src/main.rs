@@ -16,6 +16,7 @@ mod platform;
 mod proof;
 mod renewal;
 mod restart;
+mod restoration;
 mod runtime;
 mod settings;
 mod several;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
             (Command::Inspect(look), _) => commands::inspect::run(call, look),
             (Command::Check(look), _) => commands::check::run(call, look),
             (Command::Renew(args), _) => commands::renew::run(call, args),
+            (Command::Restore(args), _) => commands::restore::run(call, args),
             (Command::Status(args), _) => commands::status::run(call, args),
             (Command::Run(args), _) => commands::run::run(call, args),
             (Command::Config(args), _) => cli::config::run(call, args),

@@ -37,8 +37,8 @@ use crate::state::{self, Begun, Direction, State, Work};
 pub(crate) struct Renewed {
     pub(crate) gateway: String,
     pub(crate) action: Action,
-    /// Expiry of the certificate that was installed before.
-    pub(crate) previous_expiry: Timestamp,
+    /// Expiry of the certificate that was installed before; none where that could not be read.
+    pub(crate) previous_expiry: Option<Timestamp>,
     /// Expiry of the certificate that is installed now.
     pub(crate) expires: Timestamp,
     /// What was restarted.
@@ -73,11 +73,10 @@ impl Report for Renewed {
         match self.action {
             Action::NotDue => format!("{}: not due, valid until {until}", self.gateway),
             Action::Renewed | Action::Finished => {
-                let mut text = format!(
-                    "{}: renewed, valid until {until} (before: {})",
-                    self.gateway,
-                    day(self.previous_expiry)
-                );
+                let mut text = format!("{}: renewed, valid until {until}", self.gateway);
+                if let Some(previous) = self.previous_expiry {
+                    text += &format!(" (before: {})", day(previous));
+                }
                 match &self.restarted {
                     Some(what) => text += &format!("; restarted {what}"),
                     None => text += "; not restarted",
@@ -141,7 +140,7 @@ fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
     Renewed {
         gateway: gateway.name.clone(),
         action: Action::NotDue,
-        previous_expiry: registration.expiry(),
+        previous_expiry: Some(registration.expiry()),
         expires: registration.expiry(),
         restarted: None,
         flexctl: None,
@@ -172,12 +171,13 @@ struct Done {
     restart: Option<Restart>,
 }
 
-struct Procedure<'a> {
-    gateway: &'a Gateway,
-    call: &'a Invocation,
-    runtime: Runtime,
-    state: &'a State,
-    force: bool,
+/// What is done for one gateway.
+pub(crate) struct Procedure<'a> {
+    pub(crate) gateway: &'a Gateway,
+    pub(crate) call: &'a Invocation,
+    pub(crate) runtime: Runtime,
+    pub(crate) state: &'a State,
+    pub(crate) force: bool,
 }
 
 impl Procedure<'_> {
@@ -221,7 +221,7 @@ impl Procedure<'_> {
 
     /// Checks all that can be known to go wrong before anything is changed, and settles the restart. `ran` are the
     /// containers that ran when the renewal began.
-    fn prepare(
+    pub(crate) fn prepare(
         &self,
         installation: &mut Installation,
         mounted: &[Mounted],
@@ -319,7 +319,7 @@ impl Procedure<'_> {
             renewed: Renewed {
                 gateway: self.gateway.name.clone(),
                 action,
-                previous_expiry: previous.parse(&name)?.expiry(),
+                previous_expiry: previous.parse(&name).ok().map(|before| before.expiry()),
                 expires: after.expiry(),
                 restarted: match restart {
                     Restart::Nothing => None,
@@ -393,7 +393,7 @@ impl Procedure<'_> {
     }
 
     /// The gateway's own containers.
-    fn mounted(&self, installation: &Installation) -> Result<Vec<Mounted>> {
+    pub(crate) fn mounted(&self, installation: &Installation) -> Result<Vec<Mounted>> {
         match (installation, Engine::of(self.runtime)) {
             (Installation::Host(file), Some(engine)) => engine.mounting(file),
             _ => Ok(Vec::new()),
@@ -530,7 +530,7 @@ impl Procedure<'_> {
 
     /// Backs the old registration up, puts the new one in place and restarts the gateway; if that fails, the old one
     /// goes back. Returns the folder of the backup, and what it holds.
-    fn install(
+    pub(crate) fn install(
         &self,
         installation: &Installation,
         mut begun: Begun,
