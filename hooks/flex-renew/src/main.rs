@@ -4,6 +4,7 @@ mod args;
 mod call;
 mod cluster;
 mod commands;
+mod container_network;
 mod containers;
 mod cure;
 mod dates;

@@ -444,7 +444,7 @@ impl Procedure<'_> {
         }
         state::write(&input, old, "").map_err(unwritable)?;
 
-        let mut flexctl = Call::new(self.gateway, runtime, work.path(), mounted, log)?;
+        let mut flexctl = Call::new(self.gateway, runtime, work.path(), mounted, self.call)?;
         flexctl.flexctl.folder = Some(work.path().to_owned());
         flexctl.flexctl.hold = Some(work.hold.clone());
         stopped_before("flexctl was asked", "Nothing was changed.")?;
