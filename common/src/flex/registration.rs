@@ -84,7 +84,8 @@ impl Files {
         Ok(read)
     }
 
-    /// Has the key masked wherever it might show up, as in the words of a program that prints its input.
+    /// Has the key, and the client secret of a gateway in Connected Mode, masked wherever they might show up, as in the
+    /// words of a program that prints its input.
     pub fn hide(&self) {
         for text in self
             .all()
@@ -93,6 +94,15 @@ impl Files {
             text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')))
                 .filter(|run| run.len() >= SHORTEST_HIDDEN)
                 .for_each(|run| drop(Secret::new(run)));
+            let mut facts = Facts::default();
+            // What comes before a mistake has been read all the same.
+            let _ = facts.read(text, "");
+            facts
+                .documents
+                .iter()
+                .flat_map(|document| &document.values)
+                .filter(|(path, _)| path.last().is_some_and(|name| is_of_secret(name)))
+                .for_each(|(_, value)| drop(Secret::new(value.as_str())));
         }
     }
 
@@ -193,6 +203,14 @@ impl Registration {
         (self.says_so && !new.says_so)
             .then(|| "no document in it is a Configuration called registration".to_owned())
     }
+}
+
+/// Whether a value with this name is a secret: `clientSecret`, or what other layouts may call it.
+fn is_of_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["secret", "password", "passphrase", "token"]
+        .iter()
+        .any(|word| name.ends_with(word))
 }
 
 fn text_of<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str> {
@@ -605,5 +623,11 @@ spec:
         assert!(!format!("{:?} {:?}", files(&text), parsed(&text)).contains(line));
         files(&text).hide();
         assert!(!crate::secret::mask(&text).contains(line));
+        let secret = "canary-of-26-in-the-file";
+        let with_secret = format!("{text}    arm:\n      clientSecret: {secret}\n");
+        for text in [with_secret.clone(), format!("{with_secret}}} no YAML")] {
+            files(&text).hide();
+            assert!(!crate::secret::mask(&text).contains(secret), "{text}");
+        }
     }
 }

@@ -17,6 +17,7 @@ Examples:
   FLEX_CLIENT_ID=… FLEX_CLIENT_SECRET_FILE=… flex-renew renew
   flex-renew renew /srv/edge/conf.d/registration.yaml --runtime docker
   flex-renew renew --runtime kubernetes --namespace gateway --deployment ingress
+  flex-renew restore                                   back to the registration before the last renewal
   flex-renew run                                       every [[flex.gateway]] of the configuration file
 ";
 
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Check(LookArgs),
     /// Renew a registration that is due, install it, restart the gateway and prove the result
     Renew(Box<RenewArgs>),
+    /// Put a registration back that a renewal replaced, and restart the gateway with it
+    Restore(RestoreArgs),
     /// Show what the platform reports: gateways, replicas, expiry of their certificates
     Status(StatusArgs),
     /// Renew every gateway of the configuration file that is due
@@ -130,6 +133,19 @@ pub(crate) struct RenewArgs {
     #[arg(long, value_name = "RUNTIME", help_heading = "flexctl")]
     #[arg(value_parser = PossibleValuesParser::new(Runtime::OF_FLEXCTL).try_map(|word| Runtime::parse(&word)))]
     pub(crate) via: Option<Runtime>,
+
+    #[command(flatten)]
+    pub(crate) restart: RestartArgs,
+}
+
+#[derive(Debug, Clone, Default, ArgGroup)]
+pub(crate) struct RestoreArgs {
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+
+    /// Name of the backup [default: the last that differs from what is installed]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backup: Option<String>,
 
     #[command(flatten)]
     pub(crate) restart: RestartArgs,

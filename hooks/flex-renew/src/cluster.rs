@@ -162,6 +162,13 @@ struct Metadata {
 }
 
 impl Coordinates {
+    /// The namespace, that of the documented installation unless another is given.
+    pub(crate) fn namespace(&self) -> String {
+        self.namespace
+            .clone()
+            .unwrap_or_else(|| NAMESPACE.to_owned())
+    }
+
     /// How messages call the gateway.
     pub(crate) fn name(&self) -> String {
         format!(

@@ -222,7 +222,14 @@ impl Engine {
     }
 
     /// The arguments of a container that runs `flexctl` on the folder `work` and is gone afterwards.
-    pub(crate) fn run_flexctl(self, name: &str, work: &Path, image: &str) -> Vec<OsString> {
+    /// `network` is what it has to know of the network.
+    pub(crate) fn run_flexctl(
+        self,
+        name: &str,
+        work: &Path,
+        network: Vec<OsString>,
+        image: &str,
+    ) -> Vec<OsString> {
         let (uid, gid) = user();
         let mut volume = work.as_os_str().to_owned();
         volume.push(format!(":{WORK}"));
@@ -236,6 +243,7 @@ impl Engine {
             // Without root, Podman would give files of the container to a subordinate user.
             args.push("--userns=keep-id".into());
         }
+        args.extend(network);
         args.extend([
             "-u".into(),
             format!("{uid}:{gid}").into(),

@@ -33,12 +33,12 @@ use crate::runtime::Runtime;
 use crate::state::{self, Begun, Direction, State, Work};
 
 /// What became of one registration.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Renewed {
     pub(crate) gateway: String,
     pub(crate) action: Action,
-    /// Expiry of the certificate that was installed before.
-    pub(crate) previous_expiry: Timestamp,
+    /// Expiry of the certificate that was installed before; none where that could not be read.
+    pub(crate) previous_expiry: Option<Timestamp>,
     /// Expiry of the certificate that is installed now.
     pub(crate) expires: Timestamp,
     /// What was restarted.
@@ -73,11 +73,10 @@ impl Report for Renewed {
         match self.action {
             Action::NotDue => format!("{}: not due, valid until {until}", self.gateway),
             Action::Renewed | Action::Finished => {
-                let mut text = format!(
-                    "{}: renewed, valid until {until} (before: {})",
-                    self.gateway,
-                    day(self.previous_expiry)
-                );
+                let mut text = format!("{}: renewed, valid until {until}", self.gateway);
+                if let Some(previous) = self.previous_expiry {
+                    text += &format!(" (before: {})", day(previous));
+                }
                 match &self.restarted {
                     Some(what) => text += &format!("; restarted {what}"),
                     None => text += "; not restarted",
@@ -130,23 +129,38 @@ pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow
 }
 
 fn is_due(call: &Invocation, gateway: &Gateway, registration: &Registration) -> bool {
-    let due = Due::of(&registration.certificate, gateway.within, call.clock.now());
-    if let Some(objection) = due.objection(gateway.within) {
+    let within = |time| Due::of(&registration.certificate, time, call.clock.now());
+    if let Some(objection) = within(gateway.within).objection(gateway.within) {
         call.log.warn(objection);
     }
-    due == Due::Yes
+    within(gateway.within.saturating_add(gateway.ahead)) == Due::Yes
 }
 
 fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
     Renewed {
         gateway: gateway.name.clone(),
         action: Action::NotDue,
-        previous_expiry: registration.expiry(),
+        previous_expiry: Some(registration.expiry()),
         expires: registration.expiry(),
         restarted: None,
         flexctl: None,
         backup: None,
         proof: None,
+    }
+}
+
+/// The restart of another gateway with the same registration.
+fn restart_of(sibling: &Gateway, ran: &[String]) -> Result<Restart> {
+    match Installation::of(sibling)? {
+        Installation::Host(file) => {
+            let (runtime, _) = sibling.runtime()?;
+            let mounted = match Engine::of(runtime) {
+                Some(engine) => engine.mounting(&file)?,
+                None => Vec::new(),
+            };
+            Restart::of_host(&sibling.restart, runtime, &mounted, ran)
+        }
+        Installation::Cluster(cluster) => Ok(Restart::of_cluster(&sibling.restart, &cluster)),
     }
 }
 
@@ -157,12 +171,13 @@ struct Done {
     restart: Option<Restart>,
 }
 
-struct Procedure<'a> {
-    gateway: &'a Gateway,
-    call: &'a Invocation,
-    runtime: Runtime,
-    state: &'a State,
-    force: bool,
+/// What is done for one gateway.
+pub(crate) struct Procedure<'a> {
+    pub(crate) gateway: &'a Gateway,
+    pub(crate) call: &'a Invocation,
+    pub(crate) runtime: Runtime,
+    pub(crate) state: &'a State,
+    pub(crate) force: bool,
 }
 
 impl Procedure<'_> {
@@ -206,7 +221,7 @@ impl Procedure<'_> {
 
     /// Checks all that can be known to go wrong before anything is changed, and settles the restart. `ran` are the
     /// containers that ran when the renewal began.
-    fn prepare(
+    pub(crate) fn prepare(
         &self,
         installation: &mut Installation,
         mounted: &[Mounted],
@@ -215,10 +230,16 @@ impl Procedure<'_> {
         let policy = &self.gateway.restart;
         let rolls_out = matches!(policy, RestartPolicy::Usual | RestartPolicy::Named(_));
         installation.prepare(rolls_out, &self.call.log)?;
-        let restart = match installation {
+        let own = match installation {
             Installation::Host(_) => Restart::of_host(policy, self.runtime, mounted, ran)?,
             Installation::Cluster(cluster) => Restart::of_cluster(policy, cluster),
         };
+        let siblings = self.gateway.siblings.iter();
+        let mut all = vec![own];
+        for sibling in siblings {
+            all.push(restart_of(sibling, ran)?);
+        }
+        let restart = Restart::all(all);
         if !matches!(restart, Restart::Nothing) {
             proof::check_settings(self.call)?;
         }
@@ -273,7 +294,7 @@ impl Procedure<'_> {
         self.put_back(installation, begun, &work)?;
         restart
             .run(
-                self.gateway.restart_timeout,
+                self.gateway.restart_times,
                 &work.hold,
                 &self.call.clock,
                 log,
@@ -298,7 +319,7 @@ impl Procedure<'_> {
             renewed: Renewed {
                 gateway: self.gateway.name.clone(),
                 action,
-                previous_expiry: previous.parse(&name)?.expiry(),
+                previous_expiry: previous.parse(&name).ok().map(|before| before.expiry()),
                 expires: after.expiry(),
                 restarted: match restart {
                     Restart::Nothing => None,
@@ -372,7 +393,7 @@ impl Procedure<'_> {
     }
 
     /// The gateway's own containers.
-    fn mounted(&self, installation: &Installation) -> Result<Vec<Mounted>> {
+    pub(crate) fn mounted(&self, installation: &Installation) -> Result<Vec<Mounted>> {
         match (installation, Engine::of(self.runtime)) {
             (Installation::Host(file), Some(engine)) => engine.mounting(file),
             _ => Ok(Vec::new()),
@@ -423,7 +444,7 @@ impl Procedure<'_> {
         }
         state::write(&input, old, "").map_err(unwritable)?;
 
-        let mut flexctl = Call::new(self.gateway, runtime, work.path(), mounted, log)?;
+        let mut flexctl = Call::new(self.gateway, runtime, work.path(), mounted, self.call)?;
         flexctl.flexctl.folder = Some(work.path().to_owned());
         flexctl.flexctl.hold = Some(work.hold.clone());
         stopped_before("flexctl was asked", "Nothing was changed.")?;
@@ -459,8 +480,8 @@ impl Procedure<'_> {
                 Err(cure::of(failed, self.gateway.flexctl_timeout))
             }
         };
-        let begun = accepted
-            .and_then(|new| self.begin(installation, old, new, restart.containers().to_vec()));
+        let begun =
+            accepted.and_then(|new| self.begin(installation, old, new, restart.containers()));
         let begun = begun.map_err(|err| {
             if let Some(kept) = self.state.keep_rejected(&output) {
                 log.warn(format!("what flexctl wrote is kept in {}", kept.display()));
@@ -509,7 +530,7 @@ impl Procedure<'_> {
 
     /// Backs the old registration up, puts the new one in place and restarts the gateway; if that fails, the old one
     /// goes back. Returns the folder of the backup, and what it holds.
-    fn install(
+    pub(crate) fn install(
         &self,
         installation: &Installation,
         mut begun: Begun,
@@ -551,7 +572,7 @@ impl Procedure<'_> {
         }
         let restarted = stopped_before("the restart", "").and_then(|()| {
             restart.run(
-                self.gateway.restart_timeout,
+                self.gateway.restart_times,
                 &work.hold,
                 &self.call.clock,
                 log,
@@ -598,7 +619,7 @@ impl Procedure<'_> {
             format!(" The new registration is kept in {}.", kept.display())
         });
         let again = restart.run(
-            self.gateway.restart_timeout,
+            self.gateway.restart_times,
             &work.hold,
             &self.call.clock,
             log,
@@ -766,7 +787,7 @@ fn second_opinion(
         .flexctl
         .as_ref()
         .map_or(FLEXCTL, |flexctl| &flexctl.value);
-    let answer = match (installation, restart) {
+    let answer = match (installation, restart.first()) {
         (_, Restart::Containers(engine, names)) => {
             names.first().map(|name| engine.inspect_inside(name))
         }

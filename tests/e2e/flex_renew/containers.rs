@@ -64,6 +64,35 @@ fn an_image_that_cannot_be_fetched_is_no_reason_to_let_a_registration_expire() {
         .tells("flexctl of the image mirror.example/flex-gateway:1.8.2");
 }
 
+#[test]
+fn flexctl_in_a_container_knows_the_proxy_and_the_authorities_of_this_host() {
+    let mut edge = edge();
+    let instead = edge.bench.write("own.pem", "the only ones");
+    edge.bench
+        .set("SSL_CERT_FILE", instead.to_str().unwrap())
+        .set("NO_PROXY", "localhost")
+        .never_shown("canary-of-the-proxy")
+        .set(
+            "HTTPS_PROXY",
+            "http://ada:canary-of-the-proxy@proxy.example:3128",
+        );
+    edge.renew(&[]).code(0);
+    let run = &podman(&edge, "run --rm --name")[0];
+    for argument in [
+        "--env HTTPS_PROXY ",
+        "--env NO_PROXY ",
+        "--env SSL_CERT_FILE=/registration/ca-only/all.pem ",
+        "--env SSL_CERT_DIR=/registration/ca:/etc/ssl/certs:/etc/pki/tls/certs ",
+    ] {
+        assert!(run.contains(argument), "{argument} is not in {run}");
+    }
+    assert!(!run.contains("canary-of-the-proxy"), "{run}");
+    let seen = fs::read_to_string(edge.in_home("podman.log.seen")).unwrap();
+    assert!(seen.contains("the only ones"), "{seen}");
+    assert!(seen.contains("-----BEGIN CERTIFICATE-----"), "{seen}");
+    assert!(seen.contains("proxy.example:3128"), "{seen}");
+}
+
 pub(crate) mod needs_podman {
     use std::cell::RefCell;
     use std::collections::BTreeSet;
@@ -116,6 +145,8 @@ pub(crate) mod needs_podman {
                 .unset("FLEXCTL")
                 .unset("FLEXCTL_LOG")
                 .unset("FLEX_RESTART_CMD")
+                // The engine needs a moment to notice that a container has ended.
+                .set("FLEX_WATCH", "3s")
                 .set("CONTAINERS_CONF", conf.to_str().unwrap());
             let gateway = Self {
                 edge,

@@ -14,4 +14,5 @@ mod kill;
 mod look;
 mod many;
 mod platform;
+mod restore;
 mod wrong;
