@@ -66,7 +66,7 @@ pub(crate) enum Command {
     /// Show gateway, certificate and validity of a registration; never its key
     Inspect(LookArgs),
     /// Report in one line whether a registration is due: exit code 0, 10 (due) or 11 (expired)
-    Check(LookArgs),
+    Check(CheckArgs),
     /// Renew a registration that is due, install it, restart the gateway and prove the result
     Renew(Box<RenewArgs>),
     /// Put a registration back that a renewal replaced, and restart the gateway with it
@@ -89,6 +89,16 @@ pub(crate) struct LookArgs {
 
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
+}
+
+#[derive(Debug, Clone, Default, ArgGroup)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+
+    /// Also log in with the credentials for flexctl, and see whether they may read the gateway
+    #[arg(long)]
+    pub(crate) credentials: bool,
 }
 
 /// Where in Kubernetes the gateway is.

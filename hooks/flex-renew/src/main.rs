@@ -1,5 +1,6 @@
 //! `flex-renew`: watches and renews Flex Gateway registrations.
 
+mod acceptance;
 mod args;
 mod call;
 mod cluster;
