@@ -109,7 +109,7 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
 
-    /// Deployment of the gateway [default: ingress]
+    /// Deployment of the gateway, or statefulset/NAME or daemonset/NAME [default: ingress]
     #[arg(long, value_name = "NAME")]
     pub(crate) deployment: Option<String>,
 

@@ -23,6 +23,7 @@ mod runtime;
 mod settings;
 mod several;
 mod state;
+mod workload;
 
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@ mod needs_kubectl {
     use std::fs;
 
     use fixtures::{Bench, Finished, program};
-    use simulator::kubernetes::{Deployment, Secret, kubeconfig};
+    use simulator::kubernetes::{Deployment, Kind, Secret, kubeconfig};
     use simulator::registration::{Identity, Layout, compose};
 
     use crate::edge::{days_left, entries, in_days, put_on_path, read};
@@ -157,6 +157,33 @@ mod needs_kubectl {
         assert_eq!(gateway.restarts(), 1);
         let unexpected = gateway.bench.sim.unexpected();
         assert!(unexpected.is_empty(), "{unexpected:?}");
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
+    fn a_stateful_set_or_daemon_set_is_restarted_as_well() {
+        for (kind, name) in [
+            (Kind::StatefulSet, "statefulset"),
+            (Kind::DaemonSet, "daemonset"),
+        ] {
+            let gateway = Gateway::with_days(10);
+            gateway.change(|deployment| deployment.kind = kind);
+            gateway
+                .renew(&[])
+                .code(4)
+                .tells("deployments.apps \"ingress\" not found");
+            gateway
+                .renew(&["--deployment", &format!("{name}/ingress")])
+                .code(0)
+                .prints(&format!("restarted {name} gateway/ingress (kubernetes)"));
+            assert_eq!((gateway.days_left(), gateway.restarts()), (365, 1));
+            gateway
+                .renew(&["--deployment", "pod/ingress"])
+                .code(2)
+                .tells("is not one of deployment, statefulset, daemonset");
+            let unexpected = gateway.bench.sim.unexpected();
+            assert!(unexpected.is_empty(), "{unexpected:?}");
+        }
     }
 
     #[test]

@@ -42,9 +42,45 @@ pub struct Secret {
     pub version: u64,
 }
 
-/// A deployment.
+/// What runs pods.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A deployment.
+    #[default]
+    Deployment,
+    /// A stateful set.
+    StatefulSet,
+    /// A daemon set.
+    DaemonSet,
+}
+
+impl Kind {
+    const ALL: [(Kind, &str, &str, &str); 3] = [
+        (Kind::Deployment, "deployments", "Deployment", "deploy"),
+        (Kind::StatefulSet, "statefulsets", "StatefulSet", "sts"),
+        (Kind::DaemonSet, "daemonsets", "DaemonSet", "ds"),
+    ];
+
+    fn of(plural: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|known| known.1 == plural)
+            .map(|known| known.0)
+    }
+
+    fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|known| known.0 == self)
+            .map_or("", |known| known.2)
+    }
+}
+
+/// A deployment, or another object that runs pods.
 #[derive(Debug, Default, Clone)]
 pub struct Deployment {
+    /// What it is.
+    pub kind: Kind,
     /// The pod template as it is.
     pub template: Value,
     /// Raised by every change of the template.
@@ -154,7 +190,10 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
         ),
         ("GET", ["apis", "apps", "v1"]) => Answer::json(
             200,
-            &resources("apps/v1", "deployments", "Deployment", &["deploy"]),
+            &all_resources(
+                "apps/v1",
+                Kind::ALL.map(|(_, plural, kind, short)| resource(plural, kind, &[short])),
+            ),
         ),
         (method, ["api", "v1", "namespaces", namespace, "secrets", name]) => {
             if !cluster.may(method, "secrets") {
@@ -162,25 +201,18 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
             }
             cluster.secret(method, namespace, name, request)
         }
-        (
-            method,
-            [
-                "apis",
-                "apps",
-                "v1",
-                "namespaces",
-                namespace,
-                "deployments",
-                name,
-            ],
-        ) => {
-            if !cluster.may(method, "deployments") {
-                return forbidden("deployments", name, method);
+        (method, ["apis", "apps", "v1", "namespaces", namespace, plural, name])
+            if Kind::of(plural).is_some() =>
+        {
+            if !cluster.may(method, plural) {
+                return forbidden(plural, name, method);
             }
-            cluster.deployment(method, namespace, name, request)
+            cluster.deployment(method, namespace, plural, name, request)
         }
-        ("GET", ["apis", "apps", "v1", "namespaces", namespace, "deployments"]) => {
-            cluster.list_deployments(namespace, request)
+        ("GET", ["apis", "apps", "v1", "namespaces", namespace, plural])
+            if Kind::of(plural).is_some() =>
+        {
+            cluster.list_deployments(namespace, plural, request)
         }
         // kubectl asks after something was not found in it.
         ("GET", ["api", "v1", "namespaces", namespace]) => {
@@ -306,13 +338,15 @@ impl Kubernetes {
         &mut self,
         method: &str,
         namespace: &str,
+        plural: &str,
         name: &str,
         request: &Request,
     ) -> Answer {
         self.version += 1;
         let version = self.version;
-        let Some(deployment) = self.deployments.get_mut(&key(namespace, name)) else {
-            return not_found("deployments.apps", name);
+        let found = self.deployments.get_mut(&key(namespace, name));
+        let Some(deployment) = found.filter(|found| Kind::of(plural) == Some(found.kind)) else {
+            return not_found(&format!("{plural}.apps"), name);
         };
         match method {
             "GET" => Answer::json(200, &deployment.json(namespace, name, version)),
@@ -339,7 +373,7 @@ impl Kubernetes {
     }
 
     /// What `rollout status` asks for. A watch ends at once; clients list again then.
-    fn list_deployments(&mut self, namespace: &str, request: &Request) -> Answer {
+    fn list_deployments(&mut self, namespace: &str, plural: &str, request: &Request) -> Answer {
         if request.param("watch").is_some() {
             return Answer::empty(200).header("Content-Type", "application/json");
         }
@@ -351,8 +385,10 @@ impl Kubernetes {
         let items: Vec<Value> = self
             .deployments
             .iter_mut()
-            .filter(|((space, name), _)| {
-                space == namespace && wanted.is_none_or(|wanted| wanted == name)
+            .filter(|((space, name), found)| {
+                space == namespace
+                    && wanted.is_none_or(|wanted| wanted == name)
+                    && Kind::of(plural) == Some(found.kind)
             })
             .map(|((space, name), deployment)| {
                 let json = deployment.json(space, name, version);
@@ -363,7 +399,7 @@ impl Kubernetes {
         Answer::json(
             200,
             &json!({
-                "kind": "DeploymentList", "apiVersion": "apps/v1",
+                "kind": format!("{}List", Kind::of(plural).unwrap_or_default().name()), "apiVersion": "apps/v1",
                 "metadata": { "resourceVersion": version.to_string() }, "items": items,
             }),
         )
@@ -393,6 +429,8 @@ impl Deployment {
         let mut status = json!({
             "observedGeneration": self.generation,
             "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
+            "currentRevision": "r", "updateRevision": "r",
+            "desiredNumberScheduled": 1, "updatedNumberScheduled": 1, "numberAvailable": 1,
             "conditions": [ { "type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable" } ],
         });
         if self.stuck {
@@ -404,7 +442,7 @@ impl Deployment {
             status["updatedReplicas"] = json!(0);
         }
         json!({
-            "kind": "Deployment", "apiVersion": "apps/v1",
+            "kind": self.kind.name(), "apiVersion": "apps/v1",
             "metadata": {
                 "name": name, "namespace": namespace, "generation": self.generation,
                 "resourceVersion": version.to_string(), "uid": "0d000000-0000-4000-8000-000000000001",
@@ -413,6 +451,7 @@ impl Deployment {
                 "replicas": 1,
                 "selector": { "matchLabels": { "app": name } },
                 "strategy": { "type": "RollingUpdate" },
+                "updateStrategy": { "type": "RollingUpdate" },
                 "template": self.template,
             },
             "status": status,
@@ -477,12 +516,19 @@ fn groups() -> Value {
 }
 
 fn resources(group_version: &str, name: &str, kind: &str, short: &[&str]) -> Value {
+    all_resources(group_version, [resource(name, kind, short)])
+}
+
+fn all_resources<const N: usize>(group_version: &str, resources: [Value; N]) -> Value {
     json!({
-        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
-        "resources": [ {
-            "name": name, "singularName": kind.to_lowercase(), "namespaced": true, "kind": kind, "shortNames": short,
-            "verbs": ["get", "list", "patch", "watch"],
-        } ],
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources.to_vec(),
+    })
+}
+
+fn resource(name: &str, kind: &str, short: &[&str]) -> Value {
+    json!({
+        "name": name, "singularName": kind.to_lowercase(), "namespaced": true, "kind": kind, "shortNames": short,
+        "verbs": ["get", "list", "patch", "watch"],
     })
 }
 
