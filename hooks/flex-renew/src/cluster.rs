@@ -558,6 +558,69 @@ impl Cluster {
             })
     }
 
+    /// What each pod of the gateway has written since it was started, at most so many lines. A pod that is being ended is
+    /// none of them.
+    pub(crate) fn logs(&self, lines: &str) -> Result<Vec<String>> {
+        #[derive(Deserialize)]
+        struct Selecting {
+            spec: Selection,
+        }
+        #[derive(Deserialize)]
+        struct Selection {
+            selector: Selector,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Selector {
+            #[serde(default)]
+            match_labels: BTreeMap<String, String>,
+        }
+        #[derive(Deserialize)]
+        struct Pods {
+            items: Vec<Pod>,
+        }
+        #[derive(Deserialize)]
+        struct Pod {
+            metadata: PodMetadata,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct PodMetadata {
+            name: String,
+            deletion_timestamp: Option<String>,
+        }
+        let kind = self.workload.kind.to_string();
+        let selecting: Selecting = self.get(&kind, &self.workload.name)?;
+        let labels: Vec<String> = selecting
+            .spec
+            .selector
+            .match_labels
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        if labels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let listed = self
+            .kubectl(["get", "pods"])
+            .args(["--selector", &labels.join(","), "--output", "json"])
+            .run()?;
+        let listed = self.judge(listed, "get pods")?;
+        let pods: Pods = parse(&listed.stdout, "kubectl")?;
+        pods.items
+            .into_iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .map(|pod| {
+                let log = self
+                    .kubectl(["logs", "--all-containers"])
+                    .arg(format!("--tail={lines}"))
+                    .arg(&pod.metadata.name)
+                    .run()?;
+                self.judge(log, "logs").map(|log| log.stdout)
+            })
+            .collect()
+    }
+
     /// When the certificate expires according to `flexctl` in a pod.
     pub(crate) fn inspect_inside(&self) -> Result<Timestamp> {
         let mut before: Vec<std::ffi::OsString> =

@@ -12,6 +12,7 @@ mod dates;
 mod discovery;
 mod due;
 mod gateway;
+mod gateway_log;
 mod installation;
 mod next_call;
 mod platform;

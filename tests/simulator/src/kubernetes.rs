@@ -20,11 +20,22 @@ pub struct Kubernetes {
     pub secrets: BTreeMap<(String, String), Secret>,
     /// Deployments by namespace and name.
     pub deployments: BTreeMap<(String, String), Deployment>,
+    /// What pods have written, by namespace and name.
+    pub pods: BTreeMap<(String, String), Pod>,
     /// Resources that the user may not touch, as `secrets`.
     pub forbidden: Vec<String>,
     /// Resources that the user may only read.
     pub read_only: Vec<String>,
     version: u64,
+}
+
+/// A pod of a gateway.
+#[derive(Debug, Default, Clone)]
+pub struct Pod {
+    /// What it has written.
+    pub log: String,
+    /// Whether it is being ended.
+    pub ending: bool,
 }
 
 /// A Secret.
@@ -169,7 +180,16 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
             Answer::json(200, &json!({ "kind": "APIVersions", "versions": ["v1"] }))
         }
         ("GET", ["apis"]) => Answer::json(200, &groups()),
-        ("GET", ["api", "v1"]) => Answer::json(200, &resources("v1", "secrets", "Secret", &[])),
+        ("GET", ["api", "v1"]) => Answer::json(
+            200,
+            &all_resources(
+                "v1",
+                [
+                    resource("secrets", "Secret", &[]),
+                    resource("pods", "Pod", &["po"]),
+                ],
+            ),
+        ),
         (
             "POST",
             [
@@ -231,10 +251,12 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
             }
         }
         // kubectl looks for pods before it runs a command in one.
-        ("GET", ["api", "v1", "namespaces", _, "pods"]) => Answer::json(
-            200,
-            &json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [] }),
-        ),
+        ("GET", ["api", "v1", "namespaces", namespace, "pods", rest @ ..]) => {
+            if !cluster.may("GET", "pods") {
+                return forbidden("pods", rest.first().unwrap_or(&""), "GET");
+            }
+            cluster.pods(namespace, rest)
+        }
         ("GET", ["version"]) => Answer::json(
             200,
             &json!({ "major": "1", "minor": "32", "gitVersion": "v1.32.0" }),
@@ -372,6 +394,36 @@ impl Kubernetes {
         }
     }
 
+    fn pods(&self, namespace: &str, rest: &[&str]) -> Answer {
+        let found = |name: &str| self.pods.get(&key(namespace, name));
+        match rest {
+            [] => {
+                let items: Vec<Value> = self
+                    .pods
+                    .iter()
+                    .filter(|((space, _), _)| space == namespace)
+                    .map(|((_, name), pod)| pod.json(namespace, name))
+                    .collect();
+                let list = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items });
+                Answer::json(200, &list)
+            }
+            [name] => match found(name) {
+                Some(pod) => Answer::json(200, &pod.json(namespace, name)),
+                None => not_found("pods", name),
+            },
+            [name, "log"] => match found(name) {
+                Some(pod) => Answer::text(200, &pod.log),
+                None => not_found("pods", name),
+            },
+            _ => status(
+                404,
+                "NotFound",
+                "the server could not find the requested resource",
+            )
+            .unexpected(format!("pods {}", rest.join("/"))),
+        }
+    }
+
     /// What `rollout status` asks for. A watch ends at once; clients list again then.
     fn list_deployments(&mut self, namespace: &str, plural: &str, request: &Request) -> Answer {
         if request.param("watch").is_some() {
@@ -420,6 +472,21 @@ impl Secret {
                 "labels": self.labels, "annotations": self.annotations,
             },
             "data": data, "immutable": self.immutable,
+        })
+    }
+}
+
+impl Pod {
+    fn json(&self, namespace: &str, name: &str) -> Value {
+        let mut metadata =
+            json!({ "name": name, "namespace": namespace, "labels": { "app": "ingress" } });
+        if self.ending {
+            metadata["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        }
+        json!({
+            "kind": "Pod", "apiVersion": "v1", "metadata": metadata,
+            "spec": { "containers": [ { "name": "app", "image": "mulesoft/flex-gateway:1.8.2" } ] },
+            "status": { "phase": "Running" },
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::args::CheckArgs;
 use crate::dates::{day, days_left};
 use crate::due::Due;
 use crate::gateway::{self, Gateway};
+use crate::gateway_log;
 use crate::installation::Installation;
 use crate::several::{self, Failures, Line};
 
@@ -67,6 +68,8 @@ fn check(
     };
     let is_due = |registration: &Registration| {
         Due::of(&registration.certificate, gateway.within, now) == Due::Yes
+            || Due::of_version_1(&registration.certificate, now) == Due::Yes
+                && gateway_log::asks_for_renewal(call, gateway, &installation)
     };
     let state = match &registration {
         Some(registration) if now > registration.expiry() => State::Expired,
