@@ -25,7 +25,8 @@ pub use question::{ask, ask_secret, confirm};
 pub use report::{Format, Report, print};
 pub use table::table;
 
-use crate::log::{Log, Verbosity};
+use crate::log::{Log, Verbosity, write_to_stderr};
+use crate::secret::mask_forms;
 use crate::settings::{Kind, Registry, Settings};
 use crate::system::clock;
 use crate::system::environment::{self, Env};
@@ -57,8 +58,15 @@ pub fn main<A: Arguments>(
     let (args, flags) = match parsed {
         Ok(parsed) => parsed,
         Err(err) => {
-            // Nobody is left to be told when the stream is gone.
-            let _ = err.print();
+            // It quotes what was rejected.
+            let text = err.render().to_string();
+            let masked = mask_forms(&text);
+            if masked == text {
+                // Nobody is left to be told when the stream is gone.
+                let _ = err.print();
+            } else {
+                write_to_stderr(&masked);
+            }
             return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(2));
         }
     };

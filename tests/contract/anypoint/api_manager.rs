@@ -37,14 +37,14 @@ mod needs_openapi {
             &["create-api", "Stock API", "--label", "prod"][..],
             &["create-api", "Stock API", "--gateway", "flex"],
             &["apply", "--order", "1", "--policy-version", "1.3.1"],
-            &["apply", "--methods", "GET"],
+            &["apply", "--methods", "GET", "--yes"],
             &["disable", "--yes"],
             &["enable"],
             &["rotate", "--output", "json"],
             &["status", "--all"],
             &["apply", "--api", "Stock API", "--label", "prod"],
             &["remove", "--yes"],
-            &["autodiscover", "--app", "orders"],
+            &["autodiscover", "--app", "orders", "--yes"],
         ] {
             bench.run("basic-auth-policy", args).code(0);
         }

@@ -120,7 +120,7 @@ fn credentials_of_this_call_and_of_the_certificate_come_before_the_list() {
     let given = token_for(&mut bench, OTHER);
     bench.set_secret("CF_Token", given);
     add(&bench, NAME, "w")
-        .code(4)
+        .code(3)
         .tells("CF_Token (environment)");
 }
 

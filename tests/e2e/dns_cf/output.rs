@@ -133,6 +133,10 @@ fn credentials_in_an_address_are_refused_and_not_shown() {
             .run("cloudhub_v2", ["spaces"])
             .code(2)
             .tells("ANYPOINT_URL");
+        if address.contains("://") {
+            let add = ["add", NAME, "v", "--wait", "--resolver", address];
+            dns_cf(&bench, &add).code(2).tells("***@cf.acme.example");
+        }
         for program in ["dns_cf", "cloudhub_v2"] {
             bench
                 .run(program, ["config"])
