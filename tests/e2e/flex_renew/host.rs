@@ -573,7 +573,7 @@ fn a_second_signal_ends_the_run_at_once_and_the_next_one_finishes_it() {
     let mut edge = Edge::with_days(10);
     edge.bench.set(
         "FLEX_RESTART_CMD",
-        "kill -TERM $PPID; while kill -TERM $PPID 2> /dev/null; do :; done; touch ended",
+        "kill -TERM $PPID; while kill -TERM $PPID 2>/dev/null; do :; done; touch ended",
     );
     assert_eq!(edge.renew(&[]).code, None);
     // Nobody cut it off.
