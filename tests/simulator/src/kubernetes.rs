@@ -184,7 +184,7 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
             200,
             &all_resources(
                 "v1",
-                [
+                &[
                     resource("secrets", "Secret", &[]),
                     resource("pods", "Pod", &["po"]),
                 ],
@@ -212,7 +212,7 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
             200,
             &all_resources(
                 "apps/v1",
-                Kind::ALL.map(|(_, plural, kind, short)| resource(plural, kind, &[short])),
+                &Kind::ALL.map(|(_, plural, kind, short)| resource(plural, kind, &[short])),
             ),
         ),
         (method, ["api", "v1", "namespaces", namespace, "secrets", name]) => {
@@ -583,12 +583,12 @@ fn groups() -> Value {
 }
 
 fn resources(group_version: &str, name: &str, kind: &str, short: &[&str]) -> Value {
-    all_resources(group_version, [resource(name, kind, short)])
+    all_resources(group_version, &[resource(name, kind, short)])
 }
 
-fn all_resources<const N: usize>(group_version: &str, resources: [Value; N]) -> Value {
+fn all_resources(group_version: &str, resources: &[Value]) -> Value {
     json!({
-        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources.to_vec(),
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources,
     })
 }
 
