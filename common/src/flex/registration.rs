@@ -53,6 +53,8 @@ pub struct Registration {
     pub platform: Option<String>,
     /// How the gateway runs, as the file has it.
     pub mode: Option<String>,
+    /// Whether the gateway keeps a connection to the platform: Connected Mode.
+    pub is_connected: bool,
     /// Whether a document says that it is a registration.
     pub says_so: bool,
     /// The certificate that ends first among those whose key is there; without such, among all that are no authority.
@@ -127,13 +129,20 @@ impl Files {
         }
         let (certificate, has_key) = leading(&found, name)?;
         let facts = facts.settle();
+        let mode = facts.value(&["mode"]);
         Ok(Registration {
+            is_connected: match mode.as_deref() {
+                Some("online" | "connected") => true,
+                Some(_) => false,
+                // Only such a gateway has something to log in with.
+                None => facts.value(&["clientSecret"]).is_some(),
+            },
             gateway: facts.value(&["agentId"]),
             name: facts.value(&["assetName", "gatewayName", "agentName"]),
             organization: facts.value(&["organizationId", "orgId", "organization"]),
             environment: facts.value(&["environmentId", "envId", "environment"]),
             platform: facts.platform(),
-            mode: facts.value(&["mode"]),
+            mode,
             says_so: facts.says_so,
             certificate,
             has_key,
@@ -496,7 +505,11 @@ spec:
         );
         assert_eq!(read.mode.as_deref(), Some("online"));
         assert_eq!(read.expiry().to_string(), "2031-01-01T00:00:00Z");
-        assert!(read.has_key && read.says_so && !read.split);
+        assert!(read.has_key && read.says_so && !read.split && read.is_connected);
+        let local = plain(&made(2031)).replace("mode: online", "mode: local");
+        assert!(!parsed(&local).is_connected);
+        let unsaid = plain(&made(2031)).replace("mode: online", "clientSecret: abc");
+        assert!(parsed(&unsaid).is_connected);
     }
 
     #[test]

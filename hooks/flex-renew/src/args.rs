@@ -66,7 +66,7 @@ pub(crate) enum Command {
     /// Show gateway, certificate and validity of a registration; never its key
     Inspect(LookArgs),
     /// Report in one line whether a registration is due: exit code 0, 10 (due) or 11 (expired)
-    Check(LookArgs),
+    Check(CheckArgs),
     /// Renew a registration that is due, install it, restart the gateway and prove the result
     Renew(Box<RenewArgs>),
     /// Put a registration back that a renewal replaced, and restart the gateway with it
@@ -91,6 +91,16 @@ pub(crate) struct LookArgs {
     pub(crate) cluster: ClusterArgs,
 }
 
+#[derive(Debug, Clone, Default, ArgGroup)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+
+    /// Also log in with the credentials for flexctl, and see whether they may read the gateway
+    #[arg(long)]
+    pub(crate) credentials: bool,
+}
+
 /// Where in Kubernetes the gateway is.
 #[derive(Debug, Clone, Default, ArgGroup)]
 #[command(next_help_heading = "Kubernetes")]
@@ -99,7 +109,7 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
 
-    /// Deployment of the gateway [default: ingress]
+    /// Deployment of the gateway, or statefulset/NAME or daemonset/NAME [default: ingress]
     #[arg(long, value_name = "NAME")]
     pub(crate) deployment: Option<String>,
 

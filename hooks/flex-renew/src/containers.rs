@@ -325,6 +325,20 @@ impl Engine {
             .collect())
     }
 
+    /// What a container has written since it was started, at most so many lines.
+    pub(crate) fn log(self, name: &str, lines: &str, limit: Duration) -> Result<String> {
+        let started = self
+            .inspect(&[name.to_owned()])?
+            .into_iter()
+            .next()
+            .map(|container| container.state.started_at)
+            .unwrap_or_default();
+        self.ask(["logs", "--tail", lines, "--since", &started, name])
+            .limit(limit)
+            .succeed()
+            .map(|log| log.all())
+    }
+
     /// When the certificate expires according to `flexctl` in a gateway's own container.
     pub(crate) fn inspect_inside(self, name: &str) -> Result<Timestamp> {
         Flexctl {

@@ -1,5 +1,6 @@
 //! `flex-renew`: watches and renews Flex Gateway registrations.
 
+mod acceptance;
 mod args;
 mod call;
 mod cluster;
@@ -11,6 +12,7 @@ mod dates;
 mod discovery;
 mod due;
 mod gateway;
+mod gateway_log;
 mod installation;
 mod next_call;
 mod platform;
@@ -22,6 +24,7 @@ mod runtime;
 mod settings;
 mod several;
 mod state;
+mod workload;
 
 use std::process::ExitCode;
 

@@ -26,6 +26,7 @@ use crate::dates::day;
 use crate::discovery::FLEXCTL;
 use crate::due::Due;
 use crate::gateway::Gateway;
+use crate::gateway_log::{self, Seen};
 use crate::installation::{self, Installation};
 use crate::proof::{self, Proof};
 use crate::restart::{Restart, RestartPolicy};
@@ -50,6 +51,9 @@ pub(crate) struct Renewed {
     /// Folder of the replaced registration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backup: Option<PathBuf>,
+    /// What the gateway's log shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) log: Option<Seen>,
     /// How the result was proved on the platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) proof: Option<Proof>,
@@ -84,6 +88,9 @@ impl Report for Renewed {
                 if let Some(version) = &self.flexctl {
                     text += &format!("; flexctl {version}");
                 }
+                if let Some(seen) = &self.log {
+                    text += &format!("; {seen}");
+                }
                 if let Some(proof) = &self.proof {
                     text += &format!("; {proof}");
                 }
@@ -101,7 +108,7 @@ pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow
     if !state::is_unfinished(&folder) {
         let before = installation.registration()?;
         before.check_key(&installation.name())?;
-        if !force && !is_due(call, gateway, &before) {
+        if !force && !is_due(call, gateway, &installation, &before) {
             return Ok(not_due(gateway, &before));
         }
     }
@@ -128,12 +135,36 @@ pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow
     prove(call, gateway, &installation, done)
 }
 
-fn is_due(call: &Invocation, gateway: &Gateway, registration: &Registration) -> bool {
+fn is_due(
+    call: &Invocation,
+    gateway: &Gateway,
+    installation: &Installation,
+    registration: &Registration,
+) -> bool {
     let within = |time| Due::of(&registration.certificate, time, call.clock.now());
     if let Some(objection) = within(gateway.within).objection(gateway.within) {
         call.log.warn(objection);
     }
-    within(gateway.within.saturating_add(gateway.ahead)) == Due::Yes
+    if within(gateway.within.saturating_add(gateway.ahead)) == Due::Yes {
+        return true;
+    }
+    if !gateway_log::asks_for_renewal(call, gateway, installation) {
+        return false;
+    }
+    match Due::of_version_1(&registration.certificate, call.clock.now()) {
+        Due::Yes => {
+            call.log
+                .info("the gateway's log asks for a renewal: the registration is of version 1");
+            true
+        }
+        Due::No | Due::TooNew { .. } => {
+            call.log.warn(
+                "the gateway's log says that the registration is of version 1, although it was renewed lately: use the \
+                 newest flexctl (--pull), with --force",
+            );
+            false
+        }
+    }
 }
 
 fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
@@ -144,6 +175,7 @@ fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
         expires: registration.expiry(),
         restarted: None,
         flexctl: None,
+        log: None,
         backup: None,
         proof: None,
     }
@@ -200,7 +232,7 @@ impl Procedure<'_> {
         let old = installation.read()?;
         let before = old.parse(&installation.name())?;
         before.check_key(&installation.name())?;
-        if !self.force && !is_due(self.call, self.gateway, &before) {
+        if !self.force && !is_due(self.call, self.gateway, installation, &before) {
             return Ok(Done {
                 renewed: not_due(self.gateway, &before),
                 registration: None,
@@ -312,7 +344,7 @@ impl Procedure<'_> {
     ) -> anyhow::Result<Done> {
         let name = installation.name();
         let after = begun.new.parse("the new registration")?;
-        let (backup, previous) = self.install(installation, begun, restart)?;
+        let (backup, previous, seen) = self.install(installation, begun, restart)?;
         self.state.end()?;
         self.state.prune(self.gateway.keep, &self.call.log);
         Ok(Done {
@@ -326,6 +358,7 @@ impl Procedure<'_> {
                     restart => Some(restart.to_string()),
                 },
                 flexctl: None,
+                log: (seen != Seen::NoLog).then_some(seen),
                 backup: Some(backup),
                 proof: None,
             },
@@ -529,13 +562,13 @@ impl Procedure<'_> {
     }
 
     /// Backs the old registration up, puts the new one in place and restarts the gateway; if that fails, the old one
-    /// goes back. Returns the folder of the backup, and what it holds.
+    /// goes back. Returns the folder of the backup, what it holds, and what the gateway's log shows.
     pub(crate) fn install(
         &self,
         installation: &Installation,
         mut begun: Begun,
         restart: &Restart,
-    ) -> anyhow::Result<(PathBuf, Files)> {
+    ) -> anyhow::Result<(PathBuf, Files, Seen)> {
         let log = &self.call.log;
         stopped_before("the installation", "The next run continues from here.")?;
         let work = self.state.work()?;
@@ -576,10 +609,12 @@ impl Procedure<'_> {
                 &work.hold,
                 &self.call.clock,
                 log,
-            )
+            )?;
+            let new = begun.new.parse("the new registration")?;
+            gateway_log::after(self.call, restart, &new, self.gateway.timeout)
         });
         match restarted {
-            Ok(()) => Ok((backup, begun.before)),
+            Ok(seen) => Ok((backup, begun.before, seen)),
             // Nobody knows whether the gateway accepted it, which is no reason to go back.
             Err(err) if signals::interrupted() => Err(anyhow::Error::from(err).context(
                 "the new registration is installed, and the next run restarts the gateway once more",
@@ -772,6 +807,14 @@ fn prove(
         return Ok(renewed);
     }
     renewed.proof = proof::of_replicas(call, &registration, gateway.timeout)?;
+    if let (Some(Seen::Missing(what)), None) = (&renewed.log, &renewed.proof) {
+        return Err(Error::new(
+            Kind::Unproved,
+            format!("the new registration is installed, but nothing proves it: {what}"),
+        )
+        .advise("The new file stays. Look at the gateway's log.")
+        .into());
+    }
     Ok(renewed)
 }
 

@@ -16,7 +16,7 @@ use crate::containers::{Engine, Mounted};
 use crate::runtime::Runtime;
 
 /// The unit of the package.
-const UNIT: &str = "flex-gateway";
+pub(crate) const UNIT: &str = "flex-gateway";
 
 /// Limit on a question to systemd.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::dates::day;
 use crate::due::Due;
 use crate::gateway::Gateway;
+use crate::gateway_log::Seen;
 use crate::installation::Installation;
 use crate::renewal::Procedure;
 use crate::restart::Restart;
@@ -95,8 +96,11 @@ pub(crate) fn restore(
         containers: restart.containers(),
     };
     state.begin(&begun)?;
-    let (replaced, _) = procedure.install(&installation, begun, &restart)?;
+    let (replaced, _, seen) = procedure.install(&installation, begun, &restart)?;
     state.end()?;
+    if let Seen::Missing(what) = &seen {
+        call.log.warn(what);
+    }
     if Due::of(&registration.certificate, gateway.within, call.clock.now()) == Due::Yes {
         call.log
             .warn("it is due: the next run of flex-renew renews it, unless that is stopped");

@@ -10,7 +10,7 @@ use crate::runtime::Runtime;
 const LOOKING: &[&str] = &["inspect", "check", "renew", "restore"];
 const RENEWING: &[&str] = &["renew", "run"];
 const RESTARTING: &[&str] = &["renew", "run", "restore"];
-const ASKING: &[&str] = &["renew", "status"];
+const ASKING: &[&str] = &["renew", "check", "status"];
 
 pub(crate) static SETTINGS: Registry = Registry {
     program: "flex-renew",

@@ -6,6 +6,7 @@ use std::fs;
 use fixtures::program;
 
 use crate::edge::{Edge, days_left};
+use crate::log::{CONNECTED, GAVE_UP, STARTED};
 
 /// A gateway in a container of a stand-in for Podman.
 fn edge() -> Edge {
@@ -91,6 +92,28 @@ fn flexctl_in_a_container_knows_the_proxy_and_the_authorities_of_this_host() {
     assert!(seen.contains("the only ones"), "{seen}");
     assert!(seen.contains("-----BEGIN CERTIFICATE-----"), "{seen}");
     assert!(seen.contains("proxy.example:3128"), "{seen}");
+}
+
+#[test]
+fn the_log_of_a_container_since_its_start_is_read() {
+    let mut edge = edge();
+    let log = edge
+        .bench
+        .write("container.log", [STARTED, CONNECTED].concat());
+    edge.bench.set("PODMAN_LOGS", log.to_str().unwrap());
+    edge.renew(&[])
+        .code(0)
+        .prints("; the gateway's log shows that it is connected");
+    assert_eq!(
+        podman(&edge, "logs")[0],
+        "logs --tail 1000 --since 2026-11-25T10:00:00.5Z edge"
+    );
+    let before = edge.bytes();
+    fs::write(log, [STARTED, GAVE_UP].concat()).unwrap();
+    edge.renew(&["--force"])
+        .code(5)
+        .tells("Max retries reached for token authorization");
+    assert_eq!(edge.bytes(), before);
 }
 
 pub(crate) mod needs_podman {

@@ -11,6 +11,7 @@ mod edge;
 mod flags;
 mod host;
 mod kill;
+mod log;
 mod look;
 mod many;
 mod platform;
