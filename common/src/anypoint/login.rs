@@ -97,6 +97,49 @@ fn is_own_and_near(origin: &Origin) -> bool {
     }
 }
 
+/// Fetches a token for a user: `POST /accounts/login`.
+///
+/// # Errors
+///
+/// Credentials: refused, or the user has multi-factor authentication, which asks for a browser. Unreachable: no usable
+/// answer.
+pub fn user_token(http: &Http, name: &str, password: &Secret) -> Result<Secret> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        username: &'a str,
+        password: &'a str,
+    }
+    #[derive(Deserialize)]
+    struct Answer {
+        access_token: Option<String>,
+    }
+    let reply = http
+        .post("/accounts/login")
+        .json(&Body {
+            username: name,
+            password: password.expose(),
+        })
+        .repeat(Repeat::Freely)
+        .send()?;
+    if !reply.is_success() {
+        let err = reply.error(said(&reply));
+        return Err(match reply.status() {
+            302 | 400 | 401 | 403 | 418 => err.as_kind(Kind::Credentials),
+            _ => err,
+        });
+    }
+    reply
+        .json::<Answer>()?
+        .access_token
+        .map(Secret::new)
+        .ok_or_else(|| {
+            Error::new(
+                Kind::Credentials,
+                "the platform asks the user for a second factor",
+            )
+        })
+}
+
 /// Fetches a token.
 ///
 /// `POST /accounts/api/v2/oauth2/token`, a JSON body without a Basic header, as the official command line tool does.

@@ -53,6 +53,8 @@ pub struct Registration {
     pub platform: Option<String>,
     /// How the gateway runs, as the file has it.
     pub mode: Option<String>,
+    /// Whether the gateway keeps a connection to the platform: Connected Mode.
+    pub is_connected: bool,
     /// Whether a document says that it is a registration.
     pub says_so: bool,
     /// The certificate that ends first among those whose key is there; without such, among all that are no authority.
@@ -84,7 +86,8 @@ impl Files {
         Ok(read)
     }
 
-    /// Has the key masked wherever it might show up, as in the words of a program that prints its input.
+    /// Has the key, and the client secret of a gateway in Connected Mode, masked wherever they might show up, as in the
+    /// words of a program that prints its input.
     pub fn hide(&self) {
         for text in self
             .all()
@@ -93,6 +96,15 @@ impl Files {
             text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')))
                 .filter(|run| run.len() >= SHORTEST_HIDDEN)
                 .for_each(|run| drop(Secret::new(run)));
+            let mut facts = Facts::default();
+            // What comes before a mistake has been read all the same.
+            let _ = facts.read(text, "");
+            facts
+                .documents
+                .iter()
+                .flat_map(|document| &document.values)
+                .filter(|(path, _)| path.last().is_some_and(|name| is_of_secret(name)))
+                .for_each(|(_, value)| drop(Secret::new(value.as_str())));
         }
     }
 
@@ -117,13 +129,20 @@ impl Files {
         }
         let (certificate, has_key) = leading(&found, name)?;
         let facts = facts.settle();
+        let mode = facts.value(&["mode"]);
         Ok(Registration {
+            is_connected: match mode.as_deref() {
+                Some("online" | "connected") => true,
+                Some(_) => false,
+                // Only such a gateway has something to log in with.
+                None => facts.value(&["clientSecret"]).is_some(),
+            },
             gateway: facts.value(&["agentId"]),
             name: facts.value(&["assetName", "gatewayName", "agentName"]),
             organization: facts.value(&["organizationId", "orgId", "organization"]),
             environment: facts.value(&["environmentId", "envId", "environment"]),
             platform: facts.platform(),
-            mode: facts.value(&["mode"]),
+            mode,
             says_so: facts.says_so,
             certificate,
             has_key,
@@ -193,6 +212,14 @@ impl Registration {
         (self.says_so && !new.says_so)
             .then(|| "no document in it is a Configuration called registration".to_owned())
     }
+}
+
+/// Whether a value with this name is a secret: `clientSecret`, or what other layouts may call it.
+fn is_of_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["secret", "password", "passphrase", "token"]
+        .iter()
+        .any(|word| name.ends_with(word))
 }
 
 fn text_of<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str> {
@@ -478,7 +505,11 @@ spec:
         );
         assert_eq!(read.mode.as_deref(), Some("online"));
         assert_eq!(read.expiry().to_string(), "2031-01-01T00:00:00Z");
-        assert!(read.has_key && read.says_so && !read.split);
+        assert!(read.has_key && read.says_so && !read.split && read.is_connected);
+        let local = plain(&made(2031)).replace("mode: online", "mode: local");
+        assert!(!parsed(&local).is_connected);
+        let unsaid = plain(&made(2031)).replace("mode: online", "clientSecret: abc");
+        assert!(parsed(&unsaid).is_connected);
     }
 
     #[test]
@@ -605,5 +636,11 @@ spec:
         assert!(!format!("{:?} {:?}", files(&text), parsed(&text)).contains(line));
         files(&text).hide();
         assert!(!crate::secret::mask(&text).contains(line));
+        let secret = "canary-of-26-in-the-file";
+        let with_secret = format!("{text}    arm:\n      clientSecret: {secret}\n");
+        for text in [with_secret.clone(), format!("{with_secret}}} no YAML")] {
+            files(&text).hide();
+            assert!(!crate::secret::mask(&text).contains(secret), "{text}");
+        }
     }
 }

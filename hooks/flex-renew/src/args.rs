@@ -17,6 +17,7 @@ Examples:
   FLEX_CLIENT_ID=… FLEX_CLIENT_SECRET_FILE=… flex-renew renew
   flex-renew renew /srv/edge/conf.d/registration.yaml --runtime docker
   flex-renew renew --runtime kubernetes --namespace gateway --deployment ingress
+  flex-renew restore                                   back to the registration before the last renewal
   flex-renew run                                       every [[flex.gateway]] of the configuration file
 ";
 
@@ -65,9 +66,11 @@ pub(crate) enum Command {
     /// Show gateway, certificate and validity of a registration; never its key
     Inspect(LookArgs),
     /// Report in one line whether a registration is due: exit code 0, 10 (due) or 11 (expired)
-    Check(LookArgs),
+    Check(CheckArgs),
     /// Renew a registration that is due, install it, restart the gateway and prove the result
     Renew(Box<RenewArgs>),
+    /// Put a registration back that a renewal replaced, and restart the gateway with it
+    Restore(RestoreArgs),
     /// Show what the platform reports: gateways, replicas, expiry of their certificates
     Status(StatusArgs),
     /// Renew every gateway of the configuration file that is due
@@ -88,6 +91,16 @@ pub(crate) struct LookArgs {
     pub(crate) cluster: ClusterArgs,
 }
 
+#[derive(Debug, Clone, Default, ArgGroup)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+
+    /// Also log in with the credentials for flexctl, and see whether they may read the gateway
+    #[arg(long)]
+    pub(crate) credentials: bool,
+}
+
 /// Where in Kubernetes the gateway is.
 #[derive(Debug, Clone, Default, ArgGroup)]
 #[command(next_help_heading = "Kubernetes")]
@@ -96,7 +109,7 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
 
-    /// Deployment of the gateway [default: ingress]
+    /// Deployment of the gateway, or statefulset/NAME or daemonset/NAME [default: ingress]
     #[arg(long, value_name = "NAME")]
     pub(crate) deployment: Option<String>,
 
@@ -130,6 +143,19 @@ pub(crate) struct RenewArgs {
     #[arg(long, value_name = "RUNTIME", help_heading = "flexctl")]
     #[arg(value_parser = PossibleValuesParser::new(Runtime::OF_FLEXCTL).try_map(|word| Runtime::parse(&word)))]
     pub(crate) via: Option<Runtime>,
+
+    #[command(flatten)]
+    pub(crate) restart: RestartArgs,
+}
+
+#[derive(Debug, Clone, Default, ArgGroup)]
+pub(crate) struct RestoreArgs {
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+
+    /// Name of the backup [default: the last that differs from what is installed]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backup: Option<String>,
 
     #[command(flatten)]
     pub(crate) restart: RestartArgs,

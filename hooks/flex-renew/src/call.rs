@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use common::cli::Invocation;
 use common::error::{Error, Result};
 use common::flex::flexctl::{Failed, Failure, Flexctl, Login, Renewal, Renewed};
 use common::flex::registration::FILE_NAME;
 use common::log::Log;
 use common::settings::{Origin, Sourced};
 
+use crate::container_network;
 use crate::containers::{self, Engine, Mounted};
 use crate::discovery::FLEXCTL;
 use crate::gateway::{Gateway, UpdateUrls};
@@ -44,8 +46,9 @@ impl Call {
         runtime: Runtime,
         work: &Path,
         mounted: &[Mounted],
-        log: &Log,
+        call: &Invocation,
     ) -> Result<Self> {
+        let log = &call.log;
         let Some(engine) = Engine::of(runtime) else {
             refuse_flag(gateway.image.as_ref(), "in no container", runtime)?;
             let program = gateway
@@ -82,10 +85,11 @@ impl Call {
             ),
         };
         let name = Engine::container_name(work);
+        let network = container_network::arguments(call, work)?;
         Ok(Self {
             flexctl: Flexctl {
                 program: engine.program().into(),
-                before: engine.run_flexctl(&name, work, &image),
+                before: engine.run_flexctl(&name, work, network, &image),
                 limit: gateway.flexctl_timeout,
                 hold: None,
                 folder: None,

@@ -19,6 +19,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::workload::Workload;
+
 use crate::state::Work;
 
 /// The namespace and deployment of the documented installation.
@@ -55,7 +57,7 @@ pub(crate) struct Coordinates {
 pub(crate) struct Cluster {
     context: Option<String>,
     namespace: String,
-    deployment: String,
+    workload: Workload,
     secret: String,
     chart: String,
     /// The release that was named.
@@ -92,7 +94,7 @@ pub(crate) struct Stored {
 }
 
 #[derive(Deserialize)]
-struct Deployment {
+struct PodRunner {
     spec: Spec,
 }
 
@@ -162,11 +164,18 @@ struct Metadata {
 }
 
 impl Coordinates {
+    /// The namespace, that of the documented installation unless another is given.
+    pub(crate) fn namespace(&self) -> String {
+        self.namespace
+            .clone()
+            .unwrap_or_else(|| NAMESPACE.to_owned())
+    }
+
     /// How messages call the gateway.
     pub(crate) fn name(&self) -> String {
         format!(
             "{}/{}",
-            self.namespace.as_deref().unwrap_or(NAMESPACE),
+            self.namespace(),
             self.deployment.as_deref().unwrap_or(DEPLOYMENT)
         )
     }
@@ -185,7 +194,9 @@ impl Cluster {
         let mut cluster = Self {
             context: given.context.clone(),
             namespace: or(&given.namespace, NAMESPACE),
-            deployment: or(&given.deployment, DEPLOYMENT),
+            workload: or(&given.deployment, DEPLOYMENT)
+                .parse()
+                .map_err(|err| Error::config(format!("--deployment: {err}")))?,
             secret: String::new(),
             chart: or(&given.chart, CHART),
             release: given.release.clone(),
@@ -203,7 +214,9 @@ impl Cluster {
     pub(crate) fn name(&self) -> String {
         let mut name = format!(
             "kubernetes/{}/{}/{}",
-            self.namespace, self.deployment, self.secret
+            self.namespace,
+            self.workload.part(),
+            self.secret
         );
         if let Some(context) = &self.context {
             name.insert_str("kubernetes/".len(), &format!("{context}/"));
@@ -212,8 +225,9 @@ impl Cluster {
     }
 
     fn mounted_secret(&self) -> Result<String> {
-        let deployment: Deployment = self.get("deployment", &self.deployment)?;
-        let volumes = deployment.spec.template.spec.volumes;
+        let kind = self.workload.kind.to_string();
+        let read: PodRunner = self.get(&kind, &self.workload.name)?;
+        let volumes = read.spec.template.spec.volumes;
         let secret_of = |volume: &Volume| -> Option<String> {
             let direct = volume
                 .secret
@@ -232,8 +246,8 @@ impl Cluster {
             .and_then(secret_of);
         named.ok_or_else(|| {
             Error::not_found(format!(
-                "deployment {}/{} has no volume {VOLUME} from a Secret",
-                self.namespace, self.deployment
+                "{} {}/{} has no volume {VOLUME} from a Secret",
+                self.workload.kind, self.namespace, self.workload.name
             ))
             .advise("Name the deployment of the gateway with --deployment, or the Secret with --secret.")
         })
@@ -288,7 +302,7 @@ impl Cluster {
     /// release, or no `helm` for it. Refused: something else is being done to the release.
     pub(crate) fn settle(&mut self, stored: &Stored, rolls_out: bool, log: &Log) -> Result<()> {
         self.helm = self.helm_for(stored, log)?;
-        let deployment = ("patch", format!("deployment/{}", self.deployment));
+        let rollout = ("patch", self.workload.reference());
         let mut needed = match &self.helm {
             // It keeps its own records in Secrets.
             Some(_) => vec![("create", "secrets".to_owned())],
@@ -304,7 +318,7 @@ impl Cluster {
             ));
         }
         needed.push(("patch", format!("secret/{}", self.secret)));
-        needed.extend(rolls_out.then_some(deployment));
+        needed.extend(rolls_out.then_some(rollout));
         for (verb, what) in needed {
             self.check_right(verb, &what)?;
         }
@@ -510,9 +524,9 @@ impl Cluster {
 
     /// Has new pods made, which read the new registration, and waits for them.
     pub(crate) fn restart(&self, clock: &SharedClock) -> Result<()> {
-        let deployment = format!("deployment/{}", self.deployment);
+        let workload = self.workload.reference();
         let restart = || {
-            let program = self.kubectl(["rollout", "restart"]).arg(&deployment);
+            let program = self.kubectl(["rollout", "restart"]).arg(&workload);
             program.to_its_end().run()
         };
         let mut restarted = restart()?;
@@ -529,7 +543,7 @@ impl Cluster {
         self.judge(restarted, "rollout restart")?;
         let status = self
             .kubectl(["rollout", "status"])
-            .arg(&deployment)
+            .arg(&workload)
             .arg(format!("--timeout={}s", self.rollout_timeout.as_secs()))
             .limit(self.rollout_timeout + MARGIN)
             .to_its_end()
@@ -538,10 +552,73 @@ impl Cluster {
             .map(drop)
             .map_err(|err| {
                 err.advise(format!(
-                    "Look at kubectl -n {} describe {deployment} and at the logs of its pods.",
+                    "Look at kubectl -n {} describe {workload} and at the logs of its pods.",
                     self.namespace
                 ))
             })
+    }
+
+    /// What each pod of the gateway has written since it was started, at most so many lines. A pod that is being ended is
+    /// none of them.
+    pub(crate) fn logs(&self, lines: &str) -> Result<Vec<String>> {
+        #[derive(Deserialize)]
+        struct Selecting {
+            spec: Selection,
+        }
+        #[derive(Deserialize)]
+        struct Selection {
+            selector: Selector,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Selector {
+            #[serde(default)]
+            match_labels: BTreeMap<String, String>,
+        }
+        #[derive(Deserialize)]
+        struct Pods {
+            items: Vec<Pod>,
+        }
+        #[derive(Deserialize)]
+        struct Pod {
+            metadata: PodMetadata,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct PodMetadata {
+            name: String,
+            deletion_timestamp: Option<String>,
+        }
+        let kind = self.workload.kind.to_string();
+        let selecting: Selecting = self.get(&kind, &self.workload.name)?;
+        let labels: Vec<String> = selecting
+            .spec
+            .selector
+            .match_labels
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        if labels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let listed = self
+            .kubectl(["get", "pods"])
+            .args(["--selector", &labels.join(","), "--output", "json"])
+            .run()?;
+        let listed = self.judge(listed, "get pods")?;
+        let pods: Pods = parse(&listed.stdout, "kubectl")?;
+        pods.items
+            .into_iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .map(|pod| {
+                let log = self
+                    .kubectl(["logs", "--all-containers"])
+                    .arg(format!("--tail={lines}"))
+                    .arg(&pod.metadata.name)
+                    .run()?;
+                self.judge(log, "logs").map(|log| log.stdout)
+            })
+            .collect()
     }
 
     /// When the certificate expires according to `flexctl` in a pod.
@@ -550,7 +627,7 @@ impl Cluster {
             self.location().into_iter().map(Into::into).collect();
         before.extend([
             "exec".into(),
-            format!("deployment/{}", self.deployment).into(),
+            self.workload.reference().into(),
             "--".into(),
             "flexctl".into(),
         ]);
@@ -612,7 +689,7 @@ impl Cluster {
         let (kind, advice) = if any(&["(NotFound)"]) {
             (
                 Kind::NotFound,
-                "Check --namespace, --deployment, --secret and --context.",
+                "Check --namespace, --deployment (NAME, statefulset/NAME or daemonset/NAME), --secret and --context.",
             )
         } else if any(&["(Forbidden)", "(Unauthorized)", "You must be logged in"]) {
             (
@@ -653,8 +730,8 @@ impl fmt::Display for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "deployment {}/{} (kubernetes)",
-            self.namespace, self.deployment
+            "{} {}/{} (kubernetes)",
+            self.workload.kind, self.namespace, self.workload.name
         )
     }
 }

@@ -222,7 +222,14 @@ impl Engine {
     }
 
     /// The arguments of a container that runs `flexctl` on the folder `work` and is gone afterwards.
-    pub(crate) fn run_flexctl(self, name: &str, work: &Path, image: &str) -> Vec<OsString> {
+    /// `network` is what it has to know of the network.
+    pub(crate) fn run_flexctl(
+        self,
+        name: &str,
+        work: &Path,
+        network: Vec<OsString>,
+        image: &str,
+    ) -> Vec<OsString> {
         let (uid, gid) = user();
         let mut volume = work.as_os_str().to_owned();
         volume.push(format!(":{WORK}"));
@@ -236,6 +243,7 @@ impl Engine {
             // Without root, Podman would give files of the container to a subordinate user.
             args.push("--userns=keep-id".into());
         }
+        args.extend(network);
         args.extend([
             "-u".into(),
             format!("{uid}:{gid}").into(),
@@ -324,6 +332,20 @@ impl Engine {
             .into_iter()
             .map(|container| container.state.started_at)
             .collect())
+    }
+
+    /// What a container has written since it was started, at most so many lines.
+    pub(crate) fn log(self, name: &str, lines: &str, limit: Duration) -> Result<String> {
+        let started = self
+            .inspect(&[name.to_owned()])?
+            .into_iter()
+            .next()
+            .map(|container| container.state.started_at)
+            .unwrap_or_default();
+        self.ask(["logs", "--tail", lines, "--since", &started, name])
+            .limit(limit)
+            .succeed()
+            .map(|log| log.all())
     }
 
     /// When the certificate expires according to `flexctl` in a gateway's own container.

@@ -14,12 +14,12 @@ use common::settings::{Origin, Setting, Settings, Sourced};
 use crate::args::RenewArgs;
 use crate::cluster::Coordinates;
 use crate::discovery::{self, Reason};
-use crate::restart::RestartPolicy;
+use crate::restart::{RestartPolicy, RestartTimes};
 use crate::runtime::Runtime;
 use crate::settings::{
     CLIENT_ID, CLIENT_SECRET, Entry, FILE, FLEXCTL, FLEXCTL_TIMEOUT, IMAGE, KEEP, Lists, PASSWORD,
     PULL, RESTART_CMD, RESTART_TIMEOUT, ROLLOUT_TIMEOUT, RUNTIME, STATE_DIR, TIMEOUT, UPDATE_URLS,
-    USERNAME, WITHIN,
+    USERNAME, WATCH, WITHIN,
 };
 
 /// A gateway and how it is to be treated.
@@ -40,15 +40,18 @@ pub(crate) struct Gateway {
     pub(crate) pull: bool,
     pub(crate) update_urls: UpdateUrls,
     pub(crate) restart: RestartPolicy,
-    /// How long a restart may take.
-    pub(crate) restart_timeout: Duration,
+    pub(crate) restart_times: RestartTimes,
     /// How long a rollout in a cluster may take.
     pub(crate) rollout_timeout: Duration,
     pub(crate) within: Duration,
+    /// How much earlier it is due, since the next call comes that late.
+    pub(crate) ahead: Duration,
     pub(crate) keep: usize,
     pub(crate) state_dir: Option<PathBuf>,
     /// How long replicas may take to report a new certificate.
     pub(crate) timeout: Duration,
+    /// Other gateways of the TOML file that have the same registration, and are restarted with this one.
+    pub(crate) siblings: Vec<Gateway>,
     entry: Entry,
 }
 
@@ -91,6 +94,14 @@ pub(crate) enum Location {
     Cluster(Coordinates),
 }
 
+/// What two gateways with one registration have in common.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    File(PathBuf),
+    /// Context, namespace, name.
+    Secret(Option<String>, String, String),
+}
+
 /// The gateways that a command means: the one that is named, else those of the TOML file, else whatever is in the usual
 /// places.
 pub(crate) fn named(settings: &Settings, args: &RenewArgs) -> Result<Vec<Gateway>> {
@@ -98,6 +109,63 @@ pub(crate) fn named(settings: &Settings, args: &RenewArgs) -> Result<Vec<Gateway
         Some(file) => file.lists::<Lists>()?.flex.gateway,
         None => Vec::new(),
     };
+    let mut gateways = meant(settings, args, &listed)?;
+    // Who says what is to be restarted means that alone.
+    let restart = &args.restart;
+    let says_all =
+        restart.no_restart || !restart.restart.is_empty() || settings.flag(&RESTART_CMD).is_some();
+    if !says_all {
+        join_siblings(settings, &listed, &mut gateways);
+    }
+    Ok(gateways)
+}
+
+/// The one gateway that a command means.
+///
+/// # Errors
+///
+/// Configuration: it could be several. Else those of [`named`].
+pub(crate) fn only(settings: &Settings, args: &RenewArgs) -> Result<Gateway> {
+    let mut gateways = named(settings, args)?;
+    match gateways.pop() {
+        Some(only) if gateways.is_empty() => Ok(only),
+        last => {
+            gateways.extend(last);
+            let names: Vec<&str> = gateways.iter().map(|known| known.name.as_str()).collect();
+            Err(Error::config(format!(
+                "there are several registrations: {}",
+                names.join(", ")
+            ))
+            .advise("Name one by its path or name; flex-renew run renews all that are due."))
+        }
+    }
+}
+
+/// Has each gateway know the others of the list with the same registration: once it is renewed, all have to be restarted,
+/// and it is due when it is for one of them. One that cannot be made sense of is for its own turn to tell.
+fn join_siblings(settings: &Settings, listed: &[Entry], gateways: &mut [Gateway]) {
+    let usual = RenewArgs::default();
+    let all: Vec<(Option<Place>, Gateway)> = listed
+        .iter()
+        .filter_map(|entry| Gateway::resolve(settings, &usual, entry.clone(), None).ok())
+        .map(|known| (known.place(), known))
+        .collect();
+    for gateway in gateways {
+        let place = gateway.place();
+        let is_sibling = |there: &Option<Place>, known: &Gateway| {
+            place.is_some() && *there == place && !gateway.is_same_entry(known)
+        };
+        gateway.siblings = all
+            .iter()
+            .filter(|(there, known)| is_sibling(there, known))
+            .map(|(_, known)| known.clone())
+            .collect();
+        let longest = gateway.siblings.iter().map(|known| known.within).max();
+        gateway.within = gateway.within.max(longest.unwrap_or_default());
+    }
+}
+
+fn meant(settings: &Settings, args: &RenewArgs, listed: &[Entry]) -> Result<Vec<Gateway>> {
     if let Some(named) = &args.look.file {
         let by_name = |entry: &&Entry| {
             entry
@@ -107,7 +175,7 @@ pub(crate) fn named(settings: &Settings, args: &RenewArgs) -> Result<Vec<Gateway
         };
         return match listed.iter().find(by_name) {
             Some(entry) => Gateway::resolve(settings, args, entry.clone(), None),
-            None => at(settings, args, &listed, named),
+            None => at(settings, args, listed, named),
         }
         .map(|gateway| vec![gateway]);
     }
@@ -119,12 +187,12 @@ pub(crate) fn named(settings: &Settings, args: &RenewArgs) -> Result<Vec<Gateway
         let given = settings.path(&FILE)?;
         let is_near = |given: &Sourced<PathBuf>| settings.is_near(&given.origin);
         if let Some(given) = given.filter(|given| listed.is_empty() || is_near(given)) {
-            return at(settings, args, &listed, &given.value).map(|gateway| vec![gateway]);
+            return at(settings, args, listed, &given.value).map(|gateway| vec![gateway]);
         }
         if !listed.is_empty() {
             return listed
-                .into_iter()
-                .map(|entry| Gateway::resolve(settings, args, entry, None))
+                .iter()
+                .map(|entry| Gateway::resolve(settings, args, entry.clone(), None))
                 .collect();
         }
     }
@@ -142,9 +210,10 @@ pub(crate) fn named(settings: &Settings, args: &RenewArgs) -> Result<Vec<Gateway
 
 /// The gateway of the registration at `path`, with what the TOML file says about it.
 fn at(settings: &Settings, args: &RenewArgs, listed: &[Entry], path: &Path) -> Result<Gateway> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let entry = listed.iter().find(|entry| {
         let file = entry.file.as_deref().map(|file| in_toml(settings, file));
-        file.as_deref() == Some(path)
+        file.is_some_and(|file| real(&file) == real(path))
     });
     let entry = entry.cloned().unwrap_or_default();
     Gateway::resolve(settings, args, entry, Some(path.to_owned()))
@@ -187,7 +256,10 @@ impl Gateway {
             },
             update_urls: UpdateUrls::of(settings, args, &entry)?,
             restart: restart_of(settings, args, &entry)?,
-            restart_timeout: settings.duration(&RESTART_TIMEOUT)?,
+            restart_times: RestartTimes {
+                limit: settings.duration(&RESTART_TIMEOUT)?,
+                watch: settings.duration(&WATCH)?,
+            },
             rollout_timeout: settings.duration(&ROLLOUT_TIMEOUT)?,
             within: match &entry.within {
                 Some(own) if settings.flag(&WITHIN).is_none() => {
@@ -200,12 +272,38 @@ impl Gateway {
                 .map_or(0, |found| found.value),
             state_dir: settings.path(&STATE_DIR)?.map(|found| found.value),
             timeout: settings.duration(&TIMEOUT)?,
+            siblings: Vec::new(),
+            ahead: Duration::ZERO,
             name,
             location,
             entry,
         };
         gateway.refuse_flags_that_do_not_apply(args)?;
         Ok(gateway)
+    }
+
+    /// Whether the other one has the same registration, and is restarted with this one.
+    pub(crate) fn is_joined_by(&self, other: &Gateway) -> bool {
+        self.siblings.iter().any(|known| known.is_same_entry(other))
+    }
+
+    fn is_same_entry(&self, other: &Gateway) -> bool {
+        self.entry == other.entry
+    }
+
+    /// Where its registration is, if that is known without asking a cluster.
+    fn place(&self) -> Option<Place> {
+        match &self.location {
+            Location::File(file) => file.canonicalize().ok().map(Place::File),
+            Location::Cluster(there) => {
+                let secret = there.secret.clone()?;
+                Some(Place::Secret(
+                    there.context.clone(),
+                    there.namespace(),
+                    secret,
+                ))
+            }
+        }
     }
 
     /// A flag that has no effect on this gateway would let the user believe that it had one.

@@ -35,11 +35,7 @@ impl Environment {
                     origin: Origin::Flag("the registration"),
                 })
         };
-        let url = match (settings.text(&URL)?, own(|r| &r.platform)) {
-            (Some(_), _) => settings.address(&URL)?,
-            (None, Some(own)) if is_published(&own.value) => own.value,
-            _ => DEFAULT_URL.to_owned(),
-        };
+        let url = address(settings, registration)?;
         let client = Client::new(call.http(&url)?, credentials);
         let organization = match (settings.flag(&ORGANIZATION), own(|r| &r.organization)) {
             (None, Some(own)) => own,
@@ -70,6 +66,12 @@ impl Environment {
             .replicas(&self.organization, &self.environment, id)
     }
 
+    /// The gateway with this id.
+    pub(crate) fn gateway(&self, id: &str) -> Result<Gateway> {
+        self.client
+            .gateway(&self.organization, &self.environment, id)
+    }
+
     /// All gateways, or the one with this name or id.
     pub(crate) fn gateways(&self, only: Option<&str>) -> Result<Vec<Gateway>> {
         let mut all = self
@@ -87,6 +89,16 @@ impl Environment {
             .advise("flex-renew status without --gateway shows all. Gateways in Local Mode are not listed."));
         }
         Ok(all)
+    }
+}
+
+/// Where the platform is asked: only an address that was set comes before that of the registration.
+pub(crate) fn address(settings: &Settings, registration: Option<&Registration>) -> Result<String> {
+    let own = registration.and_then(|registration| registration.platform.clone());
+    match (settings.text(&URL)?, own) {
+        (Some(_), _) => settings.address(&URL),
+        (None, Some(own)) if is_published(&own) => Ok(own),
+        _ => Ok(DEFAULT_URL.to_owned()),
     }
 }
 

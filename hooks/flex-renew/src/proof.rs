@@ -18,7 +18,7 @@ use crate::platform::{Environment, has_credentials};
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 
 /// That the replicas run with the new certificate.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Proof {
     /// How many replicas are connected.
     replicas: usize,

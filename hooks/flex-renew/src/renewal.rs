@@ -26,6 +26,7 @@ use crate::dates::day;
 use crate::discovery::FLEXCTL;
 use crate::due::Due;
 use crate::gateway::Gateway;
+use crate::gateway_log::{self, Seen};
 use crate::installation::{self, Installation};
 use crate::proof::{self, Proof};
 use crate::restart::{Restart, RestartPolicy};
@@ -33,12 +34,12 @@ use crate::runtime::Runtime;
 use crate::state::{self, Begun, Direction, State, Work};
 
 /// What became of one registration.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Renewed {
     pub(crate) gateway: String,
     pub(crate) action: Action,
-    /// Expiry of the certificate that was installed before.
-    pub(crate) previous_expiry: Timestamp,
+    /// Expiry of the certificate that was installed before; none where that could not be read.
+    pub(crate) previous_expiry: Option<Timestamp>,
     /// Expiry of the certificate that is installed now.
     pub(crate) expires: Timestamp,
     /// What was restarted.
@@ -50,6 +51,9 @@ pub(crate) struct Renewed {
     /// Folder of the replaced registration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backup: Option<PathBuf>,
+    /// What the gateway's log shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) log: Option<Seen>,
     /// How the result was proved on the platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) proof: Option<Proof>,
@@ -73,17 +77,19 @@ impl Report for Renewed {
         match self.action {
             Action::NotDue => format!("{}: not due, valid until {until}", self.gateway),
             Action::Renewed | Action::Finished => {
-                let mut text = format!(
-                    "{}: renewed, valid until {until} (before: {})",
-                    self.gateway,
-                    day(self.previous_expiry)
-                );
+                let mut text = format!("{}: renewed, valid until {until}", self.gateway);
+                if let Some(previous) = self.previous_expiry {
+                    text += &format!(" (before: {})", day(previous));
+                }
                 match &self.restarted {
                     Some(what) => text += &format!("; restarted {what}"),
                     None => text += "; not restarted",
                 }
                 if let Some(version) = &self.flexctl {
                     text += &format!("; flexctl {version}");
+                }
+                if let Some(seen) = &self.log {
+                    text += &format!("; {seen}");
                 }
                 if let Some(proof) = &self.proof {
                     text += &format!("; {proof}");
@@ -102,7 +108,7 @@ pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow
     if !state::is_unfinished(&folder) {
         let before = installation.registration()?;
         before.check_key(&installation.name())?;
-        if !force && !is_due(call, gateway, &before) {
+        if !force && !is_due(call, gateway, &installation, &before) {
             return Ok(not_due(gateway, &before));
         }
     }
@@ -129,24 +135,64 @@ pub(crate) fn renew(call: &Invocation, gateway: &Gateway, force: bool) -> anyhow
     prove(call, gateway, &installation, done)
 }
 
-fn is_due(call: &Invocation, gateway: &Gateway, registration: &Registration) -> bool {
-    let due = Due::of(&registration.certificate, gateway.within, call.clock.now());
-    if let Some(objection) = due.objection(gateway.within) {
+fn is_due(
+    call: &Invocation,
+    gateway: &Gateway,
+    installation: &Installation,
+    registration: &Registration,
+) -> bool {
+    let within = |time| Due::of(&registration.certificate, time, call.clock.now());
+    if let Some(objection) = within(gateway.within).objection(gateway.within) {
         call.log.warn(objection);
     }
-    due == Due::Yes
+    if within(gateway.within.saturating_add(gateway.ahead)) == Due::Yes {
+        return true;
+    }
+    if !gateway_log::asks_for_renewal(call, gateway, installation) {
+        return false;
+    }
+    match Due::of_version_1(&registration.certificate, call.clock.now()) {
+        Due::Yes => {
+            call.log
+                .info("the gateway's log asks for a renewal: the registration is of version 1");
+            true
+        }
+        Due::No | Due::TooNew { .. } => {
+            call.log.warn(
+                "the gateway's log says that the registration is of version 1, although it was renewed lately: use the \
+                 newest flexctl (--pull), with --force",
+            );
+            false
+        }
+    }
 }
 
 fn not_due(gateway: &Gateway, registration: &Registration) -> Renewed {
     Renewed {
         gateway: gateway.name.clone(),
         action: Action::NotDue,
-        previous_expiry: registration.expiry(),
+        previous_expiry: Some(registration.expiry()),
         expires: registration.expiry(),
         restarted: None,
         flexctl: None,
+        log: None,
         backup: None,
         proof: None,
+    }
+}
+
+/// The restart of another gateway with the same registration.
+fn restart_of(sibling: &Gateway, ran: &[String]) -> Result<Restart> {
+    match Installation::of(sibling)? {
+        Installation::Host(file) => {
+            let (runtime, _) = sibling.runtime()?;
+            let mounted = match Engine::of(runtime) {
+                Some(engine) => engine.mounting(&file)?,
+                None => Vec::new(),
+            };
+            Restart::of_host(&sibling.restart, runtime, &mounted, ran)
+        }
+        Installation::Cluster(cluster) => Ok(Restart::of_cluster(&sibling.restart, &cluster)),
     }
 }
 
@@ -157,12 +203,13 @@ struct Done {
     restart: Option<Restart>,
 }
 
-struct Procedure<'a> {
-    gateway: &'a Gateway,
-    call: &'a Invocation,
-    runtime: Runtime,
-    state: &'a State,
-    force: bool,
+/// What is done for one gateway.
+pub(crate) struct Procedure<'a> {
+    pub(crate) gateway: &'a Gateway,
+    pub(crate) call: &'a Invocation,
+    pub(crate) runtime: Runtime,
+    pub(crate) state: &'a State,
+    pub(crate) force: bool,
 }
 
 impl Procedure<'_> {
@@ -185,7 +232,7 @@ impl Procedure<'_> {
         let old = installation.read()?;
         let before = old.parse(&installation.name())?;
         before.check_key(&installation.name())?;
-        if !self.force && !is_due(self.call, self.gateway, &before) {
+        if !self.force && !is_due(self.call, self.gateway, installation, &before) {
             return Ok(Done {
                 renewed: not_due(self.gateway, &before),
                 registration: None,
@@ -206,7 +253,7 @@ impl Procedure<'_> {
 
     /// Checks all that can be known to go wrong before anything is changed, and settles the restart. `ran` are the
     /// containers that ran when the renewal began.
-    fn prepare(
+    pub(crate) fn prepare(
         &self,
         installation: &mut Installation,
         mounted: &[Mounted],
@@ -215,10 +262,16 @@ impl Procedure<'_> {
         let policy = &self.gateway.restart;
         let rolls_out = matches!(policy, RestartPolicy::Usual | RestartPolicy::Named(_));
         installation.prepare(rolls_out, &self.call.log)?;
-        let restart = match installation {
+        let own = match installation {
             Installation::Host(_) => Restart::of_host(policy, self.runtime, mounted, ran)?,
             Installation::Cluster(cluster) => Restart::of_cluster(policy, cluster),
         };
+        let siblings = self.gateway.siblings.iter();
+        let mut all = vec![own];
+        for sibling in siblings {
+            all.push(restart_of(sibling, ran)?);
+        }
+        let restart = Restart::all(all);
         if !matches!(restart, Restart::Nothing) {
             proof::check_settings(self.call)?;
         }
@@ -273,7 +326,7 @@ impl Procedure<'_> {
         self.put_back(installation, begun, &work)?;
         restart
             .run(
-                self.gateway.restart_timeout,
+                self.gateway.restart_times,
                 &work.hold,
                 &self.call.clock,
                 log,
@@ -291,20 +344,21 @@ impl Procedure<'_> {
     ) -> anyhow::Result<Done> {
         let name = installation.name();
         let after = begun.new.parse("the new registration")?;
-        let (backup, previous) = self.install(installation, begun, restart)?;
+        let (backup, previous, seen) = self.install(installation, begun, restart)?;
         self.state.end()?;
         self.state.prune(self.gateway.keep, &self.call.log);
         Ok(Done {
             renewed: Renewed {
                 gateway: self.gateway.name.clone(),
                 action,
-                previous_expiry: previous.parse(&name)?.expiry(),
+                previous_expiry: previous.parse(&name).ok().map(|before| before.expiry()),
                 expires: after.expiry(),
                 restarted: match restart {
                     Restart::Nothing => None,
                     restart => Some(restart.to_string()),
                 },
                 flexctl: None,
+                log: (seen != Seen::NoLog).then_some(seen),
                 backup: Some(backup),
                 proof: None,
             },
@@ -372,7 +426,7 @@ impl Procedure<'_> {
     }
 
     /// The gateway's own containers.
-    fn mounted(&self, installation: &Installation) -> Result<Vec<Mounted>> {
+    pub(crate) fn mounted(&self, installation: &Installation) -> Result<Vec<Mounted>> {
         match (installation, Engine::of(self.runtime)) {
             (Installation::Host(file), Some(engine)) => engine.mounting(file),
             _ => Ok(Vec::new()),
@@ -423,7 +477,7 @@ impl Procedure<'_> {
         }
         state::write(&input, old, "").map_err(unwritable)?;
 
-        let mut flexctl = Call::new(self.gateway, runtime, work.path(), mounted, log)?;
+        let mut flexctl = Call::new(self.gateway, runtime, work.path(), mounted, self.call)?;
         flexctl.flexctl.folder = Some(work.path().to_owned());
         flexctl.flexctl.hold = Some(work.hold.clone());
         stopped_before("flexctl was asked", "Nothing was changed.")?;
@@ -459,8 +513,8 @@ impl Procedure<'_> {
                 Err(cure::of(failed, self.gateway.flexctl_timeout))
             }
         };
-        let begun = accepted
-            .and_then(|new| self.begin(installation, old, new, restart.containers().to_vec()));
+        let begun =
+            accepted.and_then(|new| self.begin(installation, old, new, restart.containers()));
         let begun = begun.map_err(|err| {
             if let Some(kept) = self.state.keep_rejected(&output) {
                 log.warn(format!("what flexctl wrote is kept in {}", kept.display()));
@@ -508,13 +562,13 @@ impl Procedure<'_> {
     }
 
     /// Backs the old registration up, puts the new one in place and restarts the gateway; if that fails, the old one
-    /// goes back. Returns the folder of the backup, and what it holds.
-    fn install(
+    /// goes back. Returns the folder of the backup, what it holds, and what the gateway's log shows.
+    pub(crate) fn install(
         &self,
         installation: &Installation,
         mut begun: Begun,
         restart: &Restart,
-    ) -> anyhow::Result<(PathBuf, Files)> {
+    ) -> anyhow::Result<(PathBuf, Files, Seen)> {
         let log = &self.call.log;
         stopped_before("the installation", "The next run continues from here.")?;
         let work = self.state.work()?;
@@ -551,14 +605,16 @@ impl Procedure<'_> {
         }
         let restarted = stopped_before("the restart", "").and_then(|()| {
             restart.run(
-                self.gateway.restart_timeout,
+                self.gateway.restart_times,
                 &work.hold,
                 &self.call.clock,
                 log,
-            )
+            )?;
+            let new = begun.new.parse("the new registration")?;
+            gateway_log::after(self.call, restart, &new, self.gateway.timeout)
         });
         match restarted {
-            Ok(()) => Ok((backup, begun.before)),
+            Ok(seen) => Ok((backup, begun.before, seen)),
             // Nobody knows whether the gateway accepted it, which is no reason to go back.
             Err(err) if signals::interrupted() => Err(anyhow::Error::from(err).context(
                 "the new registration is installed, and the next run restarts the gateway once more",
@@ -598,7 +654,7 @@ impl Procedure<'_> {
             format!(" The new registration is kept in {}.", kept.display())
         });
         let again = restart.run(
-            self.gateway.restart_timeout,
+            self.gateway.restart_times,
             &work.hold,
             &self.call.clock,
             log,
@@ -751,6 +807,14 @@ fn prove(
         return Ok(renewed);
     }
     renewed.proof = proof::of_replicas(call, &registration, gateway.timeout)?;
+    if let (Some(Seen::Missing(what)), None) = (&renewed.log, &renewed.proof) {
+        return Err(Error::new(
+            Kind::Unproved,
+            format!("the new registration is installed, but nothing proves it: {what}"),
+        )
+        .advise("The new file stays. Look at the gateway's log.")
+        .into());
+    }
     Ok(renewed)
 }
 
@@ -766,7 +830,7 @@ fn second_opinion(
         .flexctl
         .as_ref()
         .map_or(FLEXCTL, |flexctl| &flexctl.value);
-    let answer = match (installation, restart) {
+    let answer = match (installation, restart.first()) {
         (_, Restart::Containers(engine, names)) => {
             names.first().map(|name| engine.inspect_inside(name))
         }

@@ -8,6 +8,7 @@ use common::error::{Error, Kind, Result};
 use common::log::Log;
 use common::system::clock::SharedClock;
 use common::system::hold::Hold;
+use common::system::polling::{Look, Pauses, poll};
 use common::system::process::{self, Program};
 
 use crate::cluster::Cluster;
@@ -15,14 +16,22 @@ use crate::containers::{Engine, Mounted};
 use crate::runtime::Runtime;
 
 /// The unit of the package.
-const UNIT: &str = "flex-gateway";
+pub(crate) const UNIT: &str = "flex-gateway";
 
 /// Limit on a question to systemd.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A gateway that cannot read its registration ends within moments: this long it is watched.
-const WATCHES: u32 = 3;
-const BETWEEN_WATCHES: Duration = Duration::from_secs(1);
+/// How often a restarted gateway is looked at while it is watched.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RestartTimes {
+    /// Limit on the restart itself.
+    pub(crate) limit: Duration,
+    /// How long the gateway is watched afterwards: one that cannot use its registration ends soon.
+    pub(crate) watch: Duration,
+}
 
 /// The restart that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +54,8 @@ pub(crate) enum Restart {
     Units(Vec<String>),
     Containers(Engine, Vec<String>),
     Rollout(Box<Cluster>),
+    /// Of several gateways with one registration.
+    All(Vec<Restart>),
 }
 
 impl Restart {
@@ -85,11 +96,36 @@ impl Restart {
         }
     }
 
+    /// All of these as one.
+    pub(crate) fn all(restarts: impl IntoIterator<Item = Restart>) -> Self {
+        let mut some: Vec<Restart> = restarts
+            .into_iter()
+            .filter(|restart| !matches!(restart, Restart::Nothing))
+            .collect();
+        match some.pop() {
+            None => Restart::Nothing,
+            Some(only) if some.is_empty() => only,
+            Some(last) => {
+                some.push(last);
+                Restart::All(some)
+            }
+        }
+    }
+
     /// The containers that it restarts.
-    pub(crate) fn containers(&self) -> &[String] {
+    pub(crate) fn containers(&self) -> Vec<String> {
         match self {
-            Restart::Containers(_, names) => names,
-            _ => &[],
+            Restart::Containers(_, names) => names.clone(),
+            Restart::All(all) => all.iter().flat_map(Restart::containers).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// One that a gateway can be asked through.
+    pub(crate) fn first(&self) -> &Restart {
+        match self {
+            Restart::All(all) => all.first().map_or(self, Restart::first),
+            one => one,
         }
     }
 
@@ -101,7 +137,7 @@ impl Restart {
     /// Refused, with the words of the program that restarts.
     pub(crate) fn run(
         &self,
-        limit: Duration,
+        times: RestartTimes,
         hold: &Hold,
         clock: &SharedClock,
         log: &Log,
@@ -112,20 +148,25 @@ impl Restart {
             );
             return Ok(());
         }
+        if let Restart::All(all) = self {
+            return all
+                .iter()
+                .try_for_each(|one| one.run(times, hold, clock, log));
+        }
         log.info(format!("restarting {self}"));
         match self {
-            Restart::Nothing => Ok(()),
+            Restart::Nothing | Restart::All(_) => Ok(()),
             Restart::Command(command) => Program::new("/bin/sh")
                 .arg("-c")
                 .arg(command)
-                .limit(limit)
+                .limit(times.limit)
                 .to_its_end()
                 .succeed()
                 .map(drop)
-                .map_err(|err| too_slow(err, limit)),
-            Restart::Units(units) => restart_units(units, limit, clock),
+                .map_err(|err| too_slow(err, times.limit)),
+            Restart::Units(units) => restart_units(units, times, clock),
             Restart::Containers(engine, names) => {
-                restart_containers(*engine, names, limit, hold, clock)
+                restart_containers(*engine, names, times, hold, clock)
             }
             Restart::Rollout(cluster) => cluster.restart(clock),
         }
@@ -143,6 +184,10 @@ impl fmt::Display for Restart {
                 write!(f, "{} ({})", names.join(", "), engine.runtime())
             }
             Restart::Rollout(cluster) => write!(f, "{cluster}"),
+            Restart::All(all) => {
+                let each: Vec<String> = all.iter().map(Restart::to_string).collect();
+                f.write_str(&each.join(" and "))
+            }
         }
     }
 }
@@ -203,58 +248,105 @@ fn too_slow(err: Error, limit: Duration) -> Error {
     }
 }
 
-fn restart_units(units: &[String], limit: Duration, clock: &SharedClock) -> Result<()> {
-    let systemctl = |verb: &str| Program::new("systemctl").arg(verb).arg("--").args(units);
-    systemctl("restart")
-        .limit(limit)
+fn restart_units(units: &[String], times: RestartTimes, clock: &SharedClock) -> Result<()> {
+    systemctl("restart", units)
+        .limit(times.limit)
         .to_its_end()
         .succeed()
-        .map_err(|err| too_slow(err, limit))?;
+        .map_err(|err| too_slow(err, times.limit))?;
     let first = units.first().map_or(UNIT, String::as_str);
-    watch(units, &format!("journalctl -u {first}"), clock, || {
-        systemctl("is-active").limit(LIMIT).succeed().map(drop)
-    })
+    stays_up(
+        units,
+        &format!("journalctl -u {first}"),
+        times.watch,
+        clock,
+        || {
+            systemctl("is-active", units).limit(LIMIT).succeed()?;
+            // Between its ends, a unit that systemd starts again and again is active.
+            Ok(systemctl(STARTS, units).limit(LIMIT).succeed()?.stdout)
+        },
+    )
+}
+
+/// What is another after each start.
+const STARTS: &str = "show --property=InvocationID,NRestarts,ExecMainStartTimestampMonotonic";
+
+fn systemctl(command: &str, units: &[String]) -> Program {
+    Program::new("systemctl")
+        .args(command.split(' '))
+        .arg("--")
+        .args(units)
 }
 
 fn restart_containers(
     engine: Engine,
     names: &[String],
-    limit: Duration,
+    times: RestartTimes,
     hold: &Hold,
     clock: &SharedClock,
 ) -> Result<()> {
     engine
-        .restart(names, limit, hold)
-        .map_err(|err| too_slow(err, limit))?;
-    let started = engine.started(names)?;
+        .restart(names, times.limit, hold)
+        .map_err(|err| too_slow(err, times.limit))?;
     let logs = format!("{} logs {}", engine.program(), names.join(" "));
-    watch(names, &logs, clock, || {
-        // A restart policy hides that the gateway ended by starting it again.
-        if engine.started(names)? == started {
-            Ok(())
-        } else {
-            Err(Error::new(Kind::Refused, "it ended and was started again"))
-        }
+    stays_up(names, &logs, times.watch, clock, || engine.started(names))
+}
+
+/// Looks whether what was restarted runs without being started again, which a restart policy does where it ended; `logs`
+/// shows why it did.
+fn stays_up<T: PartialEq>(
+    names: &[String],
+    logs: &str,
+    watch: Duration,
+    clock: &SharedClock,
+    mut started: impl FnMut() -> Result<T>,
+) -> Result<()> {
+    let watched = started().and_then(|first| {
+        poll(
+            clock.as_ref(),
+            watch,
+            Pauses::of(BETWEEN_LOOKS),
+            || {
+                if started()? == first {
+                    Ok(Look::<(), ()>::NotYet(()))
+                } else {
+                    Err(Error::new(Kind::Refused, "it ended and was started again"))
+                }
+            },
+            |()| {},
+        )
+    });
+    watched.map(drop).map_err(|err| {
+        Error::new(
+            Kind::Refused,
+            format!("{} did not stay up after the restart", names.join(", ")),
+        )
+        .caused_by(err)
+        .advise(format!("Look at {logs}."))
     })
 }
 
-/// Looks for some moments whether what was restarted stays up; `logs` shows why it did not.
-fn watch(
-    names: &[String],
-    logs: &str,
-    clock: &SharedClock,
-    mut is_up: impl FnMut() -> Result<()>,
-) -> Result<()> {
-    for _ in 0..WATCHES {
-        clock.sleep(BETWEEN_WATCHES);
-        is_up().map_err(|err| {
-            Error::new(
-                Kind::Refused,
-                format!("{} did not stay up after the restart", names.join(", ")),
-            )
-            .caused_by(err)
-            .advise(format!("Look at {logs}."))
-        })?;
+#[cfg(test)]
+mod tests {
+    use common::system::clock::{Clock, Manual};
+
+    use super::*;
+
+    /// Whether a gateway that is started anew every `seconds` is taken for one that stays up, and how long that takes.
+    fn is_up(seconds: u64, watch: u64) -> (bool, u64) {
+        let clock = Manual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
+        let shared: SharedClock = clock.clone();
+        let started = || Ok(clock.elapsed().as_secs() / seconds);
+        let up = stays_up(&[], "", Duration::from_secs(watch), &shared, started).is_ok();
+        (up, clock.elapsed().as_secs())
     }
-    Ok(())
+
+    #[test]
+    fn a_gateway_that_ends_while_it_is_watched_is_not_up() {
+        assert_eq!(is_up(1000, 10), (true, 10));
+        assert_eq!(is_up(1000, 0), (true, 0));
+        assert_eq!(is_up(1, 10), (false, 1));
+        assert_eq!(is_up(7, 10), (false, 7));
+        assert_eq!(is_up(7, 5), (true, 5));
+    }
 }

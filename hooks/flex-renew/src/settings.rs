@@ -7,9 +7,10 @@ use serde::Deserialize;
 
 use crate::runtime::Runtime;
 
-const LOOKING: &[&str] = &["inspect", "check", "renew"];
+const LOOKING: &[&str] = &["inspect", "check", "renew", "restore"];
 const RENEWING: &[&str] = &["renew", "run"];
-const ASKING: &[&str] = &["renew", "status"];
+const RESTARTING: &[&str] = &["renew", "run", "restore"];
+const ASKING: &[&str] = &["renew", "check", "status"];
 
 pub(crate) static SETTINGS: Registry = Registry {
     program: "flex-renew",
@@ -28,6 +29,7 @@ pub(crate) static SETTINGS: Registry = Registry {
         &RESTART_CMD,
         &RESTART_TIMEOUT,
         &ROLLOUT_TIMEOUT,
+        &WATCH,
         &WITHIN,
         &KEEP,
         &STATE_DIR,
@@ -138,7 +140,7 @@ pub(crate) static RESTART_CMD: Setting = Setting::text(
     "command that restarts the gateway, run by /bin/sh -c",
 )
 .flag("--restart-cmd", "COMMAND")
-.only_for(&["renew"])
+.only_for(&["renew", "restore"])
 .heading("Restart")
 .toml(&["flex.restart_cmd"])
 .saved();
@@ -146,7 +148,7 @@ pub(crate) static RESTART_CMD: Setting = Setting::text(
 pub(crate) static RESTART_TIMEOUT: Setting =
     Setting::duration(&[], "limit on a restart, stopping the gateway included")
         .flag("--restart-timeout", "TIME")
-        .only_for(RENEWING)
+        .only_for(RESTARTING)
         .heading("Restart")
         .toml(&["flex.restart_timeout"])
         .default("2m");
@@ -154,10 +156,21 @@ pub(crate) static RESTART_TIMEOUT: Setting =
 pub(crate) static ROLLOUT_TIMEOUT: Setting =
     Setting::duration(&[], "limit on a rollout in Kubernetes, by kubectl or helm")
         .flag("--rollout-timeout", "TIME")
-        .only_for(RENEWING)
+        .only_for(RESTARTING)
         .heading("Restart")
         .toml(&["flex.rollout_timeout"])
         .default("5m");
+
+pub(crate) static WATCH: Setting = Setting::duration(
+    &["FLEX_WATCH"],
+    "how long a restarted gateway is watched: if it ends meanwhile, the old registration goes back",
+)
+.flag("--watch", "TIME")
+.only_for(RESTARTING)
+.heading("Restart")
+.toml(&["flex.watch"])
+.default("10s")
+.saved();
 
 pub(crate) static WITHIN: Setting =
     Setting::duration(&[], "how long before its expiry a certificate is due")
@@ -179,7 +192,7 @@ pub(crate) static STATE_DIR: Setting = Setting::file(
     "folder for backups and work in progress; .flex-renew beside the folder of the configuration unless given",
 )
 .flag("--state-dir", "DIR")
-.only_for(RENEWING)
+.only_for(RESTARTING)
 .heading("Renewal")
 .toml(&["flex.state_dir"]);
 
@@ -232,7 +245,7 @@ pub(crate) struct Flex {
 }
 
 /// A `[[flex.gateway]]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Entry {
     /// Name in the output; the path of the registration unless given.

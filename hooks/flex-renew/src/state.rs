@@ -332,10 +332,15 @@ impl State {
         format!("{kind}/{number:06}_{stamp}")
     }
 
+    /// The folders of all backups, the last one last.
+    pub(crate) fn backups(&self) -> Vec<PathBuf> {
+        self.kept(BACKUPS)
+    }
+
     /// The last backup and its folder.
     fn last_backup(&self) -> Option<(PathBuf, Files)> {
-        let folder = self.kept(BACKUPS).pop()?;
-        let files = read(&folder, OLD).ok()?;
+        let folder = self.backups().pop()?;
+        let files = read_backup(&folder).ok()?;
         Some((folder, files))
     }
 
@@ -490,6 +495,11 @@ pub(crate) fn write(folder: &Path, set: &Files, suffix: &str) -> io::Result<()> 
         one(name, bytes)?;
     }
     Ok(())
+}
+
+/// Reads the registration in the folder of a backup.
+pub(crate) fn read_backup(folder: &Path) -> Result<Files> {
+    read(folder, OLD)
 }
 
 /// Reads the files of a registration in a folder of ours, or of `flexctl`'s.

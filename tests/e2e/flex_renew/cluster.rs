@@ -5,10 +5,11 @@ mod needs_kubectl {
     use std::fs;
 
     use fixtures::{Bench, Finished, program};
-    use simulator::kubernetes::{Deployment, Secret, kubeconfig};
+    use simulator::kubernetes::{Deployment, Kind, Pod, Secret, kubeconfig};
     use simulator::registration::{Identity, Layout, compose};
 
     use crate::edge::{days_left, entries, in_days, put_on_path, read};
+    use crate::log::{CONNECTED, GAVE_UP, STARTED};
 
     const SECRET: &str = "flex-registration";
 
@@ -157,6 +158,65 @@ mod needs_kubectl {
         assert_eq!(gateway.restarts(), 1);
         let unexpected = gateway.bench.sim.unexpected();
         assert!(unexpected.is_empty(), "{unexpected:?}");
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
+    fn the_logs_of_the_pods_are_read_but_not_of_one_that_is_being_ended() {
+        let gateway = Gateway::with_days(10);
+        let add = |name: &str, log: &[&str], ending| {
+            let key = ("gateway".to_owned(), name.to_owned());
+            let pod = Pod {
+                log: log.concat(),
+                ending,
+            };
+            gateway.bench.sim.world().kubernetes.pods.insert(key, pod);
+        };
+        add("new", &[STARTED, CONNECTED], false);
+        add("old", &[STARTED, GAVE_UP], true);
+        gateway
+            .renew(&[])
+            .code(0)
+            .prints("; the gateway's log shows that it is connected");
+        let before = gateway.installed();
+        add("second", &[STARTED, GAVE_UP], false);
+        gateway
+            .renew(&["--force"])
+            .code(5)
+            .tells("Max retries reached for token authorization");
+        assert_eq!(gateway.installed(), before);
+        gateway.bench.sim.world().kubernetes.forbidden = vec!["pods".to_owned()];
+        gateway
+            .renew(&["--force"])
+            .code(0)
+            .tells("the gateway's log cannot be read");
+    }
+
+    #[test]
+    #[ignore = "needs kubectl: cargo test -p tests --test e2e_flex_renew needs_kubectl -- --ignored"]
+    fn a_stateful_set_or_daemon_set_is_restarted_as_well() {
+        for (kind, name) in [
+            (Kind::StatefulSet, "statefulset"),
+            (Kind::DaemonSet, "daemonset"),
+        ] {
+            let gateway = Gateway::with_days(10);
+            gateway.change(|deployment| deployment.kind = kind);
+            gateway
+                .renew(&[])
+                .code(4)
+                .tells("deployments.apps \"ingress\" not found");
+            gateway
+                .renew(&["--deployment", &format!("{name}/ingress")])
+                .code(0)
+                .prints(&format!("restarted {name} gateway/ingress (kubernetes)"));
+            assert_eq!((gateway.days_left(), gateway.restarts()), (365, 1));
+            gateway
+                .renew(&["--deployment", "pod/ingress"])
+                .code(2)
+                .tells("is not one of deployment, statefulset, daemonset");
+            let unexpected = gateway.bench.sim.unexpected();
+            assert!(unexpected.is_empty(), "{unexpected:?}");
+        }
     }
 
     #[test]

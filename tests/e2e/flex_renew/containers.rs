@@ -6,6 +6,7 @@ use std::fs;
 use fixtures::program;
 
 use crate::edge::{Edge, days_left};
+use crate::log::{CONNECTED, GAVE_UP, STARTED};
 
 /// A gateway in a container of a stand-in for Podman.
 fn edge() -> Edge {
@@ -76,6 +77,57 @@ fn every_container_of_flexctl_has_the_name_by_which_a_later_run_removes_it() {
     }
 }
 
+#[test]
+fn flexctl_in_a_container_knows_the_proxy_and_the_authorities_of_this_host() {
+    let mut edge = edge();
+    let instead = edge.bench.write("own.pem", "the only ones");
+    edge.bench
+        .set("SSL_CERT_FILE", instead.to_str().unwrap())
+        .set("NO_PROXY", "localhost")
+        .never_shown("canary-of-the-proxy")
+        .set(
+            "HTTPS_PROXY",
+            "http://ada:canary-of-the-proxy@proxy.example:3128",
+        );
+    edge.renew(&[]).code(0);
+    let run = &podman(&edge, "run --rm --name")[0];
+    for argument in [
+        "--env HTTPS_PROXY ",
+        "--env NO_PROXY ",
+        "--env SSL_CERT_FILE=/registration/ca-only/all.pem ",
+        "--env SSL_CERT_DIR=/registration/ca:/etc/ssl/certs:/etc/pki/tls/certs ",
+    ] {
+        assert!(run.contains(argument), "{argument} is not in {run}");
+    }
+    assert!(!run.contains("canary-of-the-proxy"), "{run}");
+    let seen = fs::read_to_string(edge.in_home("podman.log.seen")).unwrap();
+    assert!(seen.contains("the only ones"), "{seen}");
+    assert!(seen.contains("-----BEGIN CERTIFICATE-----"), "{seen}");
+    assert!(seen.contains("proxy.example:3128"), "{seen}");
+}
+
+#[test]
+fn the_log_of_a_container_since_its_start_is_read() {
+    let mut edge = edge();
+    let log = edge
+        .bench
+        .write("container.log", [STARTED, CONNECTED].concat());
+    edge.bench.set("PODMAN_LOGS", log.to_str().unwrap());
+    edge.renew(&[])
+        .code(0)
+        .prints("; the gateway's log shows that it is connected");
+    assert_eq!(
+        podman(&edge, "logs")[0],
+        "logs --tail 1000 --since 2026-11-25T10:00:00.5Z edge"
+    );
+    let before = edge.bytes();
+    fs::write(log, [STARTED, GAVE_UP].concat()).unwrap();
+    edge.renew(&["--force"])
+        .code(5)
+        .tells("Max retries reached for token authorization");
+    assert_eq!(edge.bytes(), before);
+}
+
 pub(crate) mod needs_podman {
     use std::cell::RefCell;
     use std::collections::BTreeSet;
@@ -128,6 +180,8 @@ pub(crate) mod needs_podman {
                 .unset("FLEXCTL")
                 .unset("FLEXCTL_LOG")
                 .unset("FLEX_RESTART_CMD")
+                // The engine needs a moment to notice that a container has ended.
+                .set("FLEX_WATCH", "3s")
                 .set("CONTAINERS_CONF", conf.to_str().unwrap());
             let gateway = Self {
                 edge,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use common::flex::registration::{Files, Registration};
 use fixtures::{Bench, Finished, program};
-use simulator::registration::{Composed, Identity, Layout, compose, now};
+use simulator::registration::{CLIENT_SECRET, Composed, Identity, Layout, compose, now};
 
 pub(crate) const DAY: u64 = 24 * 60 * 60;
 pub(crate) const SECRET: &str = "canary-flex-client-secret-5b1d";
@@ -31,6 +31,8 @@ impl Edge {
             .set("FLEXCTL_LOG", log)
             .set("FLEX_CLIENT_ID", "flex-app")
             .set_secret("FLEX_CLIENT_SECRET", SECRET)
+            // What a test has restarted is up, or down, at once.
+            .set("FLEX_WATCH", "0s")
             .set("FLEX_RESTART_CMD", ":");
         let file = place(
             &mut bench,
@@ -116,6 +118,7 @@ pub(crate) fn place(
     for line in key_lines(&registration) {
         bench.never_shown(line);
     }
+    bench.never_shown(CLIENT_SECRET);
     if let Some(certificate) = certificate {
         let path = bench.write(&format!("{folder}/certificate.yaml"), certificate);
         fs::set_permissions(path, fs::Permissions::from_mode(0o640)).unwrap();

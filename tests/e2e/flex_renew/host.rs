@@ -50,12 +50,10 @@ fn a_due_registration_is_renewed_with_its_owner_and_mode_and_the_unit_restarted(
     assert_eq!(names(edge.file.parent().unwrap()), ["registration.yaml"]);
     let systemctl = fs::read_to_string(log).unwrap();
     assert_eq!(systemctl.lines().next(), Some("restart -- flex-gateway"));
-    assert!(
-        systemctl
-            .lines()
-            .skip(1)
-            .all(|line| line == "is-active -- flex-gateway")
-    );
+    assert!(systemctl.lines().skip(1).all(|line| {
+        line == "is-active -- flex-gateway"
+            || line.starts_with("show ") && line.ends_with(" -- flex-gateway")
+    }));
 
     assert_eq!(names(&edge.state()), ["backups"]);
     let backup = edge.backups()[0].join("registration.yaml.old");
@@ -254,6 +252,23 @@ fn a_gateway_that_does_not_stay_up_gets_the_old_registration_back() {
 }
 
 #[test]
+fn a_unit_that_systemd_starts_again_and_again_gets_the_old_registration_back() {
+    let mut edge = Edge::with_days(10);
+    edge.on_path("systemd");
+    let log = edge.in_home("systemctl.log");
+    edge.bench
+        .unset("FLEX_RESTART_CMD")
+        .set("SYSTEMCTL_LOG", log.to_str().unwrap())
+        .set("SYSTEMCTL_CRASHES", "1");
+    let before = edge.bytes();
+    edge.renew(&[])
+        .code(5)
+        .tells("flex-gateway did not stay up after the restart")
+        .tells("it ended and was started again");
+    assert_eq!(edge.bytes(), before);
+}
+
+#[test]
 fn without_a_restart_it_is_said_that_one_is_missing() {
     let edge = Edge::with_days(10);
     edge.renew(&["--no-restart"])
@@ -431,6 +446,26 @@ fn acme_sh_keeps_what_it_takes_for_the_run_from_cron() {
 }
 
 #[test]
+fn a_call_by_acme_sh_renews_what_would_be_due_before_the_next_one() {
+    for (planned_in, days, renewed) in [(60, 85, true), (60, 100, false), (30, 85, false)] {
+        let mut edge = Edge::with_days(days);
+        let conf = format!("Le_NextRenewTime='{}'\n", in_days(planned_in));
+        let conf = edge.bench.write("acme.conf", conf);
+        let file = edge.file.to_str().unwrap().to_owned();
+        edge.bench.set("FLEX_REGISTRATION_FILE", file);
+        // Whoever calls it every night loses no time.
+        edge.run(&["run"]).code(0).prints("not due");
+        edge.bench.called_by_acme_sh(&conf);
+        edge.run(&["run"]).code(0);
+        assert_eq!(
+            days_left(&edge.installed()) == 365,
+            renewed,
+            "{planned_in} {days}"
+        );
+    }
+}
+
+#[test]
 fn flexctl_that_a_killed_run_left_running_is_waited_for_and_ended() {
     let mut edge = Edge::with_days(10);
     edge.bench.set("FLEXCTL_FAULT", "hang-after-writing");
@@ -538,7 +573,7 @@ fn a_second_signal_ends_the_run_at_once_and_the_next_one_finishes_it() {
     let mut edge = Edge::with_days(10);
     edge.bench.set(
         "FLEX_RESTART_CMD",
-        "kill -TERM $PPID; while kill -TERM $PPID 2> /dev/null; do :; done; touch ended",
+        "kill -TERM $PPID; while kill -TERM $PPID 2>/dev/null; do :; done; touch ended",
     );
     assert_eq!(edge.renew(&[]).code, None);
     // Nobody cut it off.

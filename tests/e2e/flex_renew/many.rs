@@ -169,3 +169,70 @@ fn of_a_registration_whose_key_does_not_match_it_is_not_said_that_nothing_is_due
         .prints("belongs to the certificate");
     assert!(edge.calls().is_empty());
 }
+
+/// Two gateways of the configuration file that have one registration, and one that has its own.
+fn with_one_registration_for_two(more: &str) -> Edge {
+    let mut edge = Edge::with_days(10);
+    edge.bench.unset("FLEX_RESTART_CMD");
+    let other = place(
+        &mut edge.bench,
+        "other/conf.d",
+        &Identity::default(),
+        Layout::Pem,
+        100,
+    );
+    let link = edge.in_home("link.yaml");
+    std::os::unix::fs::symlink(&edge.file, &link).unwrap();
+    let config = format!(
+        "[[flex.gateway]]\nname = \"a\"\nfile = \"{}\"\nrestart_cmd = \"echo a >> restarted\"\n\
+         [[flex.gateway]]\nname = \"other\"\nfile = \"{}\"\nrestart_cmd = \"echo other >> restarted\"\n\
+         [[flex.gateway]]\nname = \"b\"\nfile = \"{}\"\nrestart_cmd = \"echo b >> restarted{more}\"\n",
+        edge.file.display(),
+        other.display(),
+        link.display()
+    );
+    let config = edge.bench.write("hooks.toml", config);
+    edge.bench
+        .set("ANYPOINT_HOOKS_CONFIG", config.to_str().unwrap());
+    edge
+}
+
+fn restarted(edge: &Edge) -> String {
+    fs::read_to_string(edge.in_home("restarted")).unwrap_or_default()
+}
+
+#[test]
+fn two_gateways_with_one_registration_are_both_restarted() {
+    let edge = with_one_registration_for_two("");
+    edge.run(&["run"])
+        .code(0)
+        .prints("a: renewed")
+        .prints("b: renewed")
+        .prints("2 renewed, 1 not due, 0 failed");
+    assert_eq!(restarted(&edge), "a\nb\n");
+    assert_eq!(edge.calls().len(), 1);
+    edge.run(&["renew", "b", "--force"]).code(0);
+    assert_eq!(restarted(&edge), "a\nb\nb\na\n");
+    // Who says what is to be restarted means that alone.
+    edge.run(&[
+        "renew",
+        "a",
+        "--force",
+        "--restart-cmd",
+        "echo own >> restarted",
+    ])
+    .code(0);
+    assert_eq!(restarted(&edge), "a\nb\nb\na\nown\n");
+}
+
+#[test]
+fn where_one_of_two_gateways_with_one_registration_does_not_restart_both_get_the_old_one_back() {
+    let edge = with_one_registration_for_two("; test $(wc -l < restarted) -gt 2");
+    let before = edge.bytes();
+    edge.run(&["run"])
+        .code(5)
+        .prints("b: FAILED: its registration is that of a, which failed")
+        .tells("the old one is in place again");
+    assert_eq!(edge.bytes(), before);
+    assert_eq!(restarted(&edge), "a\nb\na\nb\n");
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use simulator::Fault;
-use simulator::anypoint::{FlexGateway, Replica};
+use simulator::anypoint::{FlexGateway, Replica, User};
 use simulator::faults::Action;
 use simulator::registration::Identity;
 use simulator::seed::{CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PRODUCTION_ID};
@@ -43,8 +43,12 @@ fn gateway(id: &str, name: &str, replicas: Vec<Replica>) -> FlexGateway {
 /// A due gateway that the platform knows.
 fn known(replicas: Vec<Replica>) -> Edge {
     let mut edge = Edge::with_days(10);
+    let file = edge.file.to_str().unwrap().to_owned();
+    let url = edge.bench.sim.url().to_owned();
     edge.bench
-        .set("ANYPOINT_URL", edge.bench.sim.url().to_owned())
+        // Containers of other tests are none of its business.
+        .set("FLEX_REGISTRATION_FILE", file)
+        .set("ANYPOINT_URL", url)
         .set("ANYPOINT_CLIENT_ID", CLIENT_ID)
         .set_secret("ANYPOINT_CLIENT_SECRET", CLIENT_SECRET);
     let id = Identity::default().agent;
@@ -268,4 +272,63 @@ fn the_status_of_many_is_asked_for_side_by_side_and_one_without_answer_stops_no_
         .map(|entry| entry.connection)
         .collect();
     assert!(connections.len() > 1, "{connections:?}");
+}
+
+#[test]
+fn the_credentials_for_flexctl_can_be_tried_before_the_day_they_are_needed() {
+    let mut edge = known(Vec::new());
+    edge.bench
+        .unset("ANYPOINT_CLIENT_ID")
+        .unset("ANYPOINT_CLIENT_SECRET")
+        .set("FLEX_CLIENT_ID", CLIENT_ID)
+        .set_secret("FLEX_CLIENT_SECRET", CLIENT_SECRET);
+    let file = edge.file.to_str().unwrap().to_owned();
+    let check = |edge: &Edge| edge.run(&["check", &file, "--within", "1d", "--credentials", "-vv"]);
+    check(&edge).code(0).prints("; credentials accepted");
+    edge.bench.sim.world().anypoint.apps[0].scopes.clear();
+    check(&edge).code(3).tells("Read Servers");
+    edge.bench
+        .set_secret("FLEX_CLIENT_SECRET", "canary-that-is-wrong");
+    check(&edge).code(3).tells("FLEX_CLIENT_SECRET");
+    // Without the flag nobody is asked.
+    let asked = edge.bench.sim.requests().len();
+    edge.run(&["check", &file, "--within", "1d"]).code(0);
+    assert_eq!(edge.bench.sim.requests().len(), asked);
+    edge.bench
+        .unset("FLEX_CLIENT_ID")
+        .unset("FLEX_CLIENT_SECRET");
+    check(&edge).code(2).tells("no credentials for flexctl");
+}
+
+#[test]
+fn a_user_for_flexctl_is_tried_as_well_and_one_with_a_second_factor_is_refused() {
+    let mut edge = known(Vec::new());
+    for name in ["CLIENT_ID", "CLIENT_SECRET"] {
+        edge.bench.unset(&format!("ANYPOINT_{name}"));
+        edge.bench.unset(&format!("FLEX_{name}"));
+    }
+    edge.bench.sim.world().anypoint.users.push(User {
+        username: "ada".to_owned(),
+        password: "canary-of-ada-19".to_owned(),
+        organization: ORGANIZATION_ID.to_owned(),
+        multi_factor: false,
+    });
+    edge.bench
+        .set("FLEX_USERNAME", "ada")
+        .set_secret("FLEX_PASSWORD", "canary-of-ada-19");
+    let file = edge.file.to_str().unwrap().to_owned();
+    let check = |edge: &Edge| edge.run(&["check", &file, "--within", "1d", "--credentials"]);
+    check(&edge).code(0).prints("; credentials accepted");
+    for user in &mut edge.bench.sim.world().anypoint.users {
+        user.multi_factor = true;
+    }
+    check(&edge)
+        .code(3)
+        .tells("second factor")
+        .tells("no multi-factor authentication");
+    edge.bench
+        .set_secret("FLEX_PASSWORD", "canary-that-is-wrong");
+    check(&edge)
+        .code(3)
+        .tells("Check FLEX_USERNAME and FLEX_PASSWORD");
 }

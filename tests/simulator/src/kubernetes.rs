@@ -20,11 +20,22 @@ pub struct Kubernetes {
     pub secrets: BTreeMap<(String, String), Secret>,
     /// Deployments by namespace and name.
     pub deployments: BTreeMap<(String, String), Deployment>,
+    /// What pods have written, by namespace and name.
+    pub pods: BTreeMap<(String, String), Pod>,
     /// Resources that the user may not touch, as `secrets`.
     pub forbidden: Vec<String>,
     /// Resources that the user may only read.
     pub read_only: Vec<String>,
     version: u64,
+}
+
+/// A pod of a gateway.
+#[derive(Debug, Default, Clone)]
+pub struct Pod {
+    /// What it has written.
+    pub log: String,
+    /// Whether it is being ended.
+    pub ending: bool,
 }
 
 /// A Secret.
@@ -42,9 +53,45 @@ pub struct Secret {
     pub version: u64,
 }
 
-/// A deployment.
+/// What runs pods.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A deployment.
+    #[default]
+    Deployment,
+    /// A stateful set.
+    StatefulSet,
+    /// A daemon set.
+    DaemonSet,
+}
+
+impl Kind {
+    const ALL: [(Kind, &str, &str, &str); 3] = [
+        (Kind::Deployment, "deployments", "Deployment", "deploy"),
+        (Kind::StatefulSet, "statefulsets", "StatefulSet", "sts"),
+        (Kind::DaemonSet, "daemonsets", "DaemonSet", "ds"),
+    ];
+
+    fn of(plural: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|known| known.1 == plural)
+            .map(|known| known.0)
+    }
+
+    fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|known| known.0 == self)
+            .map_or("", |known| known.2)
+    }
+}
+
+/// A deployment, or another object that runs pods.
 #[derive(Debug, Default, Clone)]
 pub struct Deployment {
+    /// What it is.
+    pub kind: Kind,
     /// The pod template as it is.
     pub template: Value,
     /// Raised by every change of the template.
@@ -133,7 +180,16 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
             Answer::json(200, &json!({ "kind": "APIVersions", "versions": ["v1"] }))
         }
         ("GET", ["apis"]) => Answer::json(200, &groups()),
-        ("GET", ["api", "v1"]) => Answer::json(200, &resources("v1", "secrets", "Secret", &[])),
+        ("GET", ["api", "v1"]) => Answer::json(
+            200,
+            &all_resources(
+                "v1",
+                &[
+                    resource("secrets", "Secret", &[]),
+                    resource("pods", "Pod", &["po"]),
+                ],
+            ),
+        ),
         (
             "POST",
             [
@@ -154,7 +210,10 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
         ),
         ("GET", ["apis", "apps", "v1"]) => Answer::json(
             200,
-            &resources("apps/v1", "deployments", "Deployment", &["deploy"]),
+            &all_resources(
+                "apps/v1",
+                &Kind::ALL.map(|(_, plural, kind, short)| resource(plural, kind, &[short])),
+            ),
         ),
         (method, ["api", "v1", "namespaces", namespace, "secrets", name]) => {
             if !cluster.may(method, "secrets") {
@@ -162,25 +221,18 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
             }
             cluster.secret(method, namespace, name, request)
         }
-        (
-            method,
-            [
-                "apis",
-                "apps",
-                "v1",
-                "namespaces",
-                namespace,
-                "deployments",
-                name,
-            ],
-        ) => {
-            if !cluster.may(method, "deployments") {
-                return forbidden("deployments", name, method);
+        (method, ["apis", "apps", "v1", "namespaces", namespace, plural, name])
+            if Kind::of(plural).is_some() =>
+        {
+            if !cluster.may(method, plural) {
+                return forbidden(plural, name, method);
             }
-            cluster.deployment(method, namespace, name, request)
+            cluster.deployment(method, namespace, plural, name, request)
         }
-        ("GET", ["apis", "apps", "v1", "namespaces", namespace, "deployments"]) => {
-            cluster.list_deployments(namespace, request)
+        ("GET", ["apis", "apps", "v1", "namespaces", namespace, plural])
+            if Kind::of(plural).is_some() =>
+        {
+            cluster.list_deployments(namespace, plural, request)
         }
         // kubectl asks after something was not found in it.
         ("GET", ["api", "v1", "namespaces", namespace]) => {
@@ -199,10 +251,12 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
             }
         }
         // kubectl looks for pods before it runs a command in one.
-        ("GET", ["api", "v1", "namespaces", _, "pods"]) => Answer::json(
-            200,
-            &json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [] }),
-        ),
+        ("GET", ["api", "v1", "namespaces", namespace, "pods", rest @ ..]) => {
+            if !cluster.may("GET", "pods") {
+                return forbidden("pods", rest.first().unwrap_or(&""), "GET");
+            }
+            cluster.pods(namespace, rest)
+        }
         ("GET", ["version"]) => Answer::json(
             200,
             &json!({ "major": "1", "minor": "32", "gitVersion": "v1.32.0" }),
@@ -306,13 +360,15 @@ impl Kubernetes {
         &mut self,
         method: &str,
         namespace: &str,
+        plural: &str,
         name: &str,
         request: &Request,
     ) -> Answer {
         self.version += 1;
         let version = self.version;
-        let Some(deployment) = self.deployments.get_mut(&key(namespace, name)) else {
-            return not_found("deployments.apps", name);
+        let found = self.deployments.get_mut(&key(namespace, name));
+        let Some(deployment) = found.filter(|found| Kind::of(plural) == Some(found.kind)) else {
+            return not_found(&format!("{plural}.apps"), name);
         };
         match method {
             "GET" => Answer::json(200, &deployment.json(namespace, name, version)),
@@ -338,8 +394,38 @@ impl Kubernetes {
         }
     }
 
+    fn pods(&self, namespace: &str, rest: &[&str]) -> Answer {
+        let found = |name: &str| self.pods.get(&key(namespace, name));
+        match rest {
+            [] => {
+                let items: Vec<Value> = self
+                    .pods
+                    .iter()
+                    .filter(|((space, _), _)| space == namespace)
+                    .map(|((_, name), pod)| pod.json(namespace, name))
+                    .collect();
+                let list = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items });
+                Answer::json(200, &list)
+            }
+            [name] => match found(name) {
+                Some(pod) => Answer::json(200, &pod.json(namespace, name)),
+                None => not_found("pods", name),
+            },
+            [name, "log"] => match found(name) {
+                Some(pod) => Answer::text(200, &pod.log),
+                None => not_found("pods", name),
+            },
+            _ => status(
+                404,
+                "NotFound",
+                "the server could not find the requested resource",
+            )
+            .unexpected(format!("pods {}", rest.join("/"))),
+        }
+    }
+
     /// What `rollout status` asks for. A watch ends at once; clients list again then.
-    fn list_deployments(&mut self, namespace: &str, request: &Request) -> Answer {
+    fn list_deployments(&mut self, namespace: &str, plural: &str, request: &Request) -> Answer {
         if request.param("watch").is_some() {
             return Answer::empty(200).header("Content-Type", "application/json");
         }
@@ -351,8 +437,10 @@ impl Kubernetes {
         let items: Vec<Value> = self
             .deployments
             .iter_mut()
-            .filter(|((space, name), _)| {
-                space == namespace && wanted.is_none_or(|wanted| wanted == name)
+            .filter(|((space, name), found)| {
+                space == namespace
+                    && wanted.is_none_or(|wanted| wanted == name)
+                    && Kind::of(plural) == Some(found.kind)
             })
             .map(|((space, name), deployment)| {
                 let json = deployment.json(space, name, version);
@@ -363,7 +451,7 @@ impl Kubernetes {
         Answer::json(
             200,
             &json!({
-                "kind": "DeploymentList", "apiVersion": "apps/v1",
+                "kind": format!("{}List", Kind::of(plural).unwrap_or_default().name()), "apiVersion": "apps/v1",
                 "metadata": { "resourceVersion": version.to_string() }, "items": items,
             }),
         )
@@ -388,11 +476,28 @@ impl Secret {
     }
 }
 
+impl Pod {
+    fn json(&self, namespace: &str, name: &str) -> Value {
+        let mut metadata =
+            json!({ "name": name, "namespace": namespace, "labels": { "app": "ingress" } });
+        if self.ending {
+            metadata["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        }
+        json!({
+            "kind": "Pod", "apiVersion": "v1", "metadata": metadata,
+            "spec": { "containers": [ { "name": "app", "image": "mulesoft/flex-gateway:1.8.2" } ] },
+            "status": { "phase": "Running" },
+        })
+    }
+}
+
 impl Deployment {
     fn json(&self, namespace: &str, name: &str, version: u64) -> Value {
         let mut status = json!({
             "observedGeneration": self.generation,
             "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
+            "currentRevision": "r", "updateRevision": "r",
+            "desiredNumberScheduled": 1, "updatedNumberScheduled": 1, "numberAvailable": 1,
             "conditions": [ { "type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable" } ],
         });
         if self.stuck {
@@ -404,7 +509,7 @@ impl Deployment {
             status["updatedReplicas"] = json!(0);
         }
         json!({
-            "kind": "Deployment", "apiVersion": "apps/v1",
+            "kind": self.kind.name(), "apiVersion": "apps/v1",
             "metadata": {
                 "name": name, "namespace": namespace, "generation": self.generation,
                 "resourceVersion": version.to_string(), "uid": "0d000000-0000-4000-8000-000000000001",
@@ -413,6 +518,7 @@ impl Deployment {
                 "replicas": 1,
                 "selector": { "matchLabels": { "app": name } },
                 "strategy": { "type": "RollingUpdate" },
+                "updateStrategy": { "type": "RollingUpdate" },
                 "template": self.template,
             },
             "status": status,
@@ -477,12 +583,19 @@ fn groups() -> Value {
 }
 
 fn resources(group_version: &str, name: &str, kind: &str, short: &[&str]) -> Value {
+    all_resources(group_version, &[resource(name, kind, short)])
+}
+
+fn all_resources(group_version: &str, resources: &[Value]) -> Value {
     json!({
-        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
-        "resources": [ {
-            "name": name, "singularName": kind.to_lowercase(), "namespaced": true, "kind": kind, "shortNames": short,
-            "verbs": ["get", "list", "patch", "watch"],
-        } ],
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources,
+    })
+}
+
+fn resource(name: &str, kind: &str, short: &[&str]) -> Value {
+    json!({
+        "name": name, "singularName": kind.to_lowercase(), "namespaced": true, "kind": kind, "shortNames": short,
+        "verbs": ["get", "list", "patch", "watch"],
     })
 }
 

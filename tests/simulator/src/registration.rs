@@ -8,6 +8,9 @@ use base64::prelude::BASE64_STANDARD;
 
 use crate::pki::{Authority, Leaf, Validity};
 
+/// What a gateway in Connected Mode logs in with, beside its certificate.
+pub const CLIENT_SECRET: &str = "canary-of-a-registration-26";
+
 /// Whose registration it is.
 #[derive(Debug, Clone)]
 pub struct Identity {
@@ -132,7 +135,8 @@ pub fn arrange(identity: &Identity, layout: Layout, leaf: &Leaf) -> Result<Compo
     } = identity;
     let head = format!(
         "---\napiVersion: gateway.mulesoft.com/v1alpha1\nkind: Configuration\nmetadata:\n  name: registration\nspec:\n  \
-         platformConnection:\n    agentId: {agent}\n    assetName: {name}\n    mode: online\n    anypoint:\n      \
+         platformConnection:\n    agentId: {agent}\n    assetName: {name}\n    mode: online\n    clientId: 26c1\n    \
+         clientSecret: {CLIENT_SECRET}\n    anypoint:\n      \
          url: {platform}\n      organizationId: {organization}\n      environmentId: {environment}\n"
     );
     let (cert, key) = (&leaf.cert_pem, &leaf.key_pem);

@@ -6,22 +6,24 @@ use common::flex::registration::Registration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::args::LookArgs;
+use crate::acceptance;
+use crate::args::CheckArgs;
 use crate::dates::{day, days_left};
 use crate::due::Due;
 use crate::gateway::{self, Gateway};
+use crate::gateway_log;
 use crate::installation::Installation;
 use crate::several::{self, Failures, Line};
 
 /// Checks by its exit code, and in one line for each. One that cannot be read stops no other.
-pub(crate) fn run(call: &Invocation, args: &LookArgs) -> anyhow::Result<Outcome> {
+pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome> {
     let now = call.clock.now();
-    let gateways = gateway::named(&call.settings, &args.into())?;
+    let gateways = gateway::named(&call.settings, &(&args.look).into())?;
     let mut failures = Failures::of(gateways.len());
     let mut worst = Outcome::Done;
     let mut checked = Vec::new();
     for gateway in &gateways {
-        checked.push(match check(call, gateway, now) {
+        checked.push(match check(call, gateway, args.credentials, now) {
             Ok(one) => {
                 worst = worst.max(one.state.outcome());
                 Line::Done(Box::new(one))
@@ -39,7 +41,12 @@ pub(crate) fn run(call: &Invocation, args: &LookArgs) -> anyhow::Result<Outcome>
     failures.conclude(call, worst)
 }
 
-fn check(call: &Invocation, gateway: &Gateway, now: Timestamp) -> Result<Checked> {
+fn check(
+    call: &Invocation,
+    gateway: &Gateway,
+    credentials: bool,
+    now: Timestamp,
+) -> Result<Checked> {
     let installation = Installation::of(gateway)?;
     let is_unfinished = installation.is_unfinished(gateway, call.env());
     let read = installation.registration().and_then(|registration| {
@@ -51,8 +58,18 @@ fn check(call: &Invocation, gateway: &Gateway, now: Timestamp) -> Result<Checked
         Err(_) if is_unfinished => None,
         read => Some(read?),
     };
+    // Where it cannot be read, it does not say where they are to be accepted either.
+    let credentials = match (&registration, credentials) {
+        (Some(registration), true) => {
+            acceptance::check(call, gateway, registration)?;
+            Some(Accepted::Accepted)
+        }
+        _ => None,
+    };
     let is_due = |registration: &Registration| {
         Due::of(&registration.certificate, gateway.within, now) == Due::Yes
+            || Due::of_version_1(&registration.certificate, now) == Due::Yes
+                && gateway_log::asks_for_renewal(call, gateway, &installation)
     };
     let state = match &registration {
         Some(registration) if now > registration.expiry() => State::Expired,
@@ -66,6 +83,7 @@ fn check(call: &Invocation, gateway: &Gateway, now: Timestamp) -> Result<Checked
         state,
         expires,
         days_left: expires.map(|expires| days_left(expires, now)),
+        credentials,
     })
 }
 
@@ -77,6 +95,15 @@ struct Checked {
     /// None where it cannot be read, in the middle of a renewal.
     expires: Option<Timestamp>,
     days_left: Option<i64>,
+    /// Whether the platform accepts the credentials for `flexctl`, where that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credentials: Option<Accepted>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Accepted {
+    Accepted,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -118,7 +145,11 @@ impl Report for Checked {
             }
             _ => String::new(),
         };
-        let said: Vec<&str> = [then, &validity]
+        let credentials = match self.credentials {
+            Some(Accepted::Accepted) => "credentials accepted",
+            None => "",
+        };
+        let said: Vec<&str> = [then, &validity, credentials]
             .into_iter()
             .filter(|part| !part.is_empty())
             .collect();

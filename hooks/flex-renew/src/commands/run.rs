@@ -1,5 +1,6 @@
 //! Renewing every gateway of the configuration.
 
+use common::cli::exit::kind_of;
 use common::cli::{Invocation, Outcome, Report};
 use common::error::{Error, Kind};
 use common::system::signals;
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use crate::args::{RenewArgs, RunArgs};
 use crate::gateway::{self, Gateway};
+use crate::next_call;
 use crate::renewal::{self, Action, Renewed};
 use crate::settings::WORKERS;
 use crate::several::{Failures, Line};
@@ -15,7 +17,12 @@ use crate::several::{Failures, Line};
 /// Renews every gateway that is due, side by side. One that fails stops no other.
 pub(crate) fn run(call: &Invocation, args: &RunArgs) -> anyhow::Result<Outcome> {
     let saving = call.settings.saving()?;
-    let gateways = gateway::named(&call.settings, &RenewArgs::default())?;
+    let mut gateways = gateway::named(&call.settings, &RenewArgs::default())?;
+    // What is due before the next call is due now.
+    let ahead = next_call::in_how_long(call)?;
+    for gateway in &mut gateways {
+        gateway.ahead = ahead;
+    }
     let limit = call
         .settings
         .parsed(&WORKERS, str::parse::<usize>)?
@@ -37,7 +44,11 @@ fn renew_all(
     limit: usize,
     force: bool,
 ) -> Vec<anyhow::Result<Renewed>> {
-    side_by_side(gateways, limit, |gateway| {
+    let leads: Vec<&Gateway> = (0..gateways.len())
+        .filter(|&index| lead_of(gateways, index).is_none())
+        .map(|index| &gateways[index])
+        .collect();
+    let renewed = side_by_side(&leads, limit, |gateway| {
         if signals::interrupted() {
             return Err(stopped());
         }
@@ -45,7 +56,44 @@ fn renew_all(
             [_] => renewal::renew(call, gateway, force),
             _ => renewal::renew(&call.about(&gateway.name), gateway, force),
         }
-    })
+    });
+    let mut renewed = renewed.into_iter();
+    let mut results: Vec<anyhow::Result<Renewed>> = Vec::new();
+    for (index, gateway) in gateways.iter().enumerate() {
+        let result = match lead_of(gateways, index) {
+            Some(lead) => follow(gateway, &gateways[lead], &results[lead]),
+            None => renewed.next().unwrap_or_else(|| Err(stopped())),
+        };
+        results.push(result);
+    }
+    results
+}
+
+/// The gateway before this one that has the same registration: what is done for it is done for this one.
+fn lead_of(gateways: &[Gateway], index: usize) -> Option<usize> {
+    gateways[..index]
+        .iter()
+        .position(|lead| lead.is_joined_by(&gateways[index]))
+}
+
+fn follow(
+    gateway: &Gateway,
+    lead: &Gateway,
+    result: &anyhow::Result<Renewed>,
+) -> anyhow::Result<Renewed> {
+    match result {
+        Ok(renewed) => Ok(Renewed {
+            gateway: gateway.name.clone(),
+            ..renewed.clone()
+        }),
+        Err(err) => {
+            let why = format!("its registration is that of {}, which failed", lead.name);
+            Err(match kind_of(err) {
+                Some(kind) => Error::new(kind, why).into(),
+                None => anyhow::anyhow!(why),
+            })
+        }
+    }
 }
 
 fn stopped() -> anyhow::Error {
