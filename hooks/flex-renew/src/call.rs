@@ -96,7 +96,7 @@ impl Call {
             },
             plain: Flexctl {
                 program: engine.program().into(),
-                before: engine.ask_flexctl(&image),
+                before: engine.ask_flexctl(&name, &image),
                 limit: VERSION_LIMIT,
                 hold: None,
                 folder: None,
@@ -143,7 +143,10 @@ impl Call {
     pub(crate) fn version(&self, log: &Log) -> Option<String> {
         self.plain
             .version()
-            .map_err(|err| log.debug(format!("the version of flexctl is not known: {err}")))
+            .map_err(|err| {
+                log.debug(format!("the version of flexctl is not known: {err}"));
+                self.stop();
+            })
             .ok()
     }
 

@@ -257,11 +257,20 @@ impl Engine {
         args
     }
 
-    /// The arguments of a container that only asks `flexctl` something.
-    pub(crate) fn ask_flexctl(self, image: &str) -> Vec<OsString> {
-        ["run", "--rm", "--entrypoint", "flexctl", image]
-            .map(OsString::from)
-            .into()
+    /// The arguments of a container that only asks `flexctl` something. It has a name so that it can be removed should the
+    /// call not finish.
+    pub(crate) fn ask_flexctl(self, name: &str, image: &str) -> Vec<OsString> {
+        [
+            "run",
+            "--rm",
+            "--name",
+            name,
+            "--entrypoint",
+            "flexctl",
+            image,
+        ]
+        .map(OsString::from)
+        .into()
     }
 
     /// Fetches an image.

@@ -116,6 +116,18 @@ fn the_log_of_a_container_since_its_start_is_read() {
     assert_eq!(edge.bytes(), before);
 }
 
+#[test]
+fn every_container_of_flexctl_has_the_name_by_which_a_later_run_removes_it() {
+    let edge = edge();
+    edge.renew(&[]).code(0);
+    let runs = podman(&edge, "run");
+    // One renews, one says which version did.
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    for run in runs {
+        assert!(run.contains("--name flex-renew-work-"), "{run}");
+    }
+}
+
 pub(crate) mod needs_podman {
     use std::cell::RefCell;
     use std::collections::BTreeSet;
