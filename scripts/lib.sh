@@ -103,18 +103,28 @@ acme_sh_of() {
   fi
 }
 
-# An acme.sh with its hooks beside it: $ACME_SH, on PATH, in its usual home, or fetched into folder $1 (20 s without
-# progress end that). Prints its path, or nothing.
+# An acme.sh with its hooks beside it: $ACME_SH, on PATH, in its usual home, or fetched into folder $1. Prints its path, or
+# nothing.
 find_acme_sh() {
-  for _candidate in "${ACME_SH:-}" "$(command -v acme.sh || true)" "$HOME/.acme.sh/acme.sh" "$1/acme.sh"; do
+  for _candidate in "${ACME_SH:-}" "$(command -v acme.sh || true)" "$HOME/.acme.sh/acme.sh"; do
     if [ -f "$_candidate" ]; then
       real_path "$_candidate"
       return
     fi
   done
+  fetch_acme_sh "$1" master
+}
+
+# The acme.sh of the branch $2 of its repository, fetched into folder $1 unless it is there (20 s without progress end
+# that). Prints its path, or nothing.
+fetch_acme_sh() {
+  if [ -f "$1/acme.sh" ]; then
+    real_path "$1/acme.sh"
+    return
+  fi
   command -v git >/dev/null || return 0
   _clone=$1.$$
-  if git -c http.lowSpeedLimit=1000 -c http.lowSpeedTime=20 clone --quiet --depth 1 \
+  if git -c http.lowSpeedLimit=1000 -c http.lowSpeedTime=20 clone --quiet --depth 1 --branch "$2" \
     https://github.com/acmesh-official/acme.sh "$_clone" >/dev/null 2>&1 </dev/null; then
     mv "$_clone" "$1"
     real_path "$1/acme.sh"

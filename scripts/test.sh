@@ -18,6 +18,7 @@ Runs every test and check of this repository, and ends by naming what could not 
 
 Environment:
   ACME_SH                an acme.sh to test with (default: on PATH, ~/.acme.sh, or fetched with git)
+  ACME_SH_NEXT           a newer one, with which the tests of acme.sh run once more (default: its branch dev, fetched)
   ANYPOINT_CLI_V4        bin/run of MuleSoft's anypoint-cli-v4 to test with (default: installed below target with npm)
   ANYPOINT_OPENAPI_DIR   folder with published OpenAPI files, to compare requests with in the contract tests
 
@@ -238,6 +239,8 @@ if [ -n "${ANYPOINT_CLI_V4:-}" ]; then export ANYPOINT_CLI_V4; fi
 
 ACME_SH=$(find_acme_sh "$root/target/acme.sh")
 export ACME_SH
+next=${ACME_SH_NEXT:-}
+if [ -z "$next" ] && [ -n "$ACME_SH" ]; then next=$(fetch_acme_sh "$root/target/acme.sh-dev" dev); fi
 
 # --- The tests --------------------------------------------------------------------------------------------------
 
@@ -278,6 +281,13 @@ if [ -z "${ANYPOINT_OPENAPI_DIR:-}" ] && ! grep -q 'API descriptions' "$work/not
 
 heading "Tests"
 tests -- --include-ignored "$@"
+if [ -n "$next" ]; then
+  heading "Tests with the newer acme.sh"
+  ACME_SH=$next
+  tests --test e2e_acme_sh -- --include-ignored "$@"
+else
+  not_run "tests with a newer acme.sh: set ACME_SH_NEXT to its path; fetching it from github.com failed"
+fi
 
 # --- Checks ------------------------------------------------------------------------------------------------------
 
