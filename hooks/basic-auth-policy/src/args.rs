@@ -22,7 +22,7 @@ Examples:
 
 /// Applies, rotates and proves the "Basic Authentication - Simple" policy of an API Manager API
 #[derive(Debug, Parser)]
-#[command(name = "basic-auth-policy", version, after_help = help(), max_term_width = 100)]
+#[command(name = "basic-auth-policy", version, after_help = help(), after_long_help = long_help(), max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -39,6 +39,10 @@ impl cli::Arguments for Args {
 
 fn help() -> String {
     format!("{EXAMPLES}\n{}", exit::HELP)
+}
+
+fn long_help() -> String {
+    format!("{EXAMPLES}\n{}\n{}", include_str!("manual.txt"), exit::HELP)
 }
 
 #[derive(Debug, Subcommand)]

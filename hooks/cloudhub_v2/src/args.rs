@@ -18,7 +18,7 @@ Examples:
 
 /// Puts certificates into the TLS contexts of CloudHub 2.0 private spaces, and proves that they are served
 #[derive(Debug, Parser)]
-#[command(name = "cloudhub_v2", version, after_help = help(), max_term_width = 100)]
+#[command(name = "cloudhub_v2", version, after_help = help(), after_long_help = long_help(), max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -29,6 +29,10 @@ pub(crate) struct Args {
 
 fn help() -> String {
     format!("{EXAMPLES}\n{}", exit::HELP)
+}
+
+fn long_help() -> String {
+    format!("{EXAMPLES}\n{}\n{}", include_str!("manual.txt"), exit::HELP)
 }
 
 impl Arguments for Args {
