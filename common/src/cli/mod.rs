@@ -39,7 +39,7 @@ pub trait Arguments: Parser {
 
 /// Runs a program: reads its command line, gives its one [`Invocation`] to `run`, and reports how that ended.
 ///
-/// The flags of the settings are added to the command line from the registry.
+/// The flags of the settings are added to the command line from the registry, and the reference to its `--help`.
 pub fn main<A: Arguments>(
     registry: &'static Registry,
     run: impl FnOnce(A, &Invocation) -> anyhow::Result<Outcome>,
@@ -50,7 +50,7 @@ pub fn main<A: Arguments>(
         .settings()
         .filter(|setting| setting.kind == Kind::Secret);
     environment::keep_from_children(secrets.flat_map(|setting| setting.variables.iter().copied()));
-    let command = args::with_flags(A::command(), registry);
+    let command = args::with_manual(args::with_flags(A::command(), registry), registry);
     let parsed = command.try_get_matches().and_then(|matches| {
         let flags = args::flags(&matches, registry);
         A::from_arg_matches(&matches).map(|args| (args, flags))

@@ -42,7 +42,7 @@ fn help() -> String {
 }
 
 fn long_help() -> String {
-    format!("{EXAMPLES}\n{}\n{}", include_str!("manual.txt"), exit::HELP)
+    format!("{EXAMPLES}\n{}", include_str!("manual.txt"))
 }
 
 #[derive(Debug, Subcommand)]

@@ -29,7 +29,7 @@ fn help() -> String {
 }
 
 fn long_help() -> String {
-    format!("{EXAMPLES}\n{}\n{}", include_str!("manual.txt"), exit::HELP)
+    format!("{EXAMPLES}\n{}", include_str!("manual.txt"))
 }
 
 /// The end of a help text: examples, then the table of exit codes.

@@ -44,7 +44,7 @@ fn help() -> String {
 }
 
 fn long_help() -> String {
-    format!("{EXAMPLES}\n{}\n{}", include_str!("manual.txt"), exit::HELP)
+    format!("{EXAMPLES}\n{}", include_str!("manual.txt"))
 }
 
 /// The form of a result.
