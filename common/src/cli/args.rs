@@ -63,25 +63,22 @@ pub(super) fn with_flags(mut command: Command, registry: &Registry) -> Command {
     command
 }
 
+/// What the manuals of all programs share.
+pub(super) const SHARED: &str = include_str!("manual.txt");
+
 /// The command line whose `--help` ends with what is looked up: the program's own topics, the variables that no flag
 /// stands for, the keys of the TOML file, what all programs share, and the exit codes.
 pub(super) fn with_manual(command: Command, registry: &Registry) -> Command {
     let own = command.get_after_long_help().map(ToString::to_string);
-    let (mut variables, mut keys) = (String::new(), String::new());
-    for setting in registry.settings() {
-        if setting.flag.is_none() {
-            variables.push_str(&variable(setting));
-        }
-        keys.extend(keys_of(setting).map(|key| {
-            let same = setting.flag.map(|flag| flag.name);
-            let same = same.or_else(|| setting.variables.first().copied());
-            format!("  {key:<42}  {}\n", same.unwrap_or(setting.help))
-        }));
-    }
+    let variables: String = registry
+        .settings()
+        .filter(|setting| setting.flag.is_none())
+        .map(variable)
+        .collect();
     command.after_long_help(format!(
-        "{}\nVariables without a flag:\n{variables}\nKeys of the TOML file, and what else sets the same:\n{keys}\n{}\n{}",
+        "{}\nVariables without a flag:\n{variables}\nKeys of the TOML file, and what else sets the same:\n{}\n{SHARED}\n{}",
         own.unwrap_or_default(),
-        include_str!("manual.txt"),
+        keys(registry),
         exit::HELP
     ))
 }
@@ -95,12 +92,25 @@ fn variable(setting: &Setting) -> String {
     format!("  {}\n      {}{default}\n", names.join(", "), setting.help)
 }
 
-/// A secret stands in the file by where it is.
-fn keys_of(setting: &Setting) -> impl Iterator<Item = String> {
-    setting.toml.iter().map(|key| match setting.kind {
-        Kind::Secret => format!("{key}_file, ..._env"),
-        _ => (*key).to_owned(),
-    })
+/// The keys of the TOML file, a line each.
+pub(super) fn keys(registry: &Registry) -> String {
+    let mut text = String::new();
+    for setting in registry.settings() {
+        let same = setting.flag.map(|flag| flag.name);
+        let same = same.or_else(|| setting.variables.first().copied());
+        for key in setting.toml {
+            // A secret stands in the file by where it is.
+            let key = match setting.kind {
+                Kind::Secret => format!("{key}_file, ..._env"),
+                _ => (*key).to_owned(),
+            };
+            text.push_str(&format!(
+                "    {key:<42}  {}\n",
+                same.unwrap_or(setting.help)
+            ));
+        }
+    }
+    text
 }
 
 fn with_arg(command: Command, path: &str, arg: &Arg) -> Command {

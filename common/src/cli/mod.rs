@@ -8,6 +8,8 @@ pub mod config;
 pub mod exit;
 mod family;
 mod invocation;
+#[cfg(feature = "manual")]
+mod manual;
 mod progress;
 mod question;
 mod report;
@@ -50,7 +52,12 @@ pub fn main<A: Arguments>(
         .settings()
         .filter(|setting| setting.kind == Kind::Secret);
     environment::keep_from_children(secrets.flat_map(|setting| setting.variables.iter().copied()));
-    let command = args::with_manual(args::with_flags(A::command(), registry), registry);
+    let command = args::with_flags(A::command(), registry);
+    #[cfg(feature = "manual")]
+    if let Some(code) = manual::asked_for(&command, registry) {
+        return code;
+    }
+    let command = args::with_manual(command, registry);
     let parsed = command.try_get_matches().and_then(|matches| {
         let flags = args::flags(&matches, registry);
         A::from_arg_matches(&matches).map(|args| (args, flags))

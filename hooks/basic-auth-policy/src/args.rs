@@ -17,6 +17,10 @@ Examples:
   basic-auth-policy verify --api 20123456 --url https://api.example.com/orders
   basic-auth-policy rotate --api 20123456 --password-out svc.password --url https://api.example.com/orders
   basic-auth-policy status --require
+  basic-auth-policy check --all
+  basic-auth-policy disable --api 20123456
+  basic-auth-policy enable --api 20123456
+  basic-auth-policy remove --api 20123456
   acme.sh --deploy -d '*.example.com' --deploy-hook cloudhub_v2,basic_auth_policy
 ";
 

@@ -12,8 +12,16 @@ use common::log::Verbosity;
 const EXAMPLES: &str = "\
 Examples:
   acme.sh --deploy -d '*.example.com' --deploy-hook cloudhub_v2
+  cloudhub_v2 spaces
   cloudhub_v2 list --private-space prod
   cloudhub_v2 status '*.example.com' --home ~/.acme.sh
+  cloudhub_v2 deploy '*.example.com' key.pem cert.pem ca.pem fullchain.pem
+  cloudhub_v2 reconcile --home ~/.acme.sh
+  cloudhub_v2 verify '*.example.com' --server-name orders.example.com
+  cloudhub_v2 dns '*.example.com' --check
+  cloudhub_v2 check --home ~/.acme.sh --within 20d
+  cloudhub_v2 prune --dry-run --home ~/.acme.sh
+  cloudhub_v2 remove '*.example.com'
 ";
 
 /// Puts certificates into the TLS contexts of CloudHub 2.0 private spaces, and proves that they are served

@@ -18,6 +18,7 @@ Examples:
   flex-renew renew /srv/edge/conf.d/registration.yaml --runtime docker
   flex-renew renew --runtime kubernetes --namespace gateway --deployment ingress
   flex-renew restore                                   back to the registration before the last renewal
+  flex-renew status --gateway edge                     what the platform reports about its replicas
   flex-renew run                                       every [[flex.gateway]] of the configuration file
 ";
 
