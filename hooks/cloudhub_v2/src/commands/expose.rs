@@ -155,6 +155,9 @@ impl Run<'_> {
     /// Refuses what cannot work, before anything is changed.
     fn check(&self, application: &Deployment) -> Result<()> {
         let Redeploying { client, at, .. } = self.redeploying;
+        // There may have been a wait before.
+        let client = &client.for_target();
+        exposure::check_runs(application)?;
         let home = Home::of(client, at, application)?;
         home.covering(client, self.log, &self.address.host)?;
         home.check_free(client, self.log, application, self.address)
