@@ -130,6 +130,14 @@ pub(crate) struct DnsArgs {
     /// Exit with 10 unless the record is there
     #[arg(long)]
     pub(crate) check: bool,
+
+    /// Wait until DNS leads there, at most --timeout
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) wait: bool,
+
+    /// Print the DNS target alone, which the record has to point to, and ask DNS nothing
+    #[arg(long, conflicts_with_all = ["check", "wait"])]
+    pub(crate) dns_target: bool,
 }
 
 #[derive(Debug, clap::Args)]
