@@ -14,6 +14,13 @@ Examples:
   acme.sh --deploy -d '*.example.com' --deploy-hook cloudhub_v2
   cloudhub_v2 list --private-space prod
   cloudhub_v2 status '*.example.com' --home ~/.acme.sh
+  cloudhub_v2 expose --app orders --host orders.example.com --environment Production
+";
+
+const EXPOSE_EXAMPLES: &str = "\
+Examples:
+  cloudhub_v2 expose --app orders --host orders.example.com --environment Production
+  cloudhub_v2 expose --app orders --host api.example.com --path /orders --environment Production --verify
 ";
 
 /// Puts certificates into the TLS contexts of CloudHub 2.0 private spaces, and proves that they are served
@@ -56,6 +63,14 @@ pub(crate) enum Command {
 
     /// Show the DNS record that a domain needs, and what DNS answers now
     Dns(DnsArgs),
+
+    /// Have an application answer under a host that a TLS context of its private space is for
+    ///
+    /// Adds https://HOST[/P] to the application's public endpoints. Everything else about the deployment stays, protected
+    /// properties included. The application restarts, and the command waits until the new version runs; where it is so
+    /// already, nothing happens.
+    #[command(after_help = EXPOSE_EXAMPLES)]
+    Expose(ExposeArgs),
 
     /// Show the private spaces of the organization
     Spaces(SpacesArgs),
@@ -147,6 +162,29 @@ pub(crate) struct ReconcileArgs {
     pub(crate) domain: Option<String>,
 
     /// Change nothing; exit with 10 if something would be deployed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExposeArgs {
+    /// Name of the application, or id of its deployment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: String,
+
+    /// The host, for example orders.example.com
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: String,
+
+    /// The path below which it answers there, for example /orders
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<String>,
+
+    /// Take all other public endpoints away
+    #[arg(long)]
+    pub(crate) only: bool,
+
+    /// Change nothing; exit with 10 if something would be changed
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

@@ -289,8 +289,8 @@ async fn serve_ingress(
 ) -> Result<SocketAddr> {
     let listener = listen(address).await?;
     let address = listener.local_addr()?;
-    let tls = ingress::tls(Arc::clone(shared), space)?;
-    tokio::spawn(ingress::serve(listener, tls, Arc::clone(shared)));
+    let tls = ingress::tls(Arc::clone(shared), space.clone())?;
+    tokio::spawn(ingress::serve(listener, tls, Arc::clone(shared), space));
     Ok(address)
 }
 
