@@ -205,7 +205,9 @@ look() {
 
   say "== Looking whether everything is there that has to be"
   check 0 dns_cf check "$host"
-  check 10 cloudhub_v2 expose --check --app "$app" --host "$host" --environment "$environment"
+  # 10: it is not exposed there yet.
+  check 10 cloudhub_v2 expose --app "$app" --host "$host" --environment "$environment" --private-space "$space" \
+    --dry-run --before-deploy
   known=$(basic-auth-policy create-api "$api" --environment "$environment" --dry-run) || stop $?
   # 4: there is no such API yet.
   check 4 basic-auth-policy apply --api "${known:-$api}" --environment "$environment" --username "$username" \
@@ -246,7 +248,8 @@ step "Prove that the certificate is served for $host" \
   run cloudhub_v2 verify "$domain" --server-name "$host" ${connect:+--connect "$connect"} ${timeout:+--timeout "$timeout"}
 
 step "Expose the application $app at https://$host" \
-  run cloudhub_v2 expose --app "$app" --host "$host" --environment "$environment" ${timeout:+--timeout "$timeout"}
+  run cloudhub_v2 expose --app "$app" --host "$host" --environment "$environment" --private-space "$space" \
+  ${timeout:+--redeploy-timeout "$timeout"}
 
 step "Create the API '$api', or find it" \
   run_into api_id basic-auth-policy create-api "$api" --environment "$environment"

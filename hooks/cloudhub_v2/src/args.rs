@@ -187,6 +187,10 @@ pub(crate) struct ExposeArgs {
     /// Change nothing; exit with 10 if something would be changed
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    /// With --dry-run: the certificate is deployed later, so no TLS context has to be for the host yet
+    #[arg(long, requires = "dry_run")]
+    pub(crate) before_deploy: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::Args)]
