@@ -224,7 +224,9 @@ point_to_the_space() {
 wait_for_dns() {
   if [ -z "$connect" ]; then
     run cloudhub_v2 dns "$host" --wait ${timeout:+--timeout "$timeout"}
-  elif [ -z "$dry_run" ]; then
+  elif [ -n "$dry_run" ]; then
+    run cloudhub_v2 dns "$host" --check
+  else
     cloudhub_v2 dns "$host" --check || say "DNS does not lead there yet: the proofs go to $connect"
   fi
 }
