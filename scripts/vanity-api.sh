@@ -106,12 +106,11 @@ errors=
 
 # stop CODE: ends the road at the step that failed.
 stop() {
+  [ -z "$errors" ] || say "$errors" >&2
   if [ "$number" = 0 ]; then
     warn "nothing was changed: see above"
   else
-    warn "step $number of 10 failed with exit code $1${errors:+:
-$errors}"
-    warn "when that is put right, run this again: it goes on from here"
+    warn "step $number of 10 failed with exit code $1: see above. Run this again when that is put right: it goes on from here"
   fi
   exit "$1"
 }
@@ -168,8 +167,8 @@ run_into() {
   eval "$_variable=\$_output"
 }
 
-# run_acme OPTION...: acme.sh, whose errors are kept for the message in which the road ends. It ends with 2 where it has
-# nothing to do.
+# run_acme OPTION...: acme.sh, whose errors, a hook's reason among them, are shown last. It ends with 2 where it has nothing
+# to do.
 run_acme() {
   if [ -n "$dry_run" ]; then
     run "$acme_sh" "$@"
@@ -184,13 +183,15 @@ run_acme() {
   errors=
 }
 
-# check CODE COMMAND...: a look that changes nothing. It may end with CODE as well, which says that something is missing yet.
+# check CODE COMMAND...: a look that changes nothing, shown where it fails. It may end with CODE as well, which says that
+# something is missing yet.
 check() {
   _missing=$1
   shift
   code=0
-  "$@" || code=$?
+  errors=$("$@" 2>&1) || code=$?
   [ "$code" = 0 ] || [ "$code" = "$_missing" ] || stop "$code"
+  errors=
 }
 
 # --- Before anything is changed -------------------------------------------------------------------------------------
@@ -208,7 +209,7 @@ look() {
   # 10: it is not exposed there yet.
   check 10 cloudhub_v2 expose --app "$app" --host "$host" --environment "$environment" --private-space "$space" \
     --dry-run --before-deploy
-  known=$(basic-auth-policy create-api "$api" --environment "$environment" --dry-run) || stop $?
+  known=$(basic-auth-policy create-api "$api" --environment "$environment" --dry-run --quiet) || stop $?
   # 4: there is no such API yet.
   check 4 basic-auth-policy apply --api "${known:-$api}" --environment "$environment" --username "$username" \
     --generate-password --password-out "$password_out" --dry-run

@@ -188,7 +188,8 @@ impl Road {
         let world = self.sim.world();
         let space = &world.anypoint.spaces[0];
         let contexts: Vec<&str> = space.contexts.iter().map(|one| one.name.as_str()).collect();
-        assert_eq!(contexts, ["x-acme-example"]);
+        // The first is the platform's own.
+        assert_eq!(contexts, ["default", "x-acme-example"]);
 
         let zones = &world.cloudflare.zones;
         let records = zones.iter().flat_map(|zone| &zone.records);
