@@ -145,6 +145,10 @@ pub(crate) struct ApplyArgs {
     /// Do not ask for confirmation where the policy would let more requests through than before
     #[arg(long)]
     pub(crate) yes: bool,
+
+    /// Show what would change, and whether the password could be handed over; change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -274,6 +278,10 @@ pub(crate) struct CreateApiArgs {
     /// Address that a Flex Gateway listens on, for example http://0.0.0.0:8081/orders
     #[arg(long, value_name = "URL")]
     pub(crate) listen: Option<String>,
+
+    /// Create nothing: print the number of the instance if it is there
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -157,6 +157,14 @@ pub(crate) struct DnsArgs {
     /// Exit with 10 unless the record is there
     #[arg(long)]
     pub(crate) check: bool,
+
+    /// Wait until DNS leads there, at most --timeout
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) wait: bool,
+
+    /// Print the DNS target alone, which the record has to point to, and ask DNS nothing
+    #[arg(long, conflicts_with_all = ["check", "wait"])]
+    pub(crate) dns_target: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -191,6 +199,10 @@ pub(crate) struct ExposeArgs {
     /// Change nothing; exit with 10 if something would be changed
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    /// With --dry-run: the certificate is deployed later, so no TLS context has to be for the host yet
+    #[arg(long, requires = "dry_run")]
+    pub(crate) before_deploy: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::Args)]

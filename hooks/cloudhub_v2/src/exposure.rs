@@ -178,6 +178,20 @@ impl Home {
         ))
     }
 
+    /// Refuses an application that runs in none of the private spaces that `--private-space` names.
+    pub(crate) fn check_is_among(&self, spaces: &str, application: &Deployment) -> Result<()> {
+        let is_it =
+            |name: &str| name == self.space.name || self.id.as_str().eq_ignore_ascii_case(name);
+        if spaces.split(',').map(str::trim).any(is_it) {
+            return Ok(());
+        }
+        Err(Error::not_found(format!(
+            "{} runs in the private space {}, not in {spaces}",
+            application.name, self.space.name
+        ))
+        .advise("Check --app, --environment and --private-space."))
+    }
+
     /// The TLS contexts for `host`, one that names it itself before those with a wildcard. None where a context might be for
     /// it that does not tell its domains.
     pub(crate) fn covering(

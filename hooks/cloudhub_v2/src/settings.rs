@@ -151,10 +151,10 @@ pub(crate) static VERIFY_RESOLVER: Setting = Setting::list(
 
 pub(crate) static VERIFY_TIMEOUT: Setting = Setting::duration(
     &["CH2_VERIFY_TIMEOUT"],
-    "how long to wait for an ingress to serve the certificate",
+    "how long to wait for an ingress to serve the certificate, and for DNS to lead there",
 )
 .flag("--timeout", "TIME")
-.only_for(PROVING)
+.only_for(&["deploy", "dns", "expose", "reconcile", "verify"])
 .heading("Proof")
 .toml(&["cloudhub_v2.verify_timeout"])
 .default("5m")

@@ -610,3 +610,57 @@ fn what_is_sent_names_nothing_but_the_inbound_traffic() {
         ]
     );
 }
+
+#[test]
+fn before_a_deployment_a_dry_run_needs_no_certificate_and_finds_everything_else() {
+    let fixture = fixture();
+    let space = fixture.space_id("prod");
+    fixture.bench.sim.world().anypoint.spaces[0]
+        .contexts
+        .clear();
+    run(&fixture, &["--dry-run"]).code(4);
+    let early = |more: &[&str]| {
+        run(
+            &fixture,
+            &[&["--dry-run", "--before-deploy"], more].concat(),
+        )
+    };
+    early(&[]).code(10).prints("would be exposed");
+    early(&["--private-space", "other, prod"]).code(10);
+    early(&["--private-space", &space]).code(10);
+    early(&["--private-space", "other"])
+        .code(4)
+        .tells("orders runs in the private space prod, not in other");
+    add(&fixture, "stock", NEW, |_| {});
+    early(&[]).code(5).tells("stock");
+    run(&fixture, &["--before-deploy"])
+        .code(2)
+        .tells("--dry-run");
+    assert_eq!(patches(&fixture), 0);
+}
+
+#[test]
+fn the_credentials_saved_for_the_certificate_that_covers_the_host_are_used() {
+    let mut fixture = fixture();
+    let saved = |name: &str| {
+        let command = fixture.bench.command("cloudhub_v2", ["list"]);
+        let value = command
+            .get_envs()
+            .find(|(known, _)| *known == name)
+            .and_then(|(_, value)| value);
+        format!("SAVED_{name}='{}'\n", value.unwrap().to_str().unwrap())
+    };
+    let conf = format!(
+        "Le_Domain='{DOMAIN}'\nLe_Alt='no'\nLe_DeployHook='cloudhub_v2,'\n{}{}",
+        saved("CH2_CLIENT_ID"),
+        saved("CH2_CLIENT_SECRET")
+    );
+    let path = format!("acme/{DOMAIN}_ecc/{DOMAIN}.conf");
+    fixture.bench.write(&path, conf);
+    fixture
+        .bench
+        .unset("CH2_CLIENT_ID")
+        .unset("CH2_CLIENT_SECRET");
+    run(&fixture, &[]).code(2).tells("CH2_CLIENT_ID");
+    run(&fixture, &["--home", "acme"]).code(0);
+}

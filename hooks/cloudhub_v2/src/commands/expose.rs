@@ -13,8 +13,8 @@ use crate::answer::{self, Answered};
 use crate::args::ExposeArgs;
 use crate::exposure::{self, Home, Plan};
 use crate::proof::{Expected, Probe, Proof};
-use crate::settings::{self, REDEPLOY_TIMEOUT, VERIFY};
-use crate::targets;
+use crate::settings::{self, PRIVATE_SPACE, REDEPLOY_TIMEOUT, VERIFY};
+use crate::{targets, walk};
 
 #[derive(Debug, Serialize)]
 struct Exposed {
@@ -71,6 +71,7 @@ impl Report for Exposed {
 
 pub(crate) fn run(call: &Invocation, args: &ExposeArgs) -> anyhow::Result<Outcome> {
     let address = exposure::requested(&args.host, args.path.as_deref())?;
+    let call = &walk::call_for_host(call, &address.host)?;
     let environment = settings::environment(&call.settings)?;
     let probe = call
         .settings
@@ -88,6 +89,7 @@ pub(crate) fn run(call: &Invocation, args: &ExposeArgs) -> anyhow::Result<Outcom
     let run = Run {
         address: &address,
         only: args.only,
+        before_deploy: args.before_deploy,
         log: &call.log,
         redeploying: Redeploying {
             call,
@@ -97,6 +99,9 @@ pub(crate) fn run(call: &Invocation, args: &ExposeArgs) -> anyhow::Result<Outcom
         },
     };
     let application = exposure::find(&client, &at, &args.app)?;
+    if let Some(spaces) = call.settings.flag(&PRIVATE_SPACE) {
+        Home::of(&client, &at, &application)?.check_is_among(spaces, &application)?;
+    }
     let (application, plan) = if args.dry_run {
         let plan = run.plan(&application);
         if plan.is_some() {
@@ -136,6 +141,7 @@ pub(crate) fn run(call: &Invocation, args: &ExposeArgs) -> anyhow::Result<Outcom
 struct Run<'a> {
     address: &'a Address,
     only: bool,
+    before_deploy: bool,
     log: &'a Log,
     redeploying: Redeploying<'a>,
 }
@@ -159,7 +165,9 @@ impl Run<'_> {
         let client = &client.for_target();
         exposure::check_runs(application)?;
         let home = Home::of(client, at, application)?;
-        home.covering(client, self.log, &self.address.host)?;
+        if !self.before_deploy {
+            home.covering(client, self.log, &self.address.host)?;
+        }
         home.check_free(client, self.log, application, self.address)
     }
 
