@@ -40,13 +40,22 @@ impl Block {
     /// The commands of the block: with their output in a block `console`, without in a block `sh`.
     pub(crate) fn commands(&self) -> Vec<Shown> {
         match self.language.as_str() {
-            "sh" => vec![Shown {
-                command: self.lines.join("\n"),
-                output: String::new(),
-            }],
+            "sh" => self.lines(),
             "console" => self.console(),
             _ => Vec::new(),
         }
+    }
+
+    /// Each line is a command, unless it goes on in the next.
+    fn lines(&self) -> Vec<Shown> {
+        let text = self.lines.join("\n").replace("\\\n", "\\\u{0}");
+        text.lines()
+            .filter(|line| !line.is_empty())
+            .map(|line| Shown {
+                command: line.replace('\u{0}', "\n"),
+                output: String::new(),
+            })
+            .collect()
     }
 
     fn console(&self) -> Vec<Shown> {
@@ -100,7 +109,7 @@ pub(crate) fn with_commands(text: &str, all: &[Shown]) -> String {
 
 #[test]
 fn a_block_is_read_and_written_as_it_stands() {
-    let text = "a\n```console\n$ one \\\n    two\nout\n$ three\n```\n```sh\nfour\n```\nb\n";
+    let text = "a\n```console\n$ one \\\n    two\nout\n$ three\n```\n```sh\nfour\n\nfive \\\n  six\n```\nb\n";
     let all = blocks(text);
     let shown: Vec<Shown> = all.iter().flat_map(Block::commands).collect();
     let pairs: Vec<(&str, &str)> = shown
@@ -109,7 +118,12 @@ fn a_block_is_read_and_written_as_it_stands() {
         .collect();
     assert_eq!(
         pairs,
-        [("one \\\n    two", "out"), ("three", ""), ("four", "")]
+        [
+            ("one \\\n    two", "out"),
+            ("three", ""),
+            ("four", ""),
+            ("five \\\n  six", "")
+        ]
     );
     assert_eq!(with_commands(text, &shown[..2]), text);
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use fixtures::{AcmeSh, Pebble, program, root};
+use simulator::registration::{Identity, Layout, compose, now};
 use simulator::{Seed, Sim, SimConfig, seed};
 
 use crate::blocks::{Block, Shown, blocks, with_commands};
@@ -40,10 +41,28 @@ impl Place {
             acme,
             first,
         };
+        let registration = compose(
+            &Identity::default(),
+            Layout::Pem,
+            now() + 200 * 24 * 60 * 60,
+        );
+        fs::write(
+            place.home().join("registration.yaml"),
+            registration.unwrap().registration,
+        )
+        .unwrap();
         symlink(place.acme.home(), place.home().join(".acme.sh")).unwrap();
         symlink(root().join("scripts"), place.home().join("scripts")).unwrap();
+        // A reader's system trusts the platforms, and the authority whose certificates it gets.
+        let trusted =
+            fs::read_to_string(place.sim.ca_pem_path()).unwrap() + &place.pebble.root_pem();
+        fs::write(place.trusted(), trusted).unwrap();
         place.put_programs_first();
         place
+    }
+
+    fn trusted(&self) -> PathBuf {
+        self.acme.folder().join("trusted.pem")
     }
 
     /// `HOME`, where the commands run.
@@ -60,7 +79,7 @@ impl Place {
             (
                 "acme.sh",
                 format!(
-                    "exec sh {acme}/acme.sh --home {acme} --server {server} --dnssleep 1 \"$@\""
+                    "PATH=${{PATH#*:}}; exec sh {acme}/acme.sh --home {acme} --server {server} --dnssleep 1 \"$@\""
                 ),
             ),
             (
@@ -94,10 +113,11 @@ impl Place {
                     text(&tools)
                 ),
             ),
-            ("CA_BUNDLE", text(self.sim.ca_pem_path())),
+            ("CA_BUNDLE", text(&self.trusted())),
             ("CF_Api", self.sim.cloudflare_url()),
             ("ANYPOINT_URL", self.sim.url().to_owned()),
             ("CH2_VERIFY_CONNECT", ingress.clone()),
+            ("CH2_VERIFY_RESOLVER", self.sim.dns_addr().to_string()),
         ]
         .into()
     }
@@ -123,6 +143,7 @@ impl Place {
 
     /// The command as it is run here: of what builds or installs, nothing outside of this place is touched.
     fn here(&self, command: &str) -> Option<String> {
+        let ingress = self.sim.ingress_addr();
         match command {
             // Run by the tests of the scripts, and by whoever reads this.
             "scripts/demo.sh" | "scripts/test.sh" => None,
@@ -137,7 +158,17 @@ impl Place {
                     self.acme.folder().join("bin").display()
                 ))
             }
-            command => Some(self.filled_in(command)),
+            command => {
+                let here = match command.split_whitespace().next() {
+                    // Nobody is there to be asked, and DNS leads to port 443, which is not the simulator's.
+                    Some("scripts/vanity-api.sh") => format!(" --yes --verify-connect {ingress}"),
+                    Some("basic-auth-policy") if command.contains(" verify ") => {
+                        format!(" --connect {ingress}")
+                    }
+                    _ => String::new(),
+                };
+                Some(self.filled_in(command) + &here)
+            }
         }
     }
 
