@@ -8,6 +8,7 @@ pub mod config;
 pub mod exit;
 mod family;
 mod invocation;
+pub mod monitoring;
 mod progress;
 mod question;
 mod report;
