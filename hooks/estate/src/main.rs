@@ -3,9 +3,11 @@
 mod args;
 mod child;
 mod commands;
+mod notification;
 mod parts;
 mod secrets;
 mod settings;
+mod state;
 mod view;
 
 use std::process::ExitCode;
@@ -17,6 +19,7 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     cli::main(&settings::SETTINGS, |args: Args, call| {
         match &args.command {
+            Command::Run(args) => commands::run::run(call, args),
             Command::Check(args) => commands::check::run(call, args),
             Command::Config(args) => config::run(call, args),
         }
