@@ -236,6 +236,7 @@ fn urgency(item: &Item) -> impl Ord + use<> {
         Reverse(item.severity == Severity::Unknown),
         hours.is_none(),
         hours,
+        item.not_after,
         item.kind,
         item.name.clone(),
         item.at.values().cloned().collect::<Vec<_>>(),
