@@ -8,4 +8,4 @@ for run in 1 2; do
   GENERATE=$run cargo test --quiet --package tests --test e2e_generated -- --test-threads 1
 done
 cargo fmt --all
-git diff --stat -- scripts README.md common
+git diff --stat -- scripts README.md common hooks/estate
