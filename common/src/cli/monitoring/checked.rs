@@ -53,7 +53,8 @@ pub struct Item {
     /// When the next automatic renewal is planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewal_due: Option<Timestamp>,
-    /// Whole days until `not_after`, negative once it has passed.
+    /// Whole days until `not_after`, negative once it has passed. Where the platform tells only a day, the days until
+    /// that one: 0 on the day itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days_left: Option<i64>,
     /// What renews it without being asked, such as `acme.sh`.
@@ -73,7 +74,7 @@ pub struct Item {
 pub enum Kind {
     /// A TLS context of a private space. Its name is that of the context.
     TlsContext,
-    /// What an ingress serves. Its name is that of the TLS context or domain.
+    /// What an ingress serves. Its name is that of the TLS context.
     ServedCertificate,
     /// What acme.sh has, and when it means to renew it. Its name is the main domain.
     Certificate,
@@ -130,14 +131,15 @@ impl Kind {
     pub fn places(self) -> &'static [&'static str] {
         match self {
             Self::TlsContext => &["organization", "private_space"],
-            Self::ServedCertificate => &["private_space", "host", "address"],
+            Self::ServedCertificate => &["organization", "private_space", "host"],
             Self::Certificate => &["home", "key_type"],
             Self::Registration => &["organization", "environment", "gateway"],
             Self::Replica => &["organization", "environment", "gateway"],
             Self::Api => &["organization", "environment", "api_instance"],
             Self::ApiToken => &["account"],
             Self::Zone => &["account", "zone"],
-            Self::UnfinishedWork | Self::Platform => &["target"],
+            Self::UnfinishedWork => &["target"],
+            Self::Platform => &["host"],
         }
     }
 }
