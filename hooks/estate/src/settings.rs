@@ -8,6 +8,7 @@ pub(crate) static SETTINGS: Registry = Registry {
     own: &[
         &PROGRAMS,
         &STEPS,
+        &SERVED,
         &EVERY,
         &CHECK_TIMEOUT,
         &STEP_TIMEOUT,
@@ -35,6 +36,13 @@ pub(crate) static STEPS: Setting = Setting::list(
 .only_for(&["run"])
 .toml(&["estate.steps"])
 .optional();
+
+pub(crate) static SERVED: Setting = Setting::switch(
+    &[],
+    "whether the check looks at what ingresses serve: `false` where they cannot be reached from this host",
+)
+.toml(&["estate.served"])
+.default("true");
 
 pub(crate) static EVERY: Setting = Setting::duration(
     &[],

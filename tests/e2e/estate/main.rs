@@ -6,6 +6,7 @@ mod check;
 mod children;
 mod estate;
 mod notification;
+mod real;
 mod run;
 mod signals;
 mod state;
