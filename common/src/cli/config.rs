@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{Invocation, Outcome, Report};
+use super::{Invocation, Outcome, Report, table};
 use crate::error::Result;
 use crate::secret::{mask, without_credentials};
 use crate::settings::{ConfFile, Kind, Origin, Setting, Settings};
@@ -27,7 +27,7 @@ pub struct ConfigArgs {
 /// A source of settings cannot be read.
 pub fn run(call: &Invocation, args: &ConfigArgs) -> anyhow::Result<Outcome> {
     if args.registry {
-        super::print(&serde_json::to_string_pretty(&table(&call.settings))?)?;
+        super::print(&serde_json::to_string_pretty(&all(&call.settings))?)?;
         return Ok(Outcome::Done);
     }
     let mut settings = Vec::new();
@@ -99,33 +99,15 @@ fn not_set() -> String {
 
 impl Report for InForce {
     fn text(&self) -> String {
-        let shown: Vec<(&str, String, &str)> = self
-            .settings
-            .iter()
-            .map(|row| {
-                let value = match (&row.value, row.secret_length) {
-                    (Some(value), _) => value.clone(),
-                    (None, Some(length)) => format!("*** ({length} characters)"),
-                    (None, None) => "-".to_owned(),
-                };
-                (row.name, value, row.origin.as_str())
-            })
-            .collect();
-        let name_width = shown
-            .iter()
-            .map(|row| row.0.chars().count())
-            .max()
-            .unwrap_or(0);
-        let value_width = shown
-            .iter()
-            .map(|row| row.1.chars().count())
-            .max()
-            .unwrap_or(0)
-            .min(40);
-        let lines = shown.iter().map(|(name, value, origin)| {
-            format!("{name:name_width$}  {value:value_width$}  {origin}")
+        let rows = self.settings.iter().map(|row| {
+            let value = match (&row.value, row.secret_length) {
+                (Some(value), _) => value.clone(),
+                (None, Some(length)) => format!("*** ({length} characters)"),
+                (None, None) => "-".to_owned(),
+            };
+            [row.name.to_owned(), value, row.origin.clone()]
         });
-        lines.collect::<Vec<_>>().join("\n")
+        table(&rows.collect::<Vec<_>>())
     }
 }
 
@@ -153,7 +135,7 @@ struct Entry {
     help: &'static str,
 }
 
-fn table(settings: &Settings) -> Table {
+fn all(settings: &Settings) -> Table {
     let registry = settings.registry();
     Table {
         program: registry.program,

@@ -36,6 +36,7 @@ pub struct Log {
 #[derive(Debug)]
 struct Inner {
     program: &'static str,
+    verbosity: Verbosity,
     voice: Voice,
 }
 
@@ -68,7 +69,11 @@ impl Log {
             }
         };
         Self {
-            inner: Arc::new(Inner { program, voice }),
+            inner: Arc::new(Inner {
+                program,
+                verbosity,
+                voice,
+            }),
             about: None,
         }
     }
@@ -94,6 +99,18 @@ impl Log {
     /// Whether acme.sh is calling, so that results are log lines too.
     pub fn is_acme(&self) -> bool {
         matches!(self.inner.voice, Voice::Acme(_))
+    }
+
+    /// How much is told, for programs of ours that are called from this one.
+    pub fn verbosity(&self) -> Verbosity {
+        self.inner.verbosity
+    }
+
+    /// Tells what a program of ours has told on its standard error: it has chosen by itself what to tell, and how.
+    pub fn relay(&self, told: &str) {
+        for line in told.lines() {
+            write_to_stderr(&format!("{}\n", printable(&secret::mask(line))));
+        }
     }
 
     /// Whether the user asked for warnings and errors alone.

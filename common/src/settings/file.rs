@@ -210,6 +210,17 @@ impl ConfigFile {
         .transpose()
     }
 
+    /// The variables that these tables of the file name as holding secrets.
+    pub fn secret_variables_of(&self, tables: &[&str]) -> Vec<String> {
+        let mut named = toml::Table::new();
+        for table in tables {
+            if let Some(value) = self.table.get(*table) {
+                named.insert((*table).to_owned(), value.clone());
+            }
+        }
+        secret_variables(&named)
+    }
+
     /// A path that stands in the file: relative ones start from the file's folder.
     pub fn path_of(&self, path: &str) -> PathBuf {
         files::folder_of(&self.path).join(path)

@@ -296,12 +296,7 @@ pub fn lock_folder(folder: &Path) -> io::Result<FolderLock> {
 ///
 /// The file cannot be made or opened, or its file system knows no locks.
 pub fn lock_file(path: &Path, told: impl FnOnce()) -> io::Result<FileLock> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(PRIVATE)
-        .open(path)?;
+    let file = open_to_lock(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -311,6 +306,29 @@ pub fn lock_file(path: &Path, told: impl FnOnce()) -> io::Result<FileLock> {
         Err(TryLockError::Error(err)) => return Err(err),
     }
     Ok(FileLock(file))
+}
+
+/// As [`lock_file`], but does not wait: nothing if somebody has the lock.
+///
+/// # Errors
+///
+/// As [`lock_file`].
+pub fn try_lock_file(path: &Path) -> io::Result<Option<FileLock>> {
+    let file = open_to_lock(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(FileLock(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(err)) => Err(err),
+    }
+}
+
+fn open_to_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE)
+        .open(path)
 }
 
 /// A lock on a file, see [`lock_file`].

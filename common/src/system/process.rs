@@ -1,7 +1,8 @@
 //! Runs another program: arguments as a list, never a shell, a time limit, its output kept for the error.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,7 +17,7 @@ use crate::secret::{self, Secret};
 use crate::system::environment;
 use crate::system::hold::Hold;
 use crate::system::signals::Signals;
-use crate::system::streams::{Streams, drain};
+use crate::system::streams::{LARGEST_OUTPUT, Streams, drain};
 
 /// How much of a program's words an error shows, in characters.
 const LONGEST_WORDS: usize = 500;
@@ -27,7 +28,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// How long the streams may stay open after the program has ended: something it left running may hold them.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long a program that was handed a signal may take to end by itself.
+/// How long a program that was handed a signal may take to end by itself, unless the caller says otherwise.
 const LONGEST_END: Duration = Duration::from_secs(60);
 
 /// A program that is about to be run.
@@ -39,7 +40,20 @@ pub struct Program {
     limit: Duration,
     folder: Option<PathBuf>,
     held: Option<Hold>,
+    input: Option<Vec<u8>>,
+    handed_on: BTreeSet<String>,
+    largest_output: usize,
     on_signal: OnSignal,
+    longest_end: Duration,
+    at_limit: AtLimit,
+}
+
+/// What becomes of a program whose time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtLimit {
+    Kill,
+    /// It is asked to end by `SIGTERM`, and killed only if it does not.
+    Ask,
 }
 
 /// What becomes of a program when this process is told to stop.
@@ -71,7 +85,12 @@ impl Program {
             limit: Duration::from_secs(5 * 60),
             folder: None,
             held: None,
+            input: None,
+            handed_on: BTreeSet::new(),
+            largest_output: LARGEST_OUTPUT,
             on_signal: OnSignal::HandOn,
+            longest_end: LONGEST_END,
+            at_limit: AtLimit::Kill,
         }
     }
 
@@ -80,6 +99,42 @@ impl Program {
     #[must_use]
     pub fn to_its_end(mut self) -> Self {
         self.on_signal = OnSignal::WaitForEnd;
+        self
+    }
+
+    /// Has a program that is handed a signal take so long to end by itself before it is killed.
+    #[must_use]
+    pub fn ends_within(mut self, time: Duration) -> Self {
+        self.longest_end = time;
+        self
+    }
+
+    /// Has the program asked to end, as by a signal to this process, when its time is up: for one that has something to
+    /// put in order.
+    #[must_use]
+    pub fn asked_to_end(mut self) -> Self {
+        self.at_limit = AtLimit::Ask;
+        self
+    }
+
+    /// Has the program inherit these variables although they hold secrets: for one that needs them.
+    #[must_use]
+    pub fn handing_on<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.handed_on.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Has so many bytes of the program's standard output kept, instead of 1 MiB.
+    #[must_use]
+    pub fn with_output_up_to(mut self, bytes: usize) -> Self {
+        self.largest_output = bytes;
+        self
+    }
+
+    /// Gives the program something on standard input. It need not read it.
+    #[must_use]
+    pub fn with_input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(input.into());
         self
     }
 
@@ -150,7 +205,13 @@ impl Program {
     pub fn run(&self) -> Result<Finished> {
         let signals = Signals::listen();
         let mut child = self.spawn()?;
-        let streams = drain(&mut child);
+        let streams = drain(&mut child, self.largest_output);
+        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), self.input.clone()) {
+            // On its own: a program that does not read would keep this one from looking at the time.
+            thread::spawn(move || {
+                let _ = stdin.write_all(&input);
+            });
+        }
         let status = self.wait(&mut child, &streams, &signals);
         let (stdout, stderr) = streams.texts();
         Ok(Finished {
@@ -217,7 +278,7 @@ impl Program {
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
-        environment::withhold_secrets(&mut command);
+        environment::withhold_secrets_but(&mut command, &self.handed_on);
         let name = self.name();
         let child = command.spawn().map_err(|err| match err.kind() {
             ErrorKind::NotFound => Error::not_found(format!("the program {name} is not there"))
@@ -235,6 +296,9 @@ impl Program {
     }
 
     fn stdin(&self) -> Stdio {
+        if self.input.is_some() {
+            return Stdio::piped();
+        }
         match self.held.as_ref().map(Hold::stdin) {
             Some(Ok(file)) => file,
             _ => Stdio::null(),
@@ -245,7 +309,8 @@ impl Program {
         let started = Instant::now();
         // One that is started after a signal finishes what has begun.
         let hands_on = self.on_signal == OnSignal::HandOn && signals.arrived().is_none();
-        let mut handed_on: Option<Instant> = None;
+        // Since when it has been ending, and why.
+        let mut ending: Option<(Instant, String)> = None;
         let broken = |err: io::Error| {
             Error::config(format!("{} cannot be waited for", self.shown())).caused_by(err)
         };
@@ -253,28 +318,38 @@ impl Program {
             let silent = streams.wait(TICK);
             if let Some(status) = child.try_wait().map_err(broken)? {
                 streams.wait(GRACE);
-                if handed_on.is_some() && !status.success() {
-                    return Err(self.unfinished("was stopped by a signal", streams));
-                }
-                return Ok(status);
+                return match ending {
+                    Some((_, why)) if !status.success() => Err(self.unfinished(&why, streams)),
+                    _ => Ok(status),
+                };
             }
             if hands_on
-                && handed_on.is_none()
+                && ending.is_none()
                 && let Some(signal) = signals.arrived()
             {
                 send(child, signal);
-                handed_on = Some(Instant::now());
+                ending = Some((Instant::now(), "was stopped by a signal".to_owned()));
             }
-            let why = if handed_on.is_some_and(|since| since.elapsed() >= LONGEST_END) {
-                "was stopped by a signal, and had to be killed".to_owned()
-            } else if started.elapsed() >= self.limit {
-                format!("did not finish within {}", duration::show(self.limit))
-            } else {
-                // Closed streams without an end: the last moments of a program, or a daemon.
-                if !silent {
-                    thread::sleep(Duration::from_millis(1));
+            let is_over = started.elapsed() >= self.limit;
+            let late = || format!("did not finish within {}", duration::show(self.limit));
+            if is_over && ending.is_none() && self.at_limit == AtLimit::Ask {
+                send(child, Signal::TERM);
+                ending = Some((Instant::now(), late()));
+            }
+            let why = match &ending {
+                Some((since, why)) if since.elapsed() >= self.longest_end => {
+                    format!("{why}, and had to be killed")
                 }
-                continue;
+                None if is_over => late(),
+                // One that is ending has its time for that.
+                Some(_) if self.at_limit == AtLimit::Kill && is_over => late(),
+                _ => {
+                    // Closed streams without an end: the last moments of a program, or a daemon.
+                    if !silent {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    continue;
+                }
             };
             send(child, Signal::KILL);
             let _ = child.wait();
@@ -340,17 +415,36 @@ impl std::fmt::Debug for Finished {
 /// Whether `program` is there: a path to an executable file, or the name of one on `PATH`.
 pub fn exists(program: impl AsRef<OsStr>) -> bool {
     let program = Path::new(program.as_ref());
-    let executable = |path: &Path| {
-        use std::os::unix::fs::PermissionsExt;
-        path.metadata()
-            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    };
     if program.components().count() > 1 {
-        return executable(program);
+        return is_executable(program);
     }
-    std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| executable(&folder.join(program)))
+    on_path(program).iter().any(|path| is_executable(path))
+}
+
+/// The program `name` in the folder of the one that is running, where programs that were installed together lie, else on
+/// `PATH`.
+pub fn beside_or_on_path(name: &str) -> Option<PathBuf> {
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|me| Some(me.parent()?.join(name)));
+    beside
+        .into_iter()
+        .chain(on_path(name))
+        .find(|path| is_executable(path))
+}
+
+fn on_path(name: impl AsRef<Path>) -> Vec<PathBuf> {
+    std::env::var_os("PATH").map_or_else(Vec::new, |path| {
+        std::env::split_paths(&path)
+            .map(|folder| folder.join(&name))
+            .collect()
     })
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// The user and group that this process acts as.

@@ -94,8 +94,38 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::TlsContext,
+        Self::ServedCertificate,
+        Self::Certificate,
+        Self::Registration,
+        Self::Replica,
+        Self::Api,
+        Self::ApiToken,
+        Self::Zone,
+        Self::UnfinishedWork,
+        Self::Platform,
+    ];
+
+    /// The word for it, as JSON has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::TlsContext => "tls_context",
+            Self::ServedCertificate => "served_certificate",
+            Self::Certificate => "certificate",
+            Self::Registration => "registration",
+            Self::Replica => "replica",
+            Self::Api => "api",
+            Self::ApiToken => "api_token",
+            Self::Zone => "zone",
+            Self::UnfinishedWork => "unfinished_work",
+            Self::Platform => "platform",
+        }
+    }
+
     /// The keys of [`Item::at`] that tell one item of this kind from another of the same name. Others may stand beside
-    /// them.
+    /// them. In metrics, these are the labels, beside `name`.
     pub fn places(self) -> &'static [&'static str] {
         match self {
             Self::TlsContext => &["organization", "private_space"],
@@ -146,6 +176,18 @@ impl State {
         }
     }
 
+    /// How a run ends that finds it.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Ok | Self::Unknown => Outcome::Done,
+            Self::Unfinished => Outcome::Unfinished,
+            Self::Due | Self::Missing | Self::Differs | Self::Open | Self::NotServed => {
+                Outcome::Due
+            }
+            Self::Expired => Outcome::Expired,
+        }
+    }
+
     /// The word for it, as JSON has it.
     pub fn word(self) -> &'static str {
         match self {
@@ -179,6 +221,28 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// The exit code of a plugin for monitoring.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Warning => 1,
+            Self::Critical => 2,
+            Self::Unknown => 3,
+        }
+    }
+
+    /// The word for it, as JSON has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unknown => "unknown",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 impl Checked {
     /// The findings of a program's check that began at `checked_at`.
     pub fn new(program: &str, checked_at: Timestamp, items: Vec<Item>) -> Self {
@@ -192,23 +256,6 @@ impl Checked {
             state: state.unwrap_or(Severity::Ok),
             items,
         }
-    }
-
-    /// How the run ends, as far as something was found out.
-    pub fn outcome(&self) -> Outcome {
-        let outcome = |item: &Item| match item.state {
-            State::Ok | State::Unknown => Outcome::Done,
-            State::Unfinished => Outcome::Unfinished,
-            State::Due | State::Missing | State::Differs | State::Open | State::NotServed => {
-                Outcome::Due
-            }
-            State::Expired => Outcome::Expired,
-        };
-        self.items
-            .iter()
-            .map(outcome)
-            .max()
-            .unwrap_or(Outcome::Done)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::anypoint::api_instances::{Activity, ApiInstance, Technology};
 use common::anypoint::policies::{Policy, Resource};
-use common::cli::{Invocation, Outcome, Report};
+use common::cli::{Invocation, Outcome, Report, table};
 use common::error::{Error, Kind, Result};
 use common::system::workers::side_by_side;
 use serde::Serialize;
@@ -174,29 +174,6 @@ impl Report for All {
         }
         text
     }
-}
-
-/// Columns as wide as their widest entry.
-fn table(rows: &[[String; 6]]) -> String {
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..6).map(width).collect();
-    let lines: Vec<String> = rows
-        .iter()
-        .map(|row| {
-            let cells: Vec<String> = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{cell:<width$}"))
-                .collect();
-            cells.join("  ").trim_end().to_owned()
-        })
-        .collect();
-    lines.join("\n")
 }
 
 pub(crate) fn run(call: &Invocation, args: &StatusArgs) -> anyhow::Result<Outcome> {

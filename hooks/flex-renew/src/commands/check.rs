@@ -35,7 +35,7 @@ pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome
         match call.format {
             // Monitoring reads standard output, whoever is calling.
             Format::Text => cli::print(&checked.text())?,
-            Format::Json => call.result(&checked)?,
+            _ => call.result(&checked)?,
         }
     }
     failures.conclude(call, worst)

@@ -1,0 +1,24 @@
+//! `anypoint-estate`: one view of everything that can expire or stands open, from the checks of the other programs.
+
+mod args;
+mod child;
+mod commands;
+mod parts;
+mod secrets;
+mod settings;
+mod view;
+
+use std::process::ExitCode;
+
+use common::cli::{self, config};
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    cli::main(&settings::SETTINGS, |args: Args, call| {
+        match &args.command {
+            Command::Check(args) => commands::check::run(call, args),
+            Command::Config(args) => config::run(call, args),
+        }
+    })
+}
