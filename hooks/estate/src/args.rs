@@ -1,5 +1,7 @@
 //! The command line. The flags of settings are added to it from `settings.rs`.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 use common::cli::config::ConfigArgs;
 use common::cli::{Arguments, Format, OutputArgs, exit};
@@ -9,6 +11,7 @@ const EXAMPLES: &str = "\
 Examples:
   anypoint-estate check                       everything that can expire or stands open, the most urgent first
   anypoint-estate check --only flex-renew     what one program has to say
+  anypoint-estate report /srv/www/estate.html the same as a page for people
 ";
 
 /// Answers one question about a whole MuleSoft estate: is anything about to expire, or open?
@@ -43,8 +46,20 @@ pub(crate) enum Command {
     /// something is due, missing, open, or begun and not finished.
     Check(CheckArgs),
 
+    /// Write everything that check shows into one web page
+    ///
+    /// The page asks nobody for anything, and is replaced in one step. The exit code is that of check.
+    Report(ReportArgs),
+
     Config(ConfigArgs),
 }
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct CheckArgs {}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReportArgs {
+    /// The file to write, readable by everybody unless it is there already
+    #[arg(value_name = "FILE.html")]
+    pub(crate) file: PathBuf,
+}

@@ -3,6 +3,7 @@
 mod args;
 mod child;
 mod commands;
+mod page;
 mod parts;
 mod secrets;
 mod settings;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     cli::main(&settings::SETTINGS, |args: Args, call| {
         match &args.command {
             Command::Check(args) => commands::check::run(call, args),
+            Command::Report(args) => commands::report::run(call, args),
             Command::Config(args) => config::run(call, args),
         }
     })

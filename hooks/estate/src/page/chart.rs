@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Found, TONES};
+use super::TONES;
+use crate::view;
 
 /// Whole days from which on something is in the next span, and what the page calls those before it.
 const LIMITS: [(i64, &str); 6] = [
@@ -34,7 +35,7 @@ pub(super) struct Part {
     pub(super) width: usize,
 }
 
-pub(super) fn spans(found: &[Found<'_>], now: Timestamp) -> Vec<Span> {
+pub(super) fn spans(found: &[view::Row], now: Timestamp) -> Vec<Span> {
     let names = LIMITS.iter().map(|(_, name)| *name).chain([LATER]);
     let mut counts = [[0_usize; TONES.len()]; LIMITS.len() + 1];
     for found in found {
@@ -43,7 +44,9 @@ pub(super) fn spans(found: &[Found<'_>], now: Timestamp) -> Vec<Span> {
         };
         let days = until.duration_since(now).as_secs().div_euclid(24 * 60 * 60);
         let span = LIMITS.iter().position(|(limit, _)| days < *limit);
-        let tone = TONES.iter().position(|tone| tone.severity == found.item.severity);
+        let tone = TONES
+            .iter()
+            .position(|tone| tone.severity == found.item.severity);
         if let Some(tone) = tone {
             counts[span.unwrap_or(LIMITS.len())][tone] += 1;
         }
@@ -90,9 +93,10 @@ mod tests {
     fn each_thing_is_in_the_span_that_its_days_say_and_bars_end_where_the_largest_does() {
         let now = Timestamp::UNIX_EPOCH;
         let item = |hours: i64, state: State| {
-            Item::new(Kind::TlsContext, "a", state).until(now + SignedDuration::from_hours(hours), now)
+            Item::new(Kind::TlsContext, "a", state)
+                .until(now + SignedDuration::from_hours(hours), now)
         };
-        let items = [
+        let rows = [
             item(-1, State::Expired),
             item(0, State::Due),
             item(24 * 7 - 1, State::Due),
@@ -100,11 +104,13 @@ mod tests {
             item(24 * 90, State::Ok),
             Item::new(Kind::Api, "without a date", State::Ok),
         ];
-        let found: Vec<Found<'_>> = items
-            .iter()
-            .map(|item| Found { item, slack: None })
-            .collect();
-        let spans = spans(&found, now);
+        let rows = rows.map(|item| view::Row {
+            program: "cloudhub_v2",
+            item,
+            next_try: None,
+            slack_hours: None,
+        });
+        let spans = spans(&rows, now);
         let rows: Vec<usize> = spans.iter().map(|span| span.rows).collect();
         assert_eq!(rows, [1, 2, 1, 0, 0, 0, 1]);
         assert_eq!(spans[1].parts[0].width, BAR);

@@ -4,36 +4,28 @@ mod chart;
 mod rows;
 mod words;
 
+use std::io;
+use std::path::Path;
+
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::cert::sha256;
-use common::cli::monitoring::{Item, Kind, Severity};
-use jiff::{SignedDuration, Timestamp};
+use common::cli::monitoring::{Kind, Severity};
+use common::error::{Error, Result};
+use common::system::files;
+use jiff::Timestamp;
 
+use crate::view::{self, View};
 use chart::Span;
 use rows::Row;
+
+/// The mode of a page that is new: web servers run as somebody else, and it holds no secret.
+const FOR_EVERYBODY: u32 = 0o644;
 
 /// The one style sheet and the one script that the page may use; its policy names them by what is in them.
 const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
-
-/// What the page is about.
-#[derive(Debug)]
-pub(crate) struct Findings<'a> {
-    /// When it was looked.
-    pub(crate) at: Timestamp,
-    /// What was found, the most urgent first.
-    pub(crate) found: Vec<Found<'a>>,
-}
-
-/// One thing that was found.
-#[derive(Debug)]
-pub(crate) struct Found<'a> {
-    pub(crate) item: &'a Item,
-    /// What is left of its time once it is tried again; negative if that comes too late.
-    pub(crate) slack: Option<SignedDuration>,
-}
 
 /// A severity in the terms of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,26 +91,50 @@ struct Group {
     rows: Vec<Row>,
 }
 
-/// The page as HTML.
+/// Finds out whether a page could be written.
 ///
 /// # Errors
 ///
-/// The template cannot be filled in, which only a defect explains.
-pub(crate) fn render(findings: &Findings<'_>) -> Result<String, askama::Error> {
-    let Findings { at, found } = findings;
+/// Configuration: it could not.
+pub(crate) fn check_writable(file: &Path) -> Result<()> {
+    files::check_replaceable(file)
+        .map(drop)
+        .map_err(|err| unwritable(file, err))
+}
+
+/// Writes a page of everything that was found into `file`, in one step.
+///
+/// # Errors
+///
+/// Configuration: the file cannot be written.
+pub(crate) fn write(file: &Path, view: &View) -> anyhow::Result<()> {
+    let page = render(view)?;
+    files::replace(file, page.as_bytes(), FOR_EVERYBODY).map_err(|err| unwritable(file, err))?;
+    Ok(())
+}
+
+fn unwritable(file: &Path, err: io::Error) -> Error {
+    Error::config(format!("the page {} cannot be written", file.display()))
+        .caused_by(err)
+        .advise("Check that its folder is there, and the rights on it.")
+}
+
+fn render(view: &View) -> std::result::Result<String, askama::Error> {
+    let at = view.checked_at;
     let counts = TONES.map(|tone| {
-        let of = |found: &&Found<'_>| found.item.severity == tone.severity;
-        (tone, found.iter().filter(of).count())
+        let is_so = |row: &&view::Row| row.item.severity == tone.severity;
+        (tone, view.rows.iter().filter(is_so).count())
     });
     let groups = TONES.map(|tone| Group {
         tone,
-        rows: found
+        rows: view
+            .rows
             .iter()
-            .filter(|found| found.item.severity == tone.severity)
-            .map(|found| Row::new(found, *at))
+            .filter(|row| row.item.severity == tone.severity)
+            .map(|row| Row::new(row, at))
             .collect(),
     });
-    let mut kinds: Vec<Kind> = found.iter().map(|found| found.item.kind).collect();
+    let mut kinds: Vec<Kind> = view.rows.iter().map(|row| row.item.kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
     Page {
@@ -128,15 +144,15 @@ pub(crate) fn render(findings: &Findings<'_>) -> Result<String, askama::Error> {
         version: env!("CARGO_PKG_VERSION"),
         verdict: verdict(&counts),
         short: short(&counts),
-        at: *at,
-        day: words::day(*at),
-        checked: words::moment(*at),
+        at,
+        day: words::day(at),
+        checked: words::moment(at),
         worst: counts
             .iter()
             .find(|(_, rows)| *rows > 0)
             .map_or(TONES[2], |(tone, _)| *tone),
         counts: counts.to_vec(),
-        spans: chart::spans(found, *at),
+        spans: chart::spans(&view.rows, at),
         kinds: kinds
             .into_iter()
             .map(|kind| (words::key(kind), words::kind(kind)))

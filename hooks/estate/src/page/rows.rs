@@ -3,7 +3,8 @@
 use common::cli::monitoring::Item;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Found, words};
+use super::words;
+use crate::view;
 
 /// So many units are the whole width of a bar.
 const BAR: i64 = 180;
@@ -39,8 +40,9 @@ pub(super) struct Left {
 }
 
 impl Row {
-    pub(super) fn new(found: &Found<'_>, now: Timestamp) -> Self {
-        let item = found.item;
+    pub(super) fn new(found: &view::Row, now: Timestamp) -> Self {
+        let item = &found.item;
+        let slack = found.slack_hours.map(SignedDuration::from_hours);
         let text = |text: &Option<String>| text.as_deref().map(words::clean);
         Self {
             key: words::key(item.kind),
@@ -48,10 +50,10 @@ impl Row {
             state: words::state(item),
             name: words::clean(&item.name),
             places: words::places(item),
-            left: Left::of(item, found.slack, now),
+            left: Left::of(item, slack, now),
             renewed_by: text(&item.renewed_by),
-            slack: found.slack.map(words::slack),
-            is_too_late: found.slack.is_some_and(|slack| slack.is_negative()),
+            slack: slack.map(words::slack),
+            is_too_late: slack.is_some_and(|slack| slack.is_negative()),
             detail: text(&item.detail),
             advice: text(&item.advice),
         }
@@ -69,7 +71,7 @@ impl Left {
             day: words::day(until),
             until,
             width: units(left).clamp(LEAST, BAR),
-            mark: next_try.filter(|mark| (0..BAR).contains(mark)),
+            mark: next_try.filter(|mark| (1..BAR).contains(mark)),
         })
     }
 }
@@ -94,10 +96,10 @@ mod tests {
     }
 
     #[test]
-    fn the_mark_is_the_next_try_unless_it_lies_beyond_the_bar() {
+    fn the_mark_is_the_next_try_if_it_lies_within_the_bar() {
         let marks = [(30, 20), (10, -4), (400, 1), (30, 30)];
         let marks = marks.map(|(days, slack)| left(days, Some(slack)).mark);
-        assert_eq!(marks, [Some(20), Some(28), None, Some(0)]);
+        assert_eq!(marks, [Some(20), Some(28), None, None]);
         assert_eq!(left(30, None).mark, None);
     }
 }

@@ -77,9 +77,16 @@ pub(super) fn places(item: &Item) -> Vec<(String, String)> {
         .chain(others)
         .filter_map(|key| {
             let place = clean(item.at.get(&key)?);
-            (place != item.name).then(|| (clean(&key.replace('_', " ")), place))
+            (place != item.name).then(|| (what(&key), place))
         })
         .collect()
+}
+
+fn what(key: &str) -> String {
+    match key {
+        "api_instance" => "instance".to_owned(),
+        key => clean(&key.replace('_', " ")),
+    }
 }
 
 pub(super) fn day(at: Timestamp) -> String {
@@ -126,7 +133,10 @@ mod tests {
 
     #[test]
     fn what_turns_text_around_or_cannot_be_seen_is_spelled_out() {
-        assert_eq!(clean("a\u{202e}b\0\u{2066}c\n"), "a\\u{202e}b\\u{0}\\u{2066}c\\u{a}");
+        assert_eq!(
+            clean("a\u{202e}b\0\u{2066}c\n"),
+            "a\\u{202e}b\\u{0}\\u{2066}c\\u{a}"
+        );
         // Words of a language that is written from the right are left alone.
         assert_eq!(clean("שלום 東京"), "שלום 東京");
     }
@@ -140,7 +150,10 @@ mod tests {
         assert_eq!(of(1), "1 hour");
         assert_eq!(of(0), "less than 1 hour");
         assert_eq!(of(-25), "1 day ago");
-        assert_eq!(slack(SignedDuration::from_hours(-72)), "next try 3 days too late");
+        assert_eq!(
+            slack(SignedDuration::from_hours(-72)),
+            "next try 3 days too late"
+        );
         assert_eq!(slack(SignedDuration::from_hours(5)), "slack 5 hours");
     }
 }
