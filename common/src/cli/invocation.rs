@@ -197,6 +197,11 @@ impl Invocation {
         worst
     }
 
+    /// Has the file of metrics stay as it is, because another run is about to replace it.
+    pub fn leave_textfile(&self) {
+        self.findings.leave_textfile();
+    }
+
     /// Shows on a terminal that something is being waited for, until the value is dropped.
     pub fn progress(&self, what: impl Into<String>) -> Progress {
         Progress::new(&self.log, what)

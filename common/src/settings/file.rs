@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::registry::Registry;
+use super::registry::{Form, Registry};
 use super::setting::{Kind, Setting};
 use super::value::{Origin, Sourced, secret_in};
 use crate::error::{Error, Result};
@@ -314,17 +314,7 @@ fn hold_key_to(
     let Some(setting) = setting else {
         return Ok(());
     };
-    let fits = match (setting.kind, value.get_ref()) {
-        (Kind::Switch, value) => matches!(value, DeValue::Boolean(_)),
-        (Kind::Number, value) => matches!(value, DeValue::Integer(_)),
-        (Kind::List, DeValue::Array(list)) => list
-            .iter()
-            .all(|item| matches!(item.get_ref(), DeValue::String(_))),
-        // An id may be all digits.
-        (Kind::Text, DeValue::Integer(_)) | (_, DeValue::String(_)) => true,
-        _ => false,
-    };
-    if fits {
+    if form_of(value.get_ref()).is_some_and(|form| form.fits(setting.kind)) {
         return Ok(());
     }
     let wanted = match setting.kind {
@@ -338,6 +328,20 @@ fn hold_key_to(
         value.span().start,
         format!("`{name}` in [{table}] has to be {wanted}"),
     ))
+}
+
+fn form_of(value: &DeValue<'_>) -> Option<Form> {
+    let is_text = |value: &DeValue<'_>| matches!(value, DeValue::String(_));
+    match value {
+        DeValue::String(_) => Some(Form::Text),
+        DeValue::Integer(_) => Some(Form::Number),
+        DeValue::Boolean(_) => Some(Form::Switch),
+        DeValue::Array(list) => list
+            .iter()
+            .all(|item| is_text(item.get_ref()))
+            .then_some(Form::Texts),
+        _ => None,
+    }
 }
 
 /// The variables that the file names as holding secrets, also those of other programs.
@@ -414,6 +418,7 @@ mod tests {
         lists: &[List {
             name: "dns_cf.account",
             check: fits::<Lists>,
+            keys: &[],
         }],
         saves_to: ConfFile::Account,
     };

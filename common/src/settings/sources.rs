@@ -520,6 +520,21 @@ impl Settings {
         Self::load(self.registry, &self.env, flags)
     }
 
+    /// The same sources with another TOML file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::load`].
+    pub fn with_file(&self, path: &Path) -> Result<Self> {
+        let mut flags = self.flags.clone();
+        if let Some(flag) = general::CONFIG.flag {
+            flags
+                .0
+                .insert(flag.name, path.to_string_lossy().into_owned());
+        }
+        Self::load(self.registry, &self.env, flags)
+    }
+
     /// Where values go that shall be kept for the next renewal. Only acme.sh's calls save.
     pub fn conf_to_save(&self, which: ConfFile) -> Option<&Path> {
         match which {
@@ -615,6 +630,15 @@ impl Settings {
                 _ => ConfigFile::load(self.registry, Path::new(&named.value)).map(Some),
             };
         }
+        self.usual_files()
+            .into_iter()
+            .find(|path| path.is_file())
+            .map(|path| ConfigFile::load(self.registry, &path))
+            .transpose()
+    }
+
+    /// Where the TOML file is looked for if none is named: the first that is there is taken.
+    pub fn usual_files(&self) -> Vec<PathBuf> {
         let home = self.for_this_call(&general::HOME);
         let user = self
             .env
@@ -627,9 +651,7 @@ impl Settings {
         ]
         .into_iter()
         .flatten()
-        .find(|path| path.is_file())
-        .map(|path| ConfigFile::load(self.registry, &path))
-        .transpose()
+        .collect()
     }
 
     fn ranked_secret(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use common::cli::config::ConfigArgs;
+use common::cli::monitoring::MonitoringArgs;
 use common::cli::{Arguments, Format, OutputArgs, exit};
 use common::log::Verbosity;
 
@@ -12,6 +13,8 @@ Examples:
   anypoint-estate check                       everything that can expire or stands open, the most urgent first
   anypoint-estate check --only flex-renew     what one program has to say
   anypoint-estate report /srv/www/estate.html the same as a page for people
+  anypoint-estate check --output nagios       one line, and the exit codes of a plugin
+  anypoint-estate run --textfile /var/lib/prometheus/node-exporter/anypoint.prom
 ";
 
 /// Answers one question about a whole MuleSoft estate: is anything about to expire, or open?
@@ -36,13 +39,29 @@ impl Arguments for Args {
     fn output(&self) -> (Format, Verbosity) {
         self.output.choice()
     }
+
+    fn monitoring(&self) -> Option<&MonitoringArgs> {
+        match &self.command {
+            Command::Run(args) => Some(&args.monitoring),
+            Command::Check(args) => Some(&args.monitoring),
+            Command::Report(args) => Some(&args.monitoring),
+            Command::Config(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Have every program do its regular work, then check, and tell people what has changed: what a timer calls
+    ///
+    /// The work is cloudhub_v2 reconcile, flex-renew run and basic-auth-policy apply, side by side. What fails stops nothing
+    /// else. Exit with the code of the first program that failed, in this order, else as check does. Two runs at a time
+    /// do not overlap: the second leaves everything to the first.
+    Run(RunArgs),
+
     /// Show everything that can expire or stands open, the most urgent first
     ///
-    /// Exit with 11 if something has expired, else with the code of the first program whose check failed, else with 10 if
+    /// Exit with the code of the first program whose check failed, else with 11 if something has expired, else with 10 if
     /// something is due, missing, open, or begun and not finished.
     Check(CheckArgs),
 
@@ -54,12 +73,24 @@ pub(crate) enum Command {
     Config(ConfigArgs),
 }
 
-#[derive(Debug, Clone, Copy, clap::Args)]
-pub(crate) struct CheckArgs {}
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) monitoring: MonitoringArgs,
+}
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) monitoring: MonitoringArgs,
+}
+
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ReportArgs {
     /// The file to write, readable by everybody unless it is there already
     #[arg(value_name = "FILE.html")]
     pub(crate) file: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) monitoring: MonitoringArgs,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::cli::monitoring::{Checked, SCHEMA_VERSION};
-use common::cli::{Invocation, exit};
+use common::cli::{Invocation, Outcome, exit};
 use common::error::{Error, Kind, Result};
 use common::log;
 use common::settings::{Kind as SettingKind, general};
@@ -11,10 +11,13 @@ use common::system::process::{self, Finished};
 
 use crate::parts::{self, Part, Program};
 use crate::secrets;
-use crate::settings::{CHECK_TIMEOUT, GRACE};
+use crate::settings::{CHECK_TIMEOUT, GRACE, STEP_TIMEOUT};
 
 /// Some 50 000 findings.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+
+/// Of the line in which a program sums up what it did, in characters.
+const LONGEST_LINE: usize = 200;
 
 /// What a program has answered.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(crate) struct Answer {
 /// How a program has failed.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
+    /// Program and command.
+    pub(crate) command: String,
     /// The exit code that this means.
     pub(crate) code: u8,
     /// What it said last.
@@ -61,7 +66,7 @@ fn finds_something(call: &Invocation, program: &Program) -> Result<bool> {
     let found = caller(call, program, &["inspect"], time)?.run();
     // Whatever else is wrong is for its check to tell.
     let finds = found.map_or(true, |finished| {
-        code_of(&finished) != exit::code(Kind::NotFound)
+        finished.status.code() != Some(i32::from(exit::code(Kind::NotFound)))
     });
     if !finds {
         let name = program.part.program();
@@ -73,22 +78,26 @@ fn finds_something(call: &Invocation, program: &Program) -> Result<bool> {
 }
 
 /// Has `program` check everything that it knows of.
+///
+/// # Errors
+///
+/// A setting is wrong.
 pub(crate) fn check(call: &Invocation, program: &Program) -> Result<Answer> {
+    let command = format!("{} check", program.part.program());
     let time = call.settings.duration(&CHECK_TIMEOUT)?;
     let called = caller(call, program, program.part.check(), time)?
         .args(["--output", "json"])
         .with_output_up_to(LARGEST_ANSWER);
-    let finished = match called.run() {
-        Ok(finished) => finished,
-        Err(err) => return Ok(failed(call, err)),
+    let (answer, failure) = match finish(call, command.clone(), &called) {
+        Ok((finished, failure)) => (finished.stdout, failure),
+        Err(failure) => {
+            return Ok(Answer {
+                checked: None,
+                failure: Some(failure),
+            });
+        }
     };
-    call.log.relay(&finished.stderr);
-    let code = code_of(&finished);
-    let failure = (!matches!(code, 0 | 10 | 11)).then(|| Failure {
-        code,
-        detail: last_words(program.part, &finished),
-    });
-    Ok(match (read(program.part, &finished.stdout), failure) {
+    Ok(match (read(program.part, &answer), failure) {
         (Ok(checked), failure) => Answer {
             checked: Some(checked),
             failure,
@@ -98,12 +107,61 @@ pub(crate) fn check(call: &Invocation, program: &Program) -> Result<Answer> {
             checked: None,
             failure: Some(failure),
         },
-        (Err(err), None) => failed(call, err),
+        (Err(err), None) => Answer {
+            checked: None,
+            failure: Some(failed(call, command, err)),
+        },
     })
 }
 
+/// Has `program` do its regular work. What it did, in a line.
+///
+/// # Errors
+///
+/// A setting is wrong.
+pub(crate) fn step(
+    call: &Invocation,
+    program: &Program,
+    words: &[&str],
+) -> Result<std::result::Result<String, Failure>> {
+    let command = format!("{} {}", program.part.program(), words.join(" "));
+    let called = caller(call, program, words, call.settings.duration(&STEP_TIMEOUT)?)?;
+    Ok(match finish(call, command, &called) {
+        Ok((_, Some(failure))) | Err(failure) => Err(failure),
+        // What it sums up stands last.
+        Ok((finished, None)) => Ok(last_line(&finished.stdout)),
+    })
+}
+
+fn finish(
+    call: &Invocation,
+    command: String,
+    called: &process::Program,
+) -> std::result::Result<(Finished, Option<Failure>), Failure> {
+    let finished = match called.run() {
+        Ok(finished) => finished,
+        Err(err) => return Err(failed(call, command, err)),
+    };
+    call.log.relay(&finished.stderr);
+    let code = finished
+        .status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        // That of a defect: it was ended by a signal that nobody here has sent.
+        .unwrap_or(1);
+    let is_outcome = [Outcome::Done, Outcome::Due, Outcome::Expired]
+        .iter()
+        .any(|outcome| outcome.code() == code);
+    let failure = (!is_outcome).then(|| Failure {
+        code,
+        detail: last_words(&command, &finished),
+        command,
+    });
+    Ok((finished, failure))
+}
+
 /// A program as it is called, before its form of output is said.
-pub(crate) fn caller(
+fn caller(
     call: &Invocation,
     program: &Program,
     words: &[&str],
@@ -173,24 +231,18 @@ fn read(part: Part, answer: &str) -> Result<Checked> {
     .advise("Install all programs of one version."))
 }
 
-/// The program itself has not told this.
-fn failed(call: &Invocation, err: Error) -> Answer {
+/// A failure that the program itself has not told.
+fn failed(call: &Invocation, command: String, err: Error) -> Failure {
     let err = err.into();
     call.log.failure(&err);
-    Answer {
-        checked: None,
-        failure: Some(Failure::of(&err)),
+    Failure {
+        command,
+        code: exit::code_for(&err),
+        detail: log::sentence(&err),
     }
 }
 
 impl Failure {
-    pub(crate) fn of(err: &anyhow::Error) -> Self {
-        Self {
-            code: exit::code_for(err),
-            detail: log::sentence(err),
-        }
-    }
-
     /// The error that ends this program in the same way.
     pub(crate) fn error(&self, what: String) -> anyhow::Error {
         match exit::kind(self.code) {
@@ -200,23 +252,22 @@ impl Failure {
     }
 }
 
-/// The exit code; that of a defect for one that a signal has ended.
-pub(crate) fn code_of(finished: &Finished) -> u8 {
-    finished
-        .status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1)
-}
-
 /// What a program said last, without its own name in front.
-pub(crate) fn last_words(part: Part, finished: &Finished) -> String {
+fn last_words(command: &str, finished: &Finished) -> String {
+    let program = command.split(' ').next().unwrap_or_default();
     let said = finished.last_words();
-    let prefix = format!("{}: ", part.program());
-    let said = said.strip_prefix(&prefix).unwrap_or(&said);
-    let said = said.strip_prefix("error: ").unwrap_or(said);
-    match said.replace(&format!(" / {prefix}"), " / ").trim() {
+    let said = said.replace(&format!("{program}: "), "");
+    match said.strip_prefix("error: ").unwrap_or(&said).trim() {
         "" => "it said nothing".to_owned(),
         said => said.to_owned(),
+    }
+}
+
+fn last_line(text: &str) -> String {
+    let line = text.lines().rev().find(|line| !line.trim().is_empty());
+    let line = line.unwrap_or("done").trim();
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
     }
 }

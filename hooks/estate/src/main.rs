@@ -3,10 +3,12 @@
 mod args;
 mod child;
 mod commands;
+mod notification;
 mod page;
 mod parts;
 mod secrets;
 mod settings;
+mod state;
 mod view;
 
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     cli::main(&settings::SETTINGS, |args: Args, call| {
         match &args.command {
+            Command::Run(args) => commands::run::run(call, args),
             Command::Check(args) => commands::check::run(call, args),
             Command::Report(args) => commands::report::run(call, args),
             Command::Config(args) => config::run(call, args),

@@ -10,7 +10,7 @@ use common::system::process;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::settings::PROGRAMS;
+use crate::settings::{PROGRAMS, STEPS};
 
 /// One of the programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +56,16 @@ impl Part {
             Self::FlexRenew => &["check", "--replicas"],
             Self::BasicAuthPolicy => &["check", "--all"],
             Self::DnsCf => &["check"],
+        }
+    }
+
+    /// The arguments that have it do its regular work, if it has any.
+    pub(crate) fn step(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::CloudhubV2 => Some(&["reconcile"]),
+            Self::FlexRenew => Some(&["run"]),
+            Self::BasicAuthPolicy => Some(&["apply"]),
+            Self::DnsCf => None,
         }
     }
 
@@ -107,6 +117,10 @@ static BASIC_AUTH_POLICY: Setting = Setting::text(
     "basic_auth_policy.api_instance",
     "basic_auth_policy.environment",
 ]);
+
+/// An environment alone is to be looked at: it says of no API what its policy is to be.
+static APPLIED_TO: Setting =
+    Setting::text(&["API_INSTANCE_ID"], "API").toml(&["basic_auth_policy.api_instance"]);
 
 /// Not as secrets: that they are there is all that is asked.
 static DNS_CF: Setting = Setting::text(
@@ -165,11 +179,56 @@ pub(crate) fn programs(call: &Invocation) -> Result<Vec<Program>> {
 }
 
 fn chosen(settings: &Settings) -> Result<Option<Vec<Part>>> {
-    let parse = |text: &str| -> std::result::Result<Vec<Part>, String> {
-        let names = text.split([',', ' ']).filter(|name| !name.is_empty());
-        names.map(Part::parse).collect()
+    Ok(settings
+        .parsed(&PROGRAMS, parse_all)?
+        .map(|found| found.value))
+}
+
+fn parse_all(text: &str) -> std::result::Result<Vec<Part>, String> {
+    let names = text.split([',', ' ']).filter(|name| !name.is_empty());
+    names.map(Part::parse).collect()
+}
+
+/// Those that are to do their regular work, with the arguments for it.
+///
+/// # Errors
+///
+/// A source of settings is wrong.
+pub(crate) fn steps<'a>(
+    call: &Invocation,
+    programs: &'a [Program],
+) -> Result<Vec<(&'a Program, &'static [&'static str])>> {
+    let parse = |text: &str| match text.trim() {
+        "none" => Ok(Vec::new()),
+        names => parse_all(names),
     };
-    Ok(settings.parsed(&PROGRAMS, parse)?.map(|found| found.value))
+    let chosen = call.settings.parsed(&STEPS, parse)?;
+    let mut steps = Vec::new();
+    for program in programs {
+        let Some(words) = program.part.step() else {
+            continue;
+        };
+        let is_meant = match &chosen {
+            Some(chosen) => chosen.value.contains(&program.part),
+            None => has_work(program.part, &call.settings)?,
+        };
+        if is_meant {
+            steps.push((program, words));
+        }
+    }
+    Ok(steps)
+}
+
+/// Whether there is something that a program may change, rather than look at alone.
+fn has_work(part: Part, settings: &Settings) -> Result<bool> {
+    Ok(match part {
+        Part::CloudhubV2 => settings.home().is_some(),
+        Part::FlexRenew => true,
+        Part::BasicAuthPolicy => {
+            settings.text(&APPLIED_TO)?.is_some() || has_entries(part, settings)?
+        }
+        Part::DnsCf => false,
+    })
 }
 
 fn is_set_up(part: Part, settings: &Settings) -> Result<bool> {

@@ -5,7 +5,16 @@ use common::settings::{ConfFile, Registry, Setting};
 /// All of them.
 pub(crate) static SETTINGS: Registry = Registry {
     program: "anypoint-estate",
-    own: &[&PROGRAMS, &EVERY, &CHECK_TIMEOUT, &GRACE],
+    own: &[
+        &PROGRAMS,
+        &STEPS,
+        &EVERY,
+        &CHECK_TIMEOUT,
+        &STEP_TIMEOUT,
+        &GRACE,
+        &NOTIFY_CMD,
+        &NOTIFY_TIMEOUT,
+    ],
     lists: &[],
     saves_to: ConfFile::Account,
 };
@@ -16,6 +25,15 @@ pub(crate) static PROGRAMS: Setting = Setting::list(
 )
 .flag("--only", "PROGRAMS")
 .toml(&["estate.programs"])
+.optional();
+
+pub(crate) static STEPS: Setting = Setting::list(
+    &[],
+    "those of the programs that `run` lets change something, `none` for no one; all unless given",
+)
+.flag("--steps", "PROGRAMS")
+.only_for(&["run"])
+.toml(&["estate.steps"])
 .optional();
 
 pub(crate) static EVERY: Setting = Setting::duration(
@@ -32,10 +50,29 @@ pub(crate) static CHECK_TIMEOUT: Setting =
         .toml(&["estate.check_timeout"])
         .default("10m");
 
+pub(crate) static STEP_TIMEOUT: Setting =
+    Setting::duration(&[], "limit on what `run` has one program change")
+        .flag("--step-timeout", "TIME")
+        .only_for(&["run"])
+        .toml(&["estate.step_timeout"])
+        .default("1h");
+
+/// Longer than a rollout may take.
 pub(crate) static GRACE: Setting = Setting::duration(
     &[],
-    "how long a program may take to end by itself, once it was told to",
+    "how long a program may take to end by itself after a signal, or when its time is up",
 )
 .flag("--grace", "TIME")
 .toml(&["estate.grace"])
-.default("60s");
+.default("10m");
+
+pub(crate) static NOTIFY_CMD: Setting = Setting::text(
+    &[],
+    "command that `run` starts by /bin/sh -c when something has changed, with JSON on its standard input",
+)
+.toml(&["estate.notify_cmd"])
+.optional();
+
+pub(crate) static NOTIFY_TIMEOUT: Setting = Setting::duration(&[], "limit on that command")
+    .toml(&["estate.notify_timeout"])
+    .default("60s");

@@ -99,7 +99,8 @@ pub(crate) struct Turn {
 }
 
 /// What becomes of a file that cannot be used.
-const ANEW: &str = "it is made anew: what is wrong is told once more, and when a run last succeeded is not known";
+const ANEW: &str =
+    "it is made anew: what is wrong is told once more, and when a run last succeeded is not known";
 
 /// What became of the file.
 enum Loaded {
@@ -152,7 +153,9 @@ impl Store {
     /// What is remembered. A file that is damaged, or was lost, is a warning: it is written anew when the run ends.
     pub(crate) fn load(&self, call: &Invocation, turn: &Turn) -> Memory {
         match self.read() {
-            Loaded::There(mut file) => return file.estates.remove(&self.estate).unwrap_or_default(),
+            Loaded::There(mut file) => {
+                return file.estates.remove(&self.estate).unwrap_or_default();
+            }
             Loaded::Absent if turn.is_first => {}
             Loaded::Absent => call.log.warn(format!(
                 "the state file {} is gone; {ANEW}",

@@ -77,8 +77,10 @@ impl Check {
             last_success: None,
         };
         let written = match &self.textfile {
-            Some(textfile) => textfile.write(&checked, &mut run, &self.log),
-            None => Ok(()),
+            Some(textfile) if !findings.leaves_textfile() => {
+                textfile.write(&checked, &mut run, &self.log)
+            }
+            _ => Ok(()),
         };
         let result = result.and_then(|outcome| {
             written?;

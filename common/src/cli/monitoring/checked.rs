@@ -32,6 +32,9 @@ pub struct Checked {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
+    /// The program that found it, where it was asked by another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
     /// What it is.
     pub kind: Kind,
     /// What it is called among others of its kind and place.
@@ -53,6 +56,12 @@ pub struct Item {
     /// When the next automatic renewal is planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewal_due: Option<Timestamp>,
+    /// When its renewal is tried next without being asked, by `anypoint-estate` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<Timestamp>,
+    /// Whole hours from then until `not_after`: how long the renewal may go on failing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slack_hours: Option<i64>,
     /// Whole days until `not_after`, negative once it has passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days_left: Option<i64>,
@@ -91,11 +100,13 @@ pub enum Kind {
     UnfinishedWork,
     /// Something that could not be asked. Its name is what was meant to be asked.
     Platform,
+    /// What is to be run regularly. Its name is the command.
+    Run,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::TlsContext,
         Self::ServedCertificate,
         Self::Certificate,
@@ -106,6 +117,7 @@ impl Kind {
         Self::Zone,
         Self::UnfinishedWork,
         Self::Platform,
+        Self::Run,
     ];
 
     /// The word for it, as JSON has it.
@@ -121,6 +133,7 @@ impl Kind {
             Self::Zone => "zone",
             Self::UnfinishedWork => "unfinished_work",
             Self::Platform => "platform",
+            Self::Run => "run",
         }
     }
 
@@ -137,6 +150,7 @@ impl Kind {
             Self::ApiToken => &["account"],
             Self::Zone => &["account", "zone"],
             Self::UnfinishedWork | Self::Platform => &["target"],
+            Self::Run => &[],
         }
     }
 }
@@ -263,6 +277,7 @@ impl Item {
     /// Something that is in `state`, with nothing else known of it.
     pub fn new(kind: Kind, name: impl Into<String>, state: State) -> Self {
         Self {
+            program: None,
             kind,
             name: name.into(),
             at: BTreeMap::new(),
@@ -271,6 +286,8 @@ impl Item {
             not_before: None,
             not_after: None,
             renewal_due: None,
+            next_try: None,
+            slack_hours: None,
             days_left: None,
             renewed_by: None,
             detail: None,

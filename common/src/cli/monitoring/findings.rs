@@ -1,5 +1,6 @@
 //! What a check has found so far.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -8,7 +9,10 @@ use super::checked::{Checked, Item};
 
 /// Where a check leaves what it finds, until the run ends.
 #[derive(Debug, Clone, Default)]
-pub(in crate::cli) struct Findings(Arc<Mutex<Option<Found>>>);
+pub(in crate::cli) struct Findings {
+    found: Arc<Mutex<Option<Found>>>,
+    leaves_textfile: Arc<AtomicBool>,
+}
 
 /// What was found, and how it is told to people.
 #[derive(Debug)]
@@ -21,7 +25,7 @@ pub(super) struct Found {
 impl Findings {
     /// Adds what a part of the check has found, as of `checked_at`.
     pub(in crate::cli) fn add(&self, checked_at: Timestamp, items: Vec<Item>, text: &str) {
-        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let found = found.get_or_insert_with(|| Found {
             checked_at,
             items: Vec::new(),
@@ -34,9 +38,18 @@ impl Findings {
         found.text.push_str(text);
     }
 
+    /// Has the file of metrics stay as it is.
+    pub(in crate::cli) fn leave_textfile(&self) {
+        self.leaves_textfile.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn leaves_textfile(&self) -> bool {
+        self.leaves_textfile.load(Ordering::SeqCst)
+    }
+
     /// Everything; `None` where the check has failed before it found anything out.
     pub(super) fn take(&self) -> Option<Found> {
-        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.take()
     }
 }

@@ -13,6 +13,7 @@ mod textfile;
 
 pub use args::MonitoringArgs;
 pub use checked::{Checked, Item, Kind, SCHEMA_VERSION, Severity, State};
+pub use nagios::counted;
 
 pub(super) use check::Check;
 pub(super) use findings::Findings;

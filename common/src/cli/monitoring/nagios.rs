@@ -56,7 +56,7 @@ pub(in crate::cli) fn line(checked: &Checked) -> String {
                 });
             format!("{head}: {} ok{soonest}", items.len())
         }
-        _ => format!("{head}: {}", counted(checked)),
+        _ => format!("{head}: {}", counted(&checked.items)),
     };
     for (told_so_far, item) in wrong.iter().enumerate() {
         let next = format!("; {}", described(item));
@@ -70,13 +70,10 @@ pub(in crate::cli) fn line(checked: &Checked) -> String {
     format!("{told} | {}", performance(checked))
 }
 
-fn counted(checked: &Checked) -> String {
+/// How many there are in each state, such as `1 open, 2 due, 40 ok`.
+pub fn counted(items: &[Item]) -> String {
     let counts = STATES.iter().filter_map(|state| {
-        let count = checked
-            .items
-            .iter()
-            .filter(|item| item.state == *state)
-            .count();
+        let count = items.iter().filter(|item| item.state == *state).count();
         (count > 0).then(|| format!("{count} {}", state.word().replace('_', " ")))
     });
     counts.collect::<Vec<_>>().join(", ")

@@ -141,6 +141,7 @@ fn what(kind: Kind) -> &'static str {
         Kind::Zone => "a DNS zone",
         Kind::UnfinishedWork => "unfinished work",
         Kind::Platform => "what could not be asked",
+        Kind::Run => "what is run regularly",
     }
 }
 

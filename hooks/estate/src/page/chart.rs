@@ -1,9 +1,9 @@
 //! How much runs out when.
 
+use common::cli::monitoring::Item;
 use jiff::Timestamp;
 
 use super::TONES;
-use crate::view;
 
 /// Whole days from which on something is in the next span, and what the page calls those before it.
 const LIMITS: [(i64, &str); 6] = [
@@ -35,18 +35,16 @@ pub(super) struct Part {
     pub(super) width: usize,
 }
 
-pub(super) fn spans(found: &[view::Row], now: Timestamp) -> Vec<Span> {
+pub(super) fn spans(items: &[Item], now: Timestamp) -> Vec<Span> {
     let names = LIMITS.iter().map(|(_, name)| *name).chain([LATER]);
     let mut counts = [[0_usize; TONES.len()]; LIMITS.len() + 1];
-    for found in found {
-        let Some(until) = found.item.not_after else {
+    for item in items {
+        let Some(until) = item.not_after else {
             continue;
         };
         let days = until.duration_since(now).as_secs().div_euclid(24 * 60 * 60);
         let span = LIMITS.iter().position(|(limit, _)| days < *limit);
-        let tone = TONES
-            .iter()
-            .position(|tone| tone.severity == found.item.severity);
+        let tone = TONES.iter().position(|tone| tone.severity == item.severity);
         if let Some(tone) = tone {
             counts[span.unwrap_or(LIMITS.len())][tone] += 1;
         }
@@ -84,7 +82,7 @@ fn parts(tones: &[usize; TONES.len()], largest: usize) -> Vec<Part> {
 
 #[cfg(test)]
 mod tests {
-    use common::cli::monitoring::{Item, Kind, State};
+    use common::cli::monitoring::{Kind, State};
     use jiff::SignedDuration;
 
     use super::*;
@@ -96,7 +94,7 @@ mod tests {
             Item::new(Kind::TlsContext, "a", state)
                 .until(now + SignedDuration::from_hours(hours), now)
         };
-        let rows = [
+        let items = [
             item(-1, State::Expired),
             item(0, State::Due),
             item(24 * 7 - 1, State::Due),
@@ -104,13 +102,7 @@ mod tests {
             item(24 * 90, State::Ok),
             Item::new(Kind::Api, "without a date", State::Ok),
         ];
-        let rows = rows.map(|item| view::Row {
-            program: "cloudhub_v2",
-            item,
-            next_try: None,
-            slack_hours: None,
-        });
-        let spans = spans(&rows, now);
+        let spans = spans(&items, now);
         let rows: Vec<usize> = spans.iter().map(|span| span.rows).collect();
         assert_eq!(rows, [1, 2, 1, 0, 0, 0, 1]);
         assert_eq!(spans[1].parts[0].width, BAR);

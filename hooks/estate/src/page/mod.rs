@@ -11,12 +11,12 @@ use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::cert::sha256;
-use common::cli::monitoring::{Kind, Severity};
+use common::cli::monitoring::{Item, Kind, Severity};
 use common::error::{Error, Result};
 use common::system::files;
 use jiff::Timestamp;
 
-use crate::view::{self, View};
+use crate::view::View;
 use chart::Span;
 use rows::Row;
 
@@ -122,19 +122,19 @@ fn unwritable(file: &Path, err: io::Error) -> Error {
 fn render(view: &View) -> std::result::Result<String, askama::Error> {
     let at = view.checked_at;
     let counts = TONES.map(|tone| {
-        let is_so = |row: &&view::Row| row.item.severity == tone.severity;
-        (tone, view.rows.iter().filter(is_so).count())
+        let is_so = |item: &&Item| item.severity == tone.severity;
+        (tone, view.items.iter().filter(is_so).count())
     });
     let groups = TONES.map(|tone| Group {
         tone,
         rows: view
-            .rows
+            .items
             .iter()
-            .filter(|row| row.item.severity == tone.severity)
-            .map(|row| Row::new(row, at))
+            .filter(|item| item.severity == tone.severity)
+            .map(|item| Row::new(item, at))
             .collect(),
     });
-    let mut kinds: Vec<Kind> = view.rows.iter().map(|row| row.item.kind).collect();
+    let mut kinds: Vec<Kind> = view.items.iter().map(|item| item.kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
     Page {
@@ -152,10 +152,10 @@ fn render(view: &View) -> std::result::Result<String, askama::Error> {
             .find(|(_, rows)| *rows > 0)
             .map_or(TONES[2], |(tone, _)| *tone),
         counts: counts.to_vec(),
-        spans: chart::spans(&view.rows, at),
+        spans: chart::spans(&view.items, at),
         kinds: kinds
             .into_iter()
-            .map(|kind| (words::key(kind), words::kind(kind)))
+            .map(|kind| (kind.word(), words::kind(kind)))
             .collect(),
         groups: groups
             .into_iter()

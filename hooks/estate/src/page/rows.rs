@@ -4,7 +4,6 @@ use common::cli::monitoring::Item;
 use jiff::{SignedDuration, Timestamp};
 
 use super::words;
-use crate::view;
 
 /// So many units are the whole width of a bar.
 const BAR: i64 = 180;
@@ -40,12 +39,11 @@ pub(super) struct Left {
 }
 
 impl Row {
-    pub(super) fn new(found: &view::Row, now: Timestamp) -> Self {
-        let item = &found.item;
-        let slack = found.slack_hours.map(SignedDuration::from_hours);
+    pub(super) fn new(item: &Item, now: Timestamp) -> Self {
+        let slack = item.slack_hours.map(SignedDuration::from_hours);
         let text = |text: &Option<String>| text.as_deref().map(words::clean);
         Self {
-            key: words::key(item.kind),
+            key: item.kind.word(),
             kind: words::kind(item.kind),
             state: words::state(item),
             name: words::clean(&item.name),

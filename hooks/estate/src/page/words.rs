@@ -36,22 +36,7 @@ pub(super) fn kind(kind: Kind) -> &'static str {
         Kind::Zone => "DNS zone",
         Kind::UnfinishedWork => "Unfinished work",
         Kind::Platform => "Platform",
-    }
-}
-
-/// What the filter knows a kind by.
-pub(super) fn key(kind: Kind) -> &'static str {
-    match kind {
-        Kind::TlsContext => "context",
-        Kind::ServedCertificate => "served",
-        Kind::Certificate => "certificate",
-        Kind::Registration => "registration",
-        Kind::Replica => "replica",
-        Kind::Api => "api",
-        Kind::ApiToken => "token",
-        Kind::Zone => "zone",
-        Kind::UnfinishedWork => "work",
-        Kind::Platform => "platform",
+        Kind::Run => "Regular run",
     }
 }
 
