@@ -1,5 +1,6 @@
 //! The table of everything that one program can be set.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::general;
@@ -46,7 +47,8 @@ pub struct List {
 }
 
 /// What a key of the TOML file may be given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Form {
     /// A text in quotation marks.
     Text,
@@ -62,7 +64,13 @@ impl Form {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Text, Self::Number, Self::Switch, Self::Texts];
 
-    /// Whether a setting outside of lists takes it.
+    /// What a setting of this kind may be given outside of lists.
+    pub fn of(kind: Kind) -> Vec<Self> {
+        let fits = |form: &Self| form.fits(kind);
+        Self::ALL.into_iter().filter(fits).collect()
+    }
+
+    /// Whether a setting of this kind may be given so.
     pub(super) fn fits(self, kind: Kind) -> bool {
         match kind {
             Kind::Switch => self == Self::Switch,
@@ -100,9 +108,13 @@ impl List {
     /// The keys of its entries that have to be given.
     pub fn required(&self) -> Vec<String> {
         match (self.check)(&format!("[[{}]]\n", self.name)) {
-            Err(err) if err.message().starts_with("missing field") => {
-                err.message().split('`').nth(1).map(str::to_owned).into_iter().collect()
-            }
+            Err(err) if err.message().starts_with("missing field") => err
+                .message()
+                .split('`')
+                .nth(1)
+                .map(str::to_owned)
+                .into_iter()
+                .collect(),
             _ => Vec::new(),
         }
     }
