@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::registry::{Form, Registry};
-use super::setting::{Kind, Setting};
+use super::setting::Kind;
 use super::value::{Origin, Sourced, secret_in};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
@@ -28,6 +28,9 @@ const TABLES: [&str; 7] = [
     "basic_auth_policy",
     "estate",
 ];
+
+/// Keys of the tables that programs share which some of them do not take: one file serves all.
+const OF_OTHERS: [(&str, &str, Kind); 1] = [("anypoint", "environment", Kind::Text)];
 
 /// One string or a list of them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -267,7 +270,7 @@ fn hold_to(registry: &Registry, file: &DeTable<'_>) -> std::result::Result<(), S
 }
 
 /// The keys that a table may hold. Lists are checked on their own.
-fn allowed_in(registry: &Registry, table: &str) -> Vec<(String, Option<&'static Setting>)> {
+fn allowed_in(registry: &Registry, table: &str) -> Vec<(String, Option<Kind>)> {
     let of_table = |dotted: &str| {
         dotted
             .strip_prefix(table)
@@ -279,23 +282,30 @@ fn allowed_in(registry: &Registry, table: &str) -> Vec<(String, Option<&'static 
             .all_toml_keys()
             .filter_map(|key| of_table(&key))
             .collect();
-        keys.into_iter().map(move |key| (key, Some(setting)))
+        keys.into_iter().map(move |key| (key, Some(setting.kind)))
     });
+    let settings: Vec<_> = settings.collect();
+    // A table of which the program takes nothing is not judged at all.
+    let others = OF_OTHERS
+        .iter()
+        .filter(|(shared, ..)| *shared == table && !settings.is_empty())
+        .map(|(_, key, kind)| ((*key).to_owned(), Some(*kind)));
+    let others: Vec<_> = others.collect();
     let lists = registry
         .lists
         .iter()
         .filter_map(|list| of_table(list.name).map(|key| (key, None)));
-    settings.chain(lists).collect()
+    settings.into_iter().chain(others).chain(lists).collect()
 }
 
 fn hold_key_to(
     table: &str,
-    allowed: &[(String, Option<&'static Setting>)],
+    allowed: &[(String, Option<Kind>)],
     key: &Spanned<toml::de::DeString<'_>>,
     value: &Spanned<DeValue<'_>>,
 ) -> std::result::Result<(), Slip> {
     let name = key.get_ref().as_ref();
-    let Some((_, setting)) = allowed.iter().find(|(known, _)| known == name) else {
+    let Some((_, kind)) = allowed.iter().find(|(known, _)| known == name) else {
         let file = format!("{name}_file");
         let what = if allowed.iter().any(|(known, _)| *known == file) {
             format!(
@@ -311,13 +321,13 @@ fn hold_key_to(
         };
         return Err((key.span().start, what));
     };
-    let Some(setting) = setting else {
+    let Some(kind) = *kind else {
         return Ok(());
     };
-    if form_of(value.get_ref()).is_some_and(|form| form.fits(setting.kind)) {
+    if form_of(value.get_ref()).is_some_and(|form| form.fits(kind)) {
         return Ok(());
     }
-    let wanted = match setting.kind {
+    let wanted = match kind {
         Kind::Switch => "true or false",
         Kind::Number => "a whole number",
         Kind::List => "a string, or a list of strings",
@@ -384,6 +394,7 @@ fn text_of(value: &toml::Value) -> Option<String> {
 mod tests {
     use super::*;
     use crate::settings::registry::{ConfFile, List, fits};
+    use crate::settings::setting::Setting;
 
     static ZONE: Setting = Setting::text(&["CF_Zone_ID"], "zone").toml(&["dns_cf.zone_id"]);
     static TOKEN: Setting = Setting::secret(&["CF_Token"], "token").toml(&["dns_cf.token"]);

@@ -56,6 +56,26 @@ impl Settings {
     ///
     /// A file that was named is missing, unreadable or malformed.
     pub fn load(registry: &'static Registry, env: &Env, flags: Flags) -> Result<Self> {
+        let mut settings = Self::without_toml(registry, env, flags)?;
+        settings.file = settings.config_file()?;
+        Ok(settings)
+    }
+
+    /// As [`Settings::load`], for a call that makes the TOML file: one that is named need not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::load`].
+    pub fn load_to_make_file(registry: &'static Registry, env: &Env, flags: Flags) -> Result<Self> {
+        let mut settings = Self::without_toml(registry, env, flags)?;
+        settings.file = match settings.config_file() {
+            Err(err) if err.kind() == crate::error::Kind::NotFound => None,
+            file => file?,
+        };
+        Ok(settings)
+    }
+
+    fn without_toml(registry: &'static Registry, env: &Env, flags: Flags) -> Result<Self> {
         let mut settings = Self {
             registry,
             flags,
@@ -78,7 +98,6 @@ impl Settings {
         };
         settings.account_conf = account.map(conf_at).transpose()?;
         settings.domain_conf = domain.map(conf_at).transpose()?;
-        settings.file = settings.config_file()?;
         Ok(settings)
     }
 
