@@ -10,4 +10,4 @@ for run in 1 2; do
 done
 GENERATE=1 cargo test --quiet --package tests --test e2e_schema the_schema_is
 cargo fmt --all
-git diff --stat -- scripts README.md common
+git diff --stat -- scripts README.md common hooks/estate

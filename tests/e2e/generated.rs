@@ -13,12 +13,20 @@ use std::process::Command;
 use fixtures::{program, root};
 use serde::Deserialize;
 
-/// Each program with its shim.
-const PROGRAMS: [(&str, &str); 4] = [
+/// Each program that acme.sh calls, with its shim.
+const SHIMS: [(&str, &str); 4] = [
     ("dns_cf", "dnsapi/dns_cf"),
     ("cloudhub_v2", "deploy/cloudhub_v2"),
     ("flex-renew", "deploy/flex_renew"),
     ("basic-auth-policy", "deploy/basic_auth_policy"),
+];
+
+const PROGRAMS: [&str; 5] = [
+    "dns_cf",
+    "cloudhub_v2",
+    "flex-renew",
+    "basic-auth-policy",
+    "anypoint-estate",
 ];
 
 /// acme.sh's own variables that a program reads.
@@ -129,7 +137,7 @@ fn wrapped(first: &str, indent: &str, words: &[String], last: &str) -> String {
 
 #[test]
 fn a_shim_hands_over_every_variable_of_its_program() {
-    for (name, shim) in PROGRAMS {
+    for (name, shim) in SHIMS {
         let mut words: Vec<String> = OF_ACME_SH.map(str::to_owned).to_vec();
         // General settings first: they come last in a registry.
         let (own, general): (Vec<_>, Vec<_>) = registry(name)
@@ -171,7 +179,7 @@ fn is_general(setting: &Setting) -> bool {
 fn no_child_program_gets_a_secret_of_any_program() {
     let secrets: BTreeSet<String> = PROGRAMS
         .iter()
-        .flat_map(|(name, _)| registry(name).settings)
+        .flat_map(|name| registry(name).settings)
         .filter(|setting| setting.secret)
         .flat_map(|setting| setting.variables)
         .collect();
@@ -188,10 +196,32 @@ fn no_child_program_gets_a_secret_of_any_program() {
 }
 
 #[test]
+fn each_program_is_handed_its_own_secrets_by_the_one_that_calls_it() {
+    let mut lines = String::from("\n");
+    for (name, _) in SHIMS {
+        let secrets: BTreeSet<String> = registry(name)
+            .settings
+            .into_iter()
+            .filter(|setting| setting.secret)
+            .flat_map(|setting| setting.variables)
+            .collect();
+        for secret in secrets {
+            writeln!(lines, "    (\"{name}\", \"{secret}\"),").unwrap();
+        }
+    }
+    hold(
+        "hooks/estate/src/secrets.rs",
+        "const OF_PROGRAMS: &[(&str, &str)] = &[",
+        "];",
+        &lines,
+    );
+}
+
+#[test]
 fn the_readme_lists_every_setting() {
     let registries: BTreeMap<&str, Registry> = PROGRAMS
         .iter()
-        .map(|(name, _)| (*name, registry(name)))
+        .map(|name| (*name, registry(name)))
         .collect();
     // Two programs may have a flag of the same name, each for something of its own.
     let is_same = |one: &Setting, other: &Setting| one.name == other.name && one.toml == other.toml;
@@ -208,11 +238,11 @@ fn the_readme_lists_every_setting() {
         ("every program".to_owned(), Vec::new()),
         ("every Anypoint program".to_owned(), Vec::new()),
     ];
-    for (name, _) in PROGRAMS {
+    for name in PROGRAMS {
         let mut own = Vec::new();
         for setting in &registries[name].settings {
             let group = match users(setting) {
-                4 => &mut groups[0].1,
+                count if count == PROGRAMS.len() => &mut groups[0].1,
                 1 => &mut own,
                 _ => &mut groups[1].1,
             };
@@ -264,7 +294,7 @@ fn the_readme_lists_every_setting() {
     }
     let lists: Vec<String> = PROGRAMS
         .iter()
-        .flat_map(|(name, _)| &registries[name].lists)
+        .flat_map(|name| &registries[name].lists)
         .map(|list| format!("`{}`", list.name))
         .collect();
     write!(table, "\nLists of the TOML file: {}.\n\n", lists.join(", ")).unwrap();

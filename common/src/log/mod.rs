@@ -15,7 +15,8 @@ use crate::system::environment::Env;
 use acme::AcmeLog;
 use line::{CYAN, Level, PLAIN, RED, YELLOW};
 
-pub(crate) use line::{printable, write_to_stderr};
+pub use line::printable;
+pub(crate) use line::write_to_stderr;
 
 /// How much is told on standard error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 mod account;
 mod args;
 mod caller;
+mod checked_context;
 mod commands;
 mod compare;
 mod cure;
@@ -16,6 +17,7 @@ mod material;
 mod memory;
 mod planes;
 mod proof;
+mod serving;
 mod settings;
 mod spaces;
 mod target;

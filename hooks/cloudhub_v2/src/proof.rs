@@ -5,6 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use common::anypoint::private_spaces::PrivateSpace;
 use common::anypoint::tls_contexts::TlsContext;
 use common::cert::Certificate;
 use common::cli::Invocation;
@@ -14,6 +15,7 @@ use common::net::tls::{Distrust, Judge, Limits, Served, probe_address};
 use common::net::{has_route, host_and_port};
 use common::system::polling::{self, Look, Pauses};
 use common::system::workers;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::compare;
@@ -95,11 +97,21 @@ pub(crate) struct Probe {
 
 /// Where a certificate has to be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Endpoint {
+pub(crate) struct Endpoint {
     /// The target whose ingress it is.
     target: Option<String>,
-    host: String,
+    pub(crate) host: String,
     port: u16,
+}
+
+/// What one look at an ingress has shown.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    Served(Proof),
+    /// Another certificate, or one that clients refuse.
+    NotServed(String),
+    /// Nothing was seen.
+    Unknown(String),
 }
 
 /// What was proved.
@@ -115,7 +127,9 @@ pub(crate) struct Proof {
     left_out: Vec<String>,
     /// SHA-256.
     fingerprint: String,
-    valid_until: String,
+    #[serde(skip)]
+    pub(crate) valid_from: Timestamp,
+    pub(crate) valid_until: Timestamp,
     protocol: &'static str,
 }
 
@@ -172,6 +186,11 @@ impl fmt::Display for Obstacle {
 impl Probe {
     /// How to prove what is served for `domain`, as the settings say.
     pub(crate) fn new(call: &Invocation, domain: &str) -> Result<Self> {
+        Self::by(judge(call)?, call, domain)
+    }
+
+    /// As [`Probe::new`], with a judge that others share.
+    pub(crate) fn by(judge: Judge, call: &Invocation, domain: &str) -> Result<Self> {
         let settings = &call.settings;
         let server_name = match settings.text(&VERIFY_SERVER_NAME)? {
             Some(name) => canonical(&name.value),
@@ -179,8 +198,6 @@ impl Probe {
         };
         let named = settings.parsed(&VERIFY_CONNECT, endpoint)?;
         let network = settings.network()?;
-        let judge = Judge::new(&network.trust)
-            .map_err(|err| Error::config(err.to_string()).caused_by(err))?;
         Ok(Self {
             judge,
             limits: Limits {
@@ -198,11 +215,6 @@ impl Probe {
         })
     }
 
-    /// Whether one place is named, instead of the targets' ingresses.
-    pub(crate) fn is_named(&self) -> bool {
-        self.named.is_some()
-    }
-
     /// Proves it at the place that is named, else where DNS leads.
     pub(crate) fn prove_one(&self, call: &Invocation, expected: &Expected) -> Result<Proof> {
         self.prove_at(call, &self.named_or_dns(None), expected)
@@ -215,8 +227,23 @@ impl Probe {
         target: &Target,
         expected: &Expected,
     ) -> Result<Proof> {
-        let space = target.private_space()?;
-        let endpoint = match space.network.dns_target.as_deref() {
+        let endpoint = self.ingress(target, &target.private_space()?)?;
+        self.prove_at(call, &endpoint, expected)
+    }
+
+    /// The name that is asked for.
+    pub(crate) fn server_name(&self) -> &str {
+        &self.server_name
+    }
+
+    /// The one place that is named, if one is.
+    pub(crate) fn named(&self) -> Option<&Endpoint> {
+        self.named.as_ref()
+    }
+
+    /// The ingress of `space`, which the target leads to.
+    pub(crate) fn ingress(&self, target: &Target, space: &PrivateSpace) -> Result<Endpoint> {
+        Ok(match space.network.dns_target.as_deref() {
             Some(dns_target) => Endpoint {
                 target: Some(target.name.clone()),
                 ..endpoint(dns_target).map_err(|why| {
@@ -224,8 +251,7 @@ impl Probe {
                 })?
             },
             None => self.named_or_dns(Some(target.name.clone())),
-        };
-        self.prove_at(call, &endpoint, expected)
+        })
     }
 
     /// Proves that `leaf` is served: by every target, or at the one place that is named instead.
@@ -236,7 +262,7 @@ impl Probe {
         leaf: &Certificate,
     ) -> Result<Vec<anyhow::Result<Proof>>> {
         let expected = Expected::Whole(Box::new(leaf.clone()));
-        if self.is_named() {
+        if self.named.is_some() {
             return Ok(vec![
                 self.prove_one(call, &expected).map_err(anyhow::Error::new),
             ]);
@@ -281,6 +307,23 @@ impl Probe {
         }
     }
 
+    /// Looks once, without waiting.
+    pub(crate) fn look_once(
+        &self,
+        call: &Invocation,
+        endpoint: &Endpoint,
+        expected: &Expected,
+    ) -> Seen {
+        match self.look(call, endpoint, expected) {
+            Ok(Look::Done(proof)) => Seen::Served(proof),
+            Ok(Look::NotYet(obstacle @ Obstacle::OtherCertificate { .. })) => {
+                Seen::NotServed(obstacle.to_string())
+            }
+            Ok(Look::NotYet(obstacle)) => Seen::Unknown(obstacle.to_string()),
+            Err(refused) => Seen::NotServed(refused.to_string()),
+        }
+    }
+
     /// The error is one that waiting does not change.
     fn look(
         &self,
@@ -322,7 +365,8 @@ impl Probe {
                 addresses: shown(&addresses),
                 left_out: shown(&left_out),
                 fingerprint: leaf.fingerprint(),
-                valid_until: leaf.not_after.to_string(),
+                valid_from: leaf.not_before,
+                valid_until: leaf.not_after,
                 protocol: served.protocol,
             }),
         })
@@ -418,6 +462,12 @@ impl Probe {
         )
         .advise(advice)
     }
+}
+
+/// Judges by the roots that the settings name.
+pub(crate) fn judge(call: &Invocation) -> Result<Judge> {
+    let network = call.settings.network()?;
+    Judge::new(&network.trust).map_err(|err| Error::config(err.to_string()).caused_by(err))
 }
 
 /// Reads `HOST`, `HOST:PORT` or `[IPV6]:PORT`. The error says what is wrong.

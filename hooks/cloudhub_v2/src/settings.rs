@@ -116,12 +116,15 @@ pub(crate) static VERIFY: Setting = Setting::switch(
 /// The commands that prove.
 const PROVING: &[&str] = &["deploy", "reconcile", "verify"];
 
+/// The commands that look at what is served.
+const LOOKING: &[&str] = &["check", "deploy", "reconcile", "verify"];
+
 pub(crate) static VERIFY_CONNECT: Setting = Setting::text(
     &["CH2_VERIFY_CONNECT"],
     "host, or host and port, where the certificate is looked for, instead of the targets' own ingresses",
 )
 .flag("--connect", "HOST[:PORT]")
-.only_for(PROVING)
+.only_for(LOOKING)
 .heading("Proof")
 .toml(&["cloudhub_v2.verify_connect"])
 .optional()
@@ -132,7 +135,7 @@ pub(crate) static VERIFY_SERVER_NAME: Setting = Setting::text(
     "server name to ask for, instead of the domain; for a wildcard, any name that it covers",
 )
 .flag("--server-name", "NAME")
-.only_for(PROVING)
+.only_for(LOOKING)
 .heading("Proof")
 .toml(&["cloudhub_v2.verify_server_name"])
 .optional()
@@ -144,7 +147,7 @@ pub(crate) static VERIFY_RESOLVER: Setting = Setting::list(
      https://HOST/dns-query",
 )
 .flag("--resolver", "ADDRESS")
-.only_for(&["deploy", "dns", "reconcile", "verify"])
+.only_for(&["check", "deploy", "dns", "reconcile", "verify"])
 .heading("Proof")
 .toml(&["cloudhub_v2.verify_resolver"])
 .optional()

@@ -86,7 +86,7 @@ pub(crate) fn check(call: &Invocation, program: &Program) -> Result<Answer> {
     let command = format!("{} check", program.part.program());
     let time = call.settings.duration(&CHECK_TIMEOUT)?;
     let called = caller(call, program, program.part.check(), time)?
-        .args(["--output", "json"])
+        .arg("--output=json")
         .with_output_up_to(LARGEST_ANSWER);
     let (answer, failure) = match finish(call, command.clone(), &called) {
         Ok((finished, failure)) => (finished.stdout, failure),

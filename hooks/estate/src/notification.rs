@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use common::cli::Invocation;
 use common::cli::monitoring::{Item, Kind, State, counted};
 use common::error::{Error, Result};
+use common::secret::mask;
 use common::system::process::{self, Program};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::settings::{NOTIFY_CMD, NOTIFY_TIMEOUT};
 use crate::state::{Alarm, Subject};
-use crate::view::View;
+use crate::view::{View, in_one_line};
 
 /// The version of the JSON form, which `common/schema/notification.schema.json` writes down.
 const SCHEMA_VERSION: u32 = 1;
@@ -140,13 +141,13 @@ impl News {
         if self.events.is_empty() {
             return Ok(());
         }
-        let json = serde_json::to_vec_pretty(&self.notification(view)).map_err(|err| {
+        let json = serde_json::to_string_pretty(&self.notification(view)).map_err(|err| {
             Error::config("the notification does not fit into JSON").caused_by(err)
         })?;
         let finished = Program::new("/bin/sh")
             .arg("-c")
             .arg(&command.value)
-            .with_input(json)
+            .with_input(mask(&json).into_owned())
             .limit(call.settings.duration(&NOTIFY_TIMEOUT)?)
             .succeed()?;
         call.log.debug(format!(
@@ -241,7 +242,7 @@ impl Event {
         if self.is_reminder {
             line += &format!(" (so since {})", self.since);
         }
-        line
+        in_one_line(&line)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::cli::monitoring::{Item, Kind, Severity, State};
 use common::cli::{Invocation, Outcome, table};
 use common::error::Result;
+use common::log::printable;
 use common::system::workers::side_by_side;
 use jiff::{SignedDuration, Timestamp};
 
@@ -201,7 +202,8 @@ impl View {
             let said = [item.detail.as_deref(), item.advice.as_deref()];
             let said: Vec<&str> = said.into_iter().flatten().collect();
             if item.state != State::Ok && !said.is_empty() {
-                text += &format!("\n{}: {}", item.name, said.join(". "));
+                text += "\n";
+                text += &in_one_line(&format!("{}: {}", item.name, said.join(". ")));
             }
         }
         text
@@ -236,6 +238,7 @@ fn urgency(item: &Item) -> impl Ord + use<> {
         Reverse(item.severity == Severity::Unknown),
         hours.is_none(),
         hours,
+        item.not_after,
         item.kind,
         item.name.clone(),
         item.at.values().cloned().collect::<Vec<_>>(),
@@ -283,17 +286,22 @@ impl Tries {
     }
 }
 
+/// Names are what remote systems say they are.
+pub(crate) fn in_one_line(text: &str) -> String {
+    printable(&text.replace(['\n', '\t'], " ")).into_owned()
+}
+
 fn cells(item: &Item) -> [String; 7] {
     let dash = || "-".to_owned();
     let places: Vec<&str> = item.at.values().map(String::as_str).collect();
     [
         item.state.word().replace('_', " ").to_uppercase(),
         item.kind.word().replace('_', " "),
-        item.name.clone(),
+        in_one_line(&item.name),
         if places.is_empty() {
             dash()
         } else {
-            places.join(", ")
+            in_one_line(&places.join(", "))
         },
         item.days_left.map_or_else(dash, |days| days.to_string()),
         item.slack_hours

@@ -62,7 +62,8 @@ pub struct Item {
     /// Whole hours from then until `not_after`: how long the renewal may go on failing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slack_hours: Option<i64>,
-    /// Whole days until `not_after`, negative once it has passed.
+    /// Whole days until `not_after`, negative once it has passed. Where the platform tells only a day, the days until
+    /// that one: 0 on the day itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days_left: Option<i64>,
     /// What renews it without being asked, such as `acme.sh`.
@@ -82,15 +83,16 @@ pub struct Item {
 pub enum Kind {
     /// A TLS context of a private space. Its name is that of the context.
     TlsContext,
-    /// What an ingress serves. Its name is that of the TLS context or domain.
+    /// What an ingress serves. Its name is that of the TLS context.
     ServedCertificate,
     /// What acme.sh has, and when it means to renew it. Its name is the main domain.
     Certificate,
     /// The registration of a Flex Gateway. Its name is that of the gateway here.
     Registration,
-    /// A replica of a Flex Gateway, as it reports itself to the platform. Its name is that of the replica.
+    /// A replica of a Flex Gateway, as it reports itself to the platform. Its name is that of the
+    /// gateway, a slash and its own.
     Replica,
-    /// An instance of an API. Its name is its label, or that of its asset.
+    /// An instance of an API. Its name is that of its asset; where it has a label, followed by a slash and that.
     Api,
     /// A token of a DNS provider. Its name is the setting that it comes from.
     ApiToken,
@@ -142,14 +144,15 @@ impl Kind {
     pub fn places(self) -> &'static [&'static str] {
         match self {
             Self::TlsContext => &["organization", "private_space"],
-            Self::ServedCertificate => &["private_space", "host", "address"],
+            Self::ServedCertificate => &["organization", "private_space", "host"],
             Self::Certificate => &["home", "key_type"],
             Self::Registration => &["organization", "environment", "gateway"],
             Self::Replica => &["organization", "environment", "gateway"],
             Self::Api => &["organization", "environment", "api_instance"],
             Self::ApiToken => &["account"],
             Self::Zone => &["account", "zone"],
-            Self::UnfinishedWork | Self::Platform => &["target"],
+            Self::UnfinishedWork => &["target"],
+            Self::Platform => &["host"],
             Self::Run => &[],
         }
     }
