@@ -55,7 +55,12 @@ const EXPORTED_BY_THE_USER: [&str; 1] = ["SSL_CERT_FILE"];
 #[derive(Deserialize)]
 struct Registry {
     settings: Vec<Setting>,
-    lists: Vec<String>,
+    lists: Vec<List>,
+}
+
+#[derive(Deserialize)]
+struct List {
+    name: String,
 }
 
 #[derive(Deserialize, Clone)]
@@ -289,8 +294,8 @@ fn the_readme_lists_every_setting() {
     }
     let lists: Vec<String> = PROGRAMS
         .iter()
-        .flat_map(|name| registries[name].lists.clone())
-        .map(|list| format!("`{list}`"))
+        .flat_map(|name| &registries[name].lists)
+        .map(|list| format!("`{}`", list.name))
         .collect();
     write!(table, "\nLists of the TOML file: {}.\n\n", lists.join(", ")).unwrap();
     hold(

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Invocation, Outcome, Report, table};
 use crate::error::Result;
 use crate::secret::{mask, without_credentials};
-use crate::settings::{ConfFile, Kind, Origin, Setting, Settings};
+use crate::settings::{ConfFile, Form, Kind, List, Origin, Setting, Settings};
 
 /// Show every setting in force, its value and where it comes from
 #[derive(Debug, Clone, Copy, Args)]
@@ -116,7 +116,24 @@ struct Table {
     program: &'static str,
     saves_to: &'static str,
     settings: Vec<Entry>,
-    lists: Vec<&'static str>,
+    lists: Vec<ListEntry>,
+}
+
+/// An array of the TOML file: of tables with these keys, of texts where there are none.
+#[derive(Debug, Serialize)]
+struct ListEntry {
+    name: &'static str,
+    required: Vec<String>,
+    keys: Vec<Key>,
+}
+
+#[derive(Debug, Serialize)]
+struct Key {
+    name: String,
+    forms: Vec<Form>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    words: &'static [&'static str],
+    help: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,7 +145,13 @@ struct Entry {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     commands: &'static [&'static str],
     toml: Vec<String>,
+    /// What those keys may be given.
+    forms: Vec<Form>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    words: &'static [&'static str],
     secret: bool,
+    /// Whether it is a path.
+    file: bool,
     saved: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     default: Option<&'static str>,
@@ -151,12 +174,39 @@ fn all(settings: &Settings) -> Table {
                 flag: setting.flag.map(|flag| flag.name),
                 commands: setting.flag.map_or(&[], |flag| flag.commands),
                 toml: setting.all_toml_keys().collect(),
+                forms: Form::of(setting.kind),
+                words: words(setting),
+                file: setting.kind == Kind::File,
                 secret: setting.kind == Kind::Secret,
                 saved: setting.saved,
                 default: setting.default,
                 help: setting.help,
             })
             .collect(),
-        lists: registry.lists.iter().map(|list| list.name).collect(),
+        lists: registry.lists.iter().map(list_entry).collect(),
+    }
+}
+
+fn list_entry(list: &List) -> ListEntry {
+    let keys = list.keys.iter().flat_map(|setting| {
+        let keys = setting.keys_of_entry();
+        keys.map(|name| Key {
+            forms: list.forms(&name),
+            name,
+            words: words(setting),
+            help: setting.help,
+        })
+    });
+    ListEntry {
+        name: list.name,
+        required: list.required(),
+        keys: keys.collect(),
+    }
+}
+
+fn words(setting: &Setting) -> &'static [&'static str] {
+    match setting.kind {
+        Kind::Choice(words) => words,
+        _ => &[],
     }
 }

@@ -40,6 +40,11 @@ pub trait Arguments: Parser {
     /// The form of the result, and how much is told.
     fn output(&self) -> (Format, Verbosity);
 
+    /// Whether the command makes the TOML file, so that one that is named need not be there.
+    fn makes_config_file(&self) -> bool {
+        false
+    }
+
     /// The flags of a check, if the command is one.
     fn monitoring(&self) -> Option<&MonitoringArgs> {
         None
@@ -81,7 +86,11 @@ pub fn main<A: Arguments>(
     let log = Log::new(registry.program, verbosity, &env);
     let clock = clock::system();
     let findings = Findings::default();
-    let settings = || Settings::load(registry, &env, flags).map_err(anyhow::Error::new);
+    let load = match args.makes_config_file() {
+        true => Settings::load_to_make_file,
+        false => Settings::load,
+    };
+    let settings = || load(registry, &env, flags).map_err(anyhow::Error::new);
     let run = |settings| {
         let call = Invocation {
             settings,

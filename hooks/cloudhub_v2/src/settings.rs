@@ -33,6 +33,18 @@ pub(crate) static SETTINGS: Registry = Registry {
     lists: &[List {
         name: "cloudhub_v2.target",
         check: fits::<Lists>,
+        keys: &[
+            &TARGET_NAME,
+            &URL,
+            &ORGANIZATION,
+            &PRIVATE_SPACE,
+            &CLIENT_ID,
+            &CLIENT_SECRET,
+            &CONTEXT_NAME,
+            &TRUSTSTORE,
+            &CIPHERS,
+            &DOMAINS,
+        ],
     }],
     saves_to: ConfFile::Domain,
 };
@@ -207,6 +219,18 @@ fn number(settings: &Settings, setting: &Setting, least: u32, most: u32) -> Resu
         .parsed(setting, parse)?
         .map_or(least, |found| found.value))
 }
+
+static TARGET_NAME: Setting = Setting::text(
+    &[],
+    "name of the target in the output; the private space unless given",
+)
+.toml(&["cloudhub_v2.target.name"]);
+
+static DOMAINS: Setting = Setting::list(
+    &[],
+    "domains that the target takes, such as *.acme.example; all unless given",
+)
+.toml(&["cloudhub_v2.target.domains"]);
 
 /// The lists of the TOML file.
 #[derive(Debug, Default, Deserialize)]

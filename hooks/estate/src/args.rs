@@ -1,5 +1,7 @@
 //! The command line. The flags of settings are added to it from `settings.rs`.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 use common::cli::config::ConfigArgs;
 use common::cli::monitoring::MonitoringArgs;
@@ -10,6 +12,7 @@ const EXAMPLES: &str = "\
 Examples:
   anypoint-estate check                       everything that can expire or stands open, the most urgent first
   anypoint-estate check --only flex-renew     what one program has to say
+  anypoint-estate report /srv/www/estate.html the same as a page for people
   anypoint-estate check --output nagios       one line, and the exit codes of a plugin
   anypoint-estate run --textfile /var/lib/prometheus/node-exporter/anypoint.prom
 ";
@@ -41,6 +44,7 @@ impl Arguments for Args {
         match &self.command {
             Command::Run(args) => Some(&args.monitoring),
             Command::Check(args) => Some(&args.monitoring),
+            Command::Report(args) => Some(&args.monitoring),
             Command::Config(_) => None,
         }
     }
@@ -61,6 +65,11 @@ pub(crate) enum Command {
     /// something is due, missing, open, or begun and not finished.
     Check(CheckArgs),
 
+    /// Write everything that check shows into one web page
+    ///
+    /// The page asks nobody for anything, and is replaced in one step. The exit code is that of check.
+    Report(ReportArgs),
+
     Config(ConfigArgs),
 }
 
@@ -72,6 +81,16 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) monitoring: MonitoringArgs,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ReportArgs {
+    /// The file to write, readable by everybody unless it is there already
+    #[arg(value_name = "FILE.html")]
+    pub(crate) file: PathBuf,
+
     #[command(flatten)]
     pub(crate) monitoring: MonitoringArgs,
 }

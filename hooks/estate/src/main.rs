@@ -4,6 +4,7 @@ mod args;
 mod child;
 mod commands;
 mod notification;
+mod page;
 mod parts;
 mod secrets;
 mod settings;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         match &args.command {
             Command::Run(args) => commands::run::run(call, args),
             Command::Check(args) => commands::check::run(call, args),
+            Command::Report(args) => commands::report::run(call, args),
             Command::Config(args) => config::run(call, args),
         }
     })
