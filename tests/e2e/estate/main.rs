@@ -8,5 +8,6 @@ mod estate;
 mod notification;
 mod real;
 mod run;
+mod scale;
 mod signals;
 mod state;
