@@ -17,7 +17,7 @@ refuse() {
 
 # The programs of this workspace.
 # shellcheck disable=SC2034 # for those who source this
-workspace_programs='dns_cf cloudhub_v2 flex-renew basic-auth-policy'
+workspace_programs='dns_cf cloudhub_v2 flex-renew basic-auth-policy anypoint-estate'
 
 have() { command -v "$1" >/dev/null 2>&1; }
 

@@ -5,12 +5,20 @@
 use fixtures::Bench;
 use serde_json::Value;
 
-/// Each program with a secret of its own, and its flag that takes any text.
-const PROGRAMS: [(&str, &str); 4] = [
+/// Each program that has a secret of its own.
+const SECRETS: [(&str, &str); 4] = [
     ("dns_cf", "CF_Token"),
     ("cloudhub_v2", "CH2_CLIENT_SECRET"),
     ("flex-renew", "FLEX_CLIENT_SECRET"),
     ("basic-auth-policy", "BASIC_AUTH_PASSWORD"),
+];
+
+const PROGRAMS: [&str; 5] = [
+    "dns_cf",
+    "cloudhub_v2",
+    "flex-renew",
+    "basic-auth-policy",
+    "anypoint-estate",
 ];
 
 fn row<'a>(settings: &'a Value, name: &str) -> &'a Value {
@@ -24,7 +32,7 @@ fn row<'a>(settings: &'a Value, name: &str) -> &'a Value {
 
 #[test]
 fn a_secret_is_shown_as_a_mark_and_its_length() {
-    for (program, secret) in PROGRAMS {
+    for (program, secret) in SECRETS {
         let mut bench = Bench::demo();
         bench.set_secret(secret, "canary-of-config-91");
         bench
@@ -45,7 +53,7 @@ fn a_secret_is_shown_as_a_mark_and_its_length() {
 
 #[test]
 fn a_value_comes_with_its_origin() {
-    for (program, _) in PROGRAMS {
+    for program in PROGRAMS {
         let mut bench = Bench::demo();
         let toml = bench.write(
             "hooks.toml",
@@ -97,7 +105,7 @@ fn a_value_comes_with_its_origin() {
 
 #[test]
 fn only_what_somebody_has_set_is_shown_on_request() {
-    for (program, _) in PROGRAMS {
+    for program in PROGRAMS {
         let mut bench = Bench::demo();
         bench.unset("ANYPOINT_HOOKS_DEADLINE");
         let shown = bench.run(program, ["config", "--set"]);
@@ -109,7 +117,7 @@ fn only_what_somebody_has_set_is_shown_on_request() {
 
 #[test]
 fn nothing_is_needed_to_see_what_is_missing() {
-    for (program, secret) in PROGRAMS {
+    for (program, secret) in SECRETS {
         let bench = Bench::demo();
         let shown = bench
             .run(program, ["config", "--output", "json"])

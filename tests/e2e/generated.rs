@@ -13,12 +13,20 @@ use std::process::Command;
 use fixtures::{program, root};
 use serde::Deserialize;
 
-/// Each program with its shim.
-const PROGRAMS: [(&str, &str); 4] = [
+/// Each program that acme.sh calls, with its shim.
+const SHIMS: [(&str, &str); 4] = [
     ("dns_cf", "dnsapi/dns_cf"),
     ("cloudhub_v2", "deploy/cloudhub_v2"),
     ("flex-renew", "deploy/flex_renew"),
     ("basic-auth-policy", "deploy/basic_auth_policy"),
+];
+
+const PROGRAMS: [&str; 5] = [
+    "dns_cf",
+    "cloudhub_v2",
+    "flex-renew",
+    "basic-auth-policy",
+    "anypoint-estate",
 ];
 
 /// acme.sh's own variables that a program reads.
@@ -47,7 +55,12 @@ const EXPORTED_BY_THE_USER: [&str; 1] = ["SSL_CERT_FILE"];
 #[derive(Deserialize)]
 struct Registry {
     settings: Vec<Setting>,
-    lists: Vec<String>,
+    lists: Vec<List>,
+}
+
+#[derive(Deserialize)]
+struct List {
+    name: String,
 }
 
 #[derive(Deserialize, Clone)]
@@ -121,7 +134,7 @@ fn wrapped(first: &str, indent: &str, words: &[String], last: &str) -> String {
 
 #[test]
 fn a_shim_hands_over_every_variable_of_its_program() {
-    for (name, shim) in PROGRAMS {
+    for (name, shim) in SHIMS {
         let mut words: Vec<String> = OF_ACME_SH.map(str::to_owned).to_vec();
         // General settings first: they come last in a registry.
         let (own, general): (Vec<_>, Vec<_>) = registry(name)
@@ -163,7 +176,7 @@ fn is_general(setting: &Setting) -> bool {
 fn no_child_program_gets_a_secret_of_any_program() {
     let secrets: BTreeSet<String> = PROGRAMS
         .iter()
-        .flat_map(|(name, _)| registry(name).settings)
+        .flat_map(|name| registry(name).settings)
         .filter(|setting| setting.secret)
         .flat_map(|setting| setting.variables)
         .collect();
@@ -180,10 +193,32 @@ fn no_child_program_gets_a_secret_of_any_program() {
 }
 
 #[test]
+fn each_program_is_handed_its_own_secrets_by_the_one_that_calls_it() {
+    let mut lines = String::from("\n");
+    for (name, _) in SHIMS {
+        let secrets: BTreeSet<String> = registry(name)
+            .settings
+            .into_iter()
+            .filter(|setting| setting.secret)
+            .flat_map(|setting| setting.variables)
+            .collect();
+        for secret in secrets {
+            writeln!(lines, "    (\"{name}\", \"{secret}\"),").unwrap();
+        }
+    }
+    hold(
+        "hooks/estate/src/secrets.rs",
+        "const OF_PROGRAMS: &[(&str, &str)] = &[",
+        "];",
+        &lines,
+    );
+}
+
+#[test]
 fn the_readme_names_every_variable() {
     let registries: BTreeMap<&str, Registry> = PROGRAMS
         .iter()
-        .map(|(name, _)| (*name, registry(name)))
+        .map(|name| (*name, registry(name)))
         .collect();
     let users = |variable: &String| {
         let has = |registry: &&Registry| {
@@ -196,12 +231,12 @@ fn the_readme_names_every_variable() {
         ("all".to_owned(), Vec::new()),
         ("Anypoint programs".to_owned(), Vec::new()),
     ];
-    for (name, _) in PROGRAMS {
+    for name in PROGRAMS {
         let mut own = Vec::new();
         for setting in &registries[name].settings {
             for variable in &setting.variables {
                 let group = match users(variable) {
-                    4 => &mut groups[0].1,
+                    count if count == PROGRAMS.len() => &mut groups[0].1,
                     1 => &mut own,
                     _ => &mut groups[1].1,
                 };
@@ -228,7 +263,7 @@ fn the_readme_names_every_variable() {
 
 #[test]
 fn the_help_of_a_program_names_every_way_to_set_something() {
-    for (name, _) in PROGRAMS {
+    for name in PROGRAMS {
         let mut help = help(name, &[]);
         for command in commands(&help) {
             help.push_str(&self::help(name, &[&command]));
@@ -246,8 +281,8 @@ fn the_help_of_a_program_names_every_way_to_set_something() {
             }
         }
         for list in registry(name).lists {
-            let last = list.rsplit('.').next().unwrap();
-            assert!(help.contains(last), "{name} --help: no {list}");
+            let last = list.name.rsplit('.').next().unwrap();
+            assert!(help.contains(last), "{name} --help: no {}", list.name);
         }
     }
 }

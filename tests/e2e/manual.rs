@@ -9,7 +9,13 @@ use std::process::Command;
 use fixtures::program;
 use tempfile::TempDir;
 
-const PROGRAMS: [&str; 4] = ["dns_cf", "cloudhub_v2", "flex-renew", "basic-auth-policy"];
+const PROGRAMS: [&str; 5] = [
+    "dns_cf",
+    "cloudhub_v2",
+    "flex-renew",
+    "basic-auth-policy",
+    "anypoint-estate",
+];
 
 fn written() -> TempDir {
     let dir = tempfile::tempdir().unwrap();

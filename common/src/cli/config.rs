@@ -3,10 +3,10 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{Invocation, Outcome, Report};
+use super::{Invocation, Outcome, Report, table};
 use crate::error::Result;
 use crate::secret::{mask, without_credentials};
-use crate::settings::{ConfFile, Kind, Origin, Setting, Settings};
+use crate::settings::{ConfFile, Form, Kind, List, Origin, Setting, Settings};
 
 /// Of whatever program.
 const EXAMPLES: &str = "\
@@ -35,7 +35,7 @@ pub struct ConfigArgs {
 /// A source of settings cannot be read.
 pub fn run(call: &Invocation, args: &ConfigArgs) -> anyhow::Result<Outcome> {
     if args.registry {
-        super::print(&serde_json::to_string_pretty(&table(&call.settings))?)?;
+        super::print(&serde_json::to_string_pretty(&all(&call.settings))?)?;
         return Ok(Outcome::Done);
     }
     let mut settings = Vec::new();
@@ -107,33 +107,15 @@ fn not_set() -> String {
 
 impl Report for InForce {
     fn text(&self) -> String {
-        let shown: Vec<(&str, String, &str)> = self
-            .settings
-            .iter()
-            .map(|row| {
-                let value = match (&row.value, row.secret_length) {
-                    (Some(value), _) => value.clone(),
-                    (None, Some(length)) => format!("*** ({length} characters)"),
-                    (None, None) => "-".to_owned(),
-                };
-                (row.name, value, row.origin.as_str())
-            })
-            .collect();
-        let name_width = shown
-            .iter()
-            .map(|row| row.0.chars().count())
-            .max()
-            .unwrap_or(0);
-        let value_width = shown
-            .iter()
-            .map(|row| row.1.chars().count())
-            .max()
-            .unwrap_or(0)
-            .min(40);
-        let lines = shown.iter().map(|(name, value, origin)| {
-            format!("{name:name_width$}  {value:value_width$}  {origin}")
+        let rows = self.settings.iter().map(|row| {
+            let value = match (&row.value, row.secret_length) {
+                (Some(value), _) => value.clone(),
+                (None, Some(length)) => format!("*** ({length} characters)"),
+                (None, None) => "-".to_owned(),
+            };
+            [row.name.to_owned(), value, row.origin.clone()]
         });
-        lines.collect::<Vec<_>>().join("\n")
+        table(&rows.collect::<Vec<_>>())
     }
 }
 
@@ -142,7 +124,24 @@ struct Table {
     program: &'static str,
     saves_to: &'static str,
     settings: Vec<Entry>,
-    lists: Vec<&'static str>,
+    lists: Vec<ListEntry>,
+}
+
+/// An array of the TOML file: of tables with these keys, of texts where there are none.
+#[derive(Debug, Serialize)]
+struct ListEntry {
+    name: &'static str,
+    required: Vec<String>,
+    keys: Vec<Key>,
+}
+
+#[derive(Debug, Serialize)]
+struct Key {
+    name: String,
+    forms: Vec<Form>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    words: &'static [&'static str],
+    help: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -154,14 +153,20 @@ struct Entry {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     commands: &'static [&'static str],
     toml: Vec<String>,
+    /// What those keys may be given.
+    forms: Vec<Form>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    words: &'static [&'static str],
     secret: bool,
+    /// Whether it is a path.
+    file: bool,
     saved: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     default: Option<&'static str>,
     help: &'static str,
 }
 
-fn table(settings: &Settings) -> Table {
+fn all(settings: &Settings) -> Table {
     let registry = settings.registry();
     Table {
         program: registry.program,
@@ -177,12 +182,39 @@ fn table(settings: &Settings) -> Table {
                 flag: setting.flag.map(|flag| flag.name),
                 commands: setting.flag.map_or(&[], |flag| flag.commands),
                 toml: setting.all_toml_keys().collect(),
+                forms: Form::of(setting.kind),
+                words: words(setting),
+                file: setting.kind == Kind::File,
                 secret: setting.kind == Kind::Secret,
                 saved: setting.saved,
                 default: setting.default,
                 help: setting.help,
             })
             .collect(),
-        lists: registry.lists.iter().map(|list| list.name).collect(),
+        lists: registry.lists.iter().map(list_entry).collect(),
+    }
+}
+
+fn list_entry(list: &List) -> ListEntry {
+    let keys = list.keys.iter().flat_map(|setting| {
+        let keys = setting.keys_of_entry();
+        keys.map(|name| Key {
+            forms: list.forms(&name),
+            name,
+            words: words(setting),
+            help: setting.help,
+        })
+    });
+    ListEntry {
+        name: list.name,
+        required: list.required(),
+        keys: keys.collect(),
+    }
+}
+
+fn words(setting: &Setting) -> &'static [&'static str] {
+    match setting.kind {
+        Kind::Choice(words) => words,
+        _ => &[],
     }
 }

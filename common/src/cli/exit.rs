@@ -78,6 +78,20 @@ pub fn code(kind: Kind) -> u8 {
     }
 }
 
+/// The kind of error that an exit code stands for.
+pub fn kind(exit_code: u8) -> Option<Kind> {
+    [
+        Kind::Config,
+        Kind::Credentials,
+        Kind::NotFound,
+        Kind::Refused,
+        Kind::Unreachable,
+        Kind::Unproved,
+    ]
+    .into_iter()
+    .find(|kind| code(*kind) == exit_code)
+}
+
 #[cfg(test)]
 mod tests {
     use anyhow::Context;

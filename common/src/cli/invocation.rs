@@ -1,8 +1,13 @@
 //! One call of a program: what every command gets besides its own arguments.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
+
+use super::exit::Outcome;
+use super::monitoring::{Findings, Item, Textfile};
 use super::progress::Progress;
 use super::report::{self, Format, Report};
 use crate::error::{Error, Result};
@@ -27,6 +32,8 @@ pub struct Invocation {
     pub format: Format,
     /// Where results go, if they are not shown at once.
     pub(super) collected: Option<Collected>,
+    /// Where a check leaves what it finds.
+    pub(super) findings: Findings,
 }
 
 /// Results of several calls, kept to be shown as one.
@@ -170,30 +177,44 @@ impl Invocation {
         }
         match self.format {
             Format::Text => report::print(&printable(&mask_forms(&report.text()))),
-            Format::Json => {
-                let json = serde_json::to_string_pretty(report).map_err(|err| {
-                    Error::config("the result does not fit into JSON").caused_by(err)
-                })?;
-                report::print(&printable_json(&mask_forms(&json)))
+            Format::Json => report::print_json(report, |json| mask_forms(json).into_owned()),
+            // It is refused before a command begins.
+            Format::Nagios | Format::Prometheus => {
+                Err(Error::config("this form of output is for checks only"))
             }
         }
+    }
+
+    /// Reports what a check has found, as of `checked_at`, with `text` for people. It is shown when the run ends, in the
+    /// form that the user asked for; standard output is read by monitoring, whoever is calling. Parts of a check may
+    /// report one after the other.
+    ///
+    /// Returned is the outcome as far as something was found out. What failed beside it is for the command to return, with
+    /// an item among these that says so.
+    pub fn found(&self, checked_at: Timestamp, items: Vec<Item>, text: &str) -> Outcome {
+        let outcomes = items.iter().map(|item| item.state.outcome());
+        let worst = outcomes.max().unwrap_or(Outcome::Done);
+        self.findings.add(checked_at, items, text);
+        worst
+    }
+
+    /// Has the metrics of this check written into the file at `path`, as `--textfile` does, which comes first.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: it cannot be replaced.
+    pub fn write_textfile(&self, path: &Path) -> Result<()> {
+        self.findings.write_textfile(Textfile::prepare(path)?);
+        Ok(())
+    }
+
+    /// Has the file of metrics stay as it is, because another run is about to replace it.
+    pub fn leave_textfile(&self) {
+        self.findings.leave_textfile();
     }
 
     /// Shows on a terminal that something is being waited for, until the value is dropped.
     pub fn progress(&self, what: impl Into<String>) -> Progress {
         Progress::new(&self.log, what)
     }
-}
-
-/// JSON escapes the control characters of ASCII alone.
-fn printable_json(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c.is_control() && c != '\n' {
-            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
 }

@@ -29,7 +29,7 @@ pub(crate) fn write_to_stderr(text: &str) {
 
 /// A text as it may reach a terminal: control characters, which remote systems can put into names and messages, are
 /// spelled out. Line breaks and tabs stay.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
     let rules = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if !text.contains(rules) {
         return Cow::Borrowed(text);

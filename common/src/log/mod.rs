@@ -15,7 +15,8 @@ use crate::system::environment::Env;
 use acme::AcmeLog;
 use line::{CYAN, Level, PLAIN, RED, YELLOW};
 
-pub(crate) use line::{printable, write_to_stderr};
+pub use line::printable;
+pub(crate) use line::write_to_stderr;
 
 /// How much is told on standard error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,6 +37,7 @@ pub struct Log {
 #[derive(Debug)]
 struct Inner {
     program: &'static str,
+    verbosity: Verbosity,
     voice: Voice,
 }
 
@@ -68,7 +70,11 @@ impl Log {
             }
         };
         Self {
-            inner: Arc::new(Inner { program, voice }),
+            inner: Arc::new(Inner {
+                program,
+                verbosity,
+                voice,
+            }),
             about: None,
         }
     }
@@ -94,6 +100,18 @@ impl Log {
     /// Whether acme.sh is calling, so that results are log lines too.
     pub fn is_acme(&self) -> bool {
         matches!(self.inner.voice, Voice::Acme(_))
+    }
+
+    /// How much is told, for programs of ours that are called from this one.
+    pub fn verbosity(&self) -> Verbosity {
+        self.inner.verbosity
+    }
+
+    /// Tells what a program of ours has told on its standard error: it has chosen by itself what to tell, and how.
+    pub fn relay(&self, told: &str) {
+        for line in told.lines() {
+            write_to_stderr(&format!("{}\n", printable(&secret::mask(line))));
+        }
     }
 
     /// Whether the user asked for warnings and errors alone.

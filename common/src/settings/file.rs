@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::registry::Registry;
-use super::setting::{Kind, Setting};
+use super::registry::{Form, Registry};
+use super::setting::Kind;
 use super::value::{Origin, Sourced, secret_in};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
@@ -28,6 +28,9 @@ const TABLES: [&str; 7] = [
     "basic_auth_policy",
     "estate",
 ];
+
+/// Keys of the tables that programs share which some of them do not take: one file serves all.
+const OF_OTHERS: [(&str, &str, Kind); 1] = [("anypoint", "environment", Kind::Text)];
 
 /// One string or a list of them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -210,6 +213,17 @@ impl ConfigFile {
         .transpose()
     }
 
+    /// The variables that these tables of the file name as holding secrets.
+    pub fn secret_variables_of(&self, tables: &[&str]) -> Vec<String> {
+        let mut named = toml::Table::new();
+        for table in tables {
+            if let Some(value) = self.table.get(*table) {
+                named.insert((*table).to_owned(), value.clone());
+            }
+        }
+        secret_variables(&named)
+    }
+
     /// A path that stands in the file: relative ones start from the file's folder.
     pub fn path_of(&self, path: &str) -> PathBuf {
         files::folder_of(&self.path).join(path)
@@ -256,7 +270,7 @@ fn hold_to(registry: &Registry, file: &DeTable<'_>) -> std::result::Result<(), S
 }
 
 /// The keys that a table may hold. Lists are checked on their own.
-fn allowed_in(registry: &Registry, table: &str) -> Vec<(String, Option<&'static Setting>)> {
+fn allowed_in(registry: &Registry, table: &str) -> Vec<(String, Option<Kind>)> {
     let of_table = |dotted: &str| {
         dotted
             .strip_prefix(table)
@@ -268,23 +282,30 @@ fn allowed_in(registry: &Registry, table: &str) -> Vec<(String, Option<&'static 
             .all_toml_keys()
             .filter_map(|key| of_table(&key))
             .collect();
-        keys.into_iter().map(move |key| (key, Some(setting)))
+        keys.into_iter().map(move |key| (key, Some(setting.kind)))
     });
+    let settings: Vec<_> = settings.collect();
+    // A table of which the program takes nothing is not judged at all.
+    let others = OF_OTHERS
+        .iter()
+        .filter(|(shared, ..)| *shared == table && !settings.is_empty())
+        .map(|(_, key, kind)| ((*key).to_owned(), Some(*kind)));
+    let others: Vec<_> = others.collect();
     let lists = registry
         .lists
         .iter()
         .filter_map(|list| of_table(list.name).map(|key| (key, None)));
-    settings.chain(lists).collect()
+    settings.into_iter().chain(others).chain(lists).collect()
 }
 
 fn hold_key_to(
     table: &str,
-    allowed: &[(String, Option<&'static Setting>)],
+    allowed: &[(String, Option<Kind>)],
     key: &Spanned<toml::de::DeString<'_>>,
     value: &Spanned<DeValue<'_>>,
 ) -> std::result::Result<(), Slip> {
     let name = key.get_ref().as_ref();
-    let Some((_, setting)) = allowed.iter().find(|(known, _)| known == name) else {
+    let Some((_, kind)) = allowed.iter().find(|(known, _)| known == name) else {
         let file = format!("{name}_file");
         let what = if allowed.iter().any(|(known, _)| *known == file) {
             format!(
@@ -300,23 +321,13 @@ fn hold_key_to(
         };
         return Err((key.span().start, what));
     };
-    let Some(setting) = setting else {
+    let Some(kind) = *kind else {
         return Ok(());
     };
-    let fits = match (setting.kind, value.get_ref()) {
-        (Kind::Switch, value) => matches!(value, DeValue::Boolean(_)),
-        (Kind::Number, value) => matches!(value, DeValue::Integer(_)),
-        (Kind::List, DeValue::Array(list)) => list
-            .iter()
-            .all(|item| matches!(item.get_ref(), DeValue::String(_))),
-        // An id may be all digits.
-        (Kind::Text, DeValue::Integer(_)) | (_, DeValue::String(_)) => true,
-        _ => false,
-    };
-    if fits {
+    if form_of(value.get_ref()).is_some_and(|form| form.fits(kind)) {
         return Ok(());
     }
-    let wanted = match setting.kind {
+    let wanted = match kind {
         Kind::Switch => "true or false",
         Kind::Number => "a whole number",
         Kind::List => "a string, or a list of strings",
@@ -327,6 +338,20 @@ fn hold_key_to(
         value.span().start,
         format!("`{name}` in [{table}] has to be {wanted}"),
     ))
+}
+
+fn form_of(value: &DeValue<'_>) -> Option<Form> {
+    let is_text = |value: &DeValue<'_>| matches!(value, DeValue::String(_));
+    match value {
+        DeValue::String(_) => Some(Form::Text),
+        DeValue::Integer(_) => Some(Form::Number),
+        DeValue::Boolean(_) => Some(Form::Switch),
+        DeValue::Array(list) => list
+            .iter()
+            .all(|item| is_text(item.get_ref()))
+            .then_some(Form::Texts),
+        _ => None,
+    }
 }
 
 /// The variables that the file names as holding secrets, also those of other programs.
@@ -369,6 +394,7 @@ fn text_of(value: &toml::Value) -> Option<String> {
 mod tests {
     use super::*;
     use crate::settings::registry::{ConfFile, List, fits};
+    use crate::settings::setting::Setting;
 
     static ZONE: Setting = Setting::text(&["CF_Zone_ID"], "zone").toml(&["dns_cf.zone_id"]);
     static TOKEN: Setting = Setting::secret(&["CF_Token"], "token").toml(&["dns_cf.token"]);
@@ -403,6 +429,7 @@ mod tests {
         lists: &[List {
             name: "dns_cf.account",
             check: fits::<Lists>,
+            keys: &[],
         }],
         saves_to: ConfFile::Account,
     };

@@ -11,7 +11,7 @@ mod setting;
 mod sources;
 mod value;
 
-pub use registry::{ConfFile, List, Registry, fits};
+pub use registry::{ConfFile, Form, List, Registry, fits};
 pub use saving::Saving;
 pub use setting::{Flag, Kind, Setting};
 pub use sources::{Flags, Settings};

@@ -232,12 +232,23 @@ impl Setting {
 
     /// Every key of the TOML file that gives it.
     pub fn all_toml_keys(&self) -> impl Iterator<Item = String> {
+        self.toml.iter().flat_map(|key| self.with_suffixes(key))
+    }
+
+    /// The keys that give it in an entry of a list.
+    pub fn keys_of_entry(&self) -> impl Iterator<Item = String> {
+        let key = self
+            .toml
+            .first()
+            .and_then(|dotted| dotted.rsplit('.').next());
+        key.into_iter().flat_map(|key| self.with_suffixes(key))
+    }
+
+    fn with_suffixes(&self, key: &'static str) -> impl Iterator<Item = String> + use<> {
         let suffixes: &[&str] = match self.kind {
             Kind::Secret => &["_file", "_env"],
             _ => &[""],
         };
-        self.toml
-            .iter()
-            .flat_map(|key| suffixes.iter().map(move |suffix| format!("{key}{suffix}")))
+        suffixes.iter().map(move |suffix| format!("{key}{suffix}"))
     }
 }

@@ -56,6 +56,26 @@ impl Settings {
     ///
     /// A file that was named is missing, unreadable or malformed.
     pub fn load(registry: &'static Registry, env: &Env, flags: Flags) -> Result<Self> {
+        let mut settings = Self::without_toml(registry, env, flags)?;
+        settings.file = settings.config_file()?;
+        Ok(settings)
+    }
+
+    /// As [`Settings::load`], for a call that makes the TOML file: one that is named need not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::load`].
+    pub fn load_to_make_file(registry: &'static Registry, env: &Env, flags: Flags) -> Result<Self> {
+        let mut settings = Self::without_toml(registry, env, flags)?;
+        settings.file = match settings.config_file() {
+            Err(err) if err.kind() == crate::error::Kind::NotFound => None,
+            file => file?,
+        };
+        Ok(settings)
+    }
+
+    fn without_toml(registry: &'static Registry, env: &Env, flags: Flags) -> Result<Self> {
         let mut settings = Self {
             registry,
             flags,
@@ -78,7 +98,6 @@ impl Settings {
         };
         settings.account_conf = account.map(conf_at).transpose()?;
         settings.domain_conf = domain.map(conf_at).transpose()?;
-        settings.file = settings.config_file()?;
         Ok(settings)
     }
 
@@ -520,6 +539,21 @@ impl Settings {
         Self::load(self.registry, &self.env, flags)
     }
 
+    /// The same sources with another TOML file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::load`].
+    pub fn with_file(&self, path: &Path) -> Result<Self> {
+        let mut flags = self.flags.clone();
+        if let Some(flag) = general::CONFIG.flag {
+            flags
+                .0
+                .insert(flag.name, path.to_string_lossy().into_owned());
+        }
+        Self::load(self.registry, &self.env, flags)
+    }
+
     /// Where values go that shall be kept for the next renewal. Only acme.sh's calls save.
     pub fn conf_to_save(&self, which: ConfFile) -> Option<&Path> {
         match which {
@@ -615,6 +649,15 @@ impl Settings {
                 _ => ConfigFile::load(self.registry, Path::new(&named.value)).map(Some),
             };
         }
+        self.usual_files()
+            .into_iter()
+            .find(|path| path.is_file())
+            .map(|path| ConfigFile::load(self.registry, &path))
+            .transpose()
+    }
+
+    /// Where the TOML file is looked for if none is named: the first that is there is taken.
+    pub fn usual_files(&self) -> Vec<PathBuf> {
         let home = self.for_this_call(&general::HOME);
         let user = self
             .env
@@ -627,9 +670,7 @@ impl Settings {
         ]
         .into_iter()
         .flatten()
-        .find(|path| path.is_file())
-        .map(|path| ConfigFile::load(self.registry, &path))
-        .transpose()
+        .collect()
     }
 
     fn ranked_secret(

@@ -23,7 +23,15 @@ pub fn keep_from_children<N: Into<String>>(names: impl IntoIterator<Item = N>) {
 /// Removes from the environment that `command` inherits whatever [`keep_from_children`] names, all that acme.sh has
 /// saved, and every variable whose value is a known secret: the TOML file lets people name variables of their own.
 pub fn withhold_secrets(command: &mut Command) {
+    withhold_secrets_but(command, &BTreeSet::new());
+}
+
+/// As [`withhold_secrets`], but leaves the variables in `handed_on`.
+pub fn withhold_secrets_but(command: &mut Command, handed_on: &BTreeSet<String>) {
     for (name, value) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| handed_on.contains(name)) {
+            continue;
+        }
         let named = name.to_str().is_some_and(is_withheld);
         if named || value.to_str().is_some_and(secret::is_known) {
             command.env_remove(name);

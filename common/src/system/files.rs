@@ -76,6 +76,21 @@ pub fn replace(path: &Path, content: &[u8], new_mode: u32) -> io::Result<()> {
     Replacement::prepare(path, content, New::Mode(new_mode))?.put()
 }
 
+/// Makes a file with this content in one step; one that is there is left alone.
+///
+/// # Errors
+///
+/// `AlreadyExists` where there is one, be it a dangling symlink; else the folder cannot be written.
+pub fn create(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let temporary = write_beside(path, content, New::Mode(mode))?;
+    temporary.persist_noclobber(path).map_err(|err| err.error)?;
+    sync_folder_of(path);
+    Ok(())
+}
+
 /// What a file gets that is not there yet.
 #[derive(Debug, Clone, Copy)]
 pub enum New<'a> {
@@ -296,12 +311,7 @@ pub fn lock_folder(folder: &Path) -> io::Result<FolderLock> {
 ///
 /// The file cannot be made or opened, or its file system knows no locks.
 pub fn lock_file(path: &Path, told: impl FnOnce()) -> io::Result<FileLock> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(PRIVATE)
-        .open(path)?;
+    let file = open_to_lock(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -311,6 +321,29 @@ pub fn lock_file(path: &Path, told: impl FnOnce()) -> io::Result<FileLock> {
         Err(TryLockError::Error(err)) => return Err(err),
     }
     Ok(FileLock(file))
+}
+
+/// As [`lock_file`], but does not wait: nothing if somebody has the lock.
+///
+/// # Errors
+///
+/// As [`lock_file`].
+pub fn try_lock_file(path: &Path) -> io::Result<Option<FileLock>> {
+    let file = open_to_lock(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(FileLock(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(err)) => Err(err),
+    }
+}
+
+fn open_to_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE)
+        .open(path)
 }
 
 /// A lock on a file, see [`lock_file`].
@@ -362,6 +395,21 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_is_made_whole_and_one_that_is_there_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        create(&path, b"one", 0o640).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+        let err = create(&path, b"two", 0o640).unwrap_err();
+        assert_eq!(err.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        let link = folder.path().join("link.toml");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        create(&link, b"two", 0o640).unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Runs another program: arguments as a list, never a shell, a time limit, its output kept for the error.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,7 +18,7 @@ use crate::secret::{self, Secret};
 use crate::system::environment;
 use crate::system::hold::Hold;
 use crate::system::signals::Signals;
-use crate::system::streams::{Streams, drain};
+use crate::system::streams::{LARGEST_OUTPUT, Streams, drain};
 
 /// How much of a program's words an error shows, in characters.
 const LONGEST_WORDS: usize = 500;
@@ -27,7 +29,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// How long the streams may stay open after the program has ended: something it left running may hold them.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long a program that was handed a signal may take to end by itself.
+/// How long a program that was handed a signal may take to end by itself, unless the caller says otherwise.
 const LONGEST_END: Duration = Duration::from_secs(60);
 
 /// A program that is about to be run.
@@ -39,7 +41,20 @@ pub struct Program {
     limit: Duration,
     folder: Option<PathBuf>,
     held: Option<Hold>,
+    input: Option<Vec<u8>>,
+    handed_on: BTreeSet<String>,
+    largest_output: usize,
     on_signal: OnSignal,
+    longest_end: Duration,
+    at_limit: AtLimit,
+}
+
+/// What becomes of a program whose time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtLimit {
+    Kill,
+    /// It is asked to end by `SIGTERM`, and killed only if it does not.
+    Ask,
 }
 
 /// What becomes of a program when this process is told to stop.
@@ -71,7 +86,12 @@ impl Program {
             limit: Duration::from_secs(5 * 60),
             folder: None,
             held: None,
+            input: None,
+            handed_on: BTreeSet::new(),
+            largest_output: LARGEST_OUTPUT,
             on_signal: OnSignal::HandOn,
+            longest_end: LONGEST_END,
+            at_limit: AtLimit::Kill,
         }
     }
 
@@ -80,6 +100,42 @@ impl Program {
     #[must_use]
     pub fn to_its_end(mut self) -> Self {
         self.on_signal = OnSignal::WaitForEnd;
+        self
+    }
+
+    /// Has a program that is handed a signal take so long to end by itself before it is killed.
+    #[must_use]
+    pub fn ends_within(mut self, time: Duration) -> Self {
+        self.longest_end = time;
+        self
+    }
+
+    /// Has the program asked to end, as by a signal to this process, when its time is up: for one that has something to
+    /// put in order.
+    #[must_use]
+    pub fn asked_to_end(mut self) -> Self {
+        self.at_limit = AtLimit::Ask;
+        self
+    }
+
+    /// Has the program inherit these variables although they hold secrets: for one that needs them.
+    #[must_use]
+    pub fn handing_on<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.handed_on.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Has so many bytes of the program's standard output kept, instead of 1 MiB.
+    #[must_use]
+    pub fn with_output_up_to(mut self, bytes: usize) -> Self {
+        self.largest_output = bytes;
+        self
+    }
+
+    /// Gives the program something on standard input. It need not read it.
+    #[must_use]
+    pub fn with_input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(input.into());
         self
     }
 
@@ -150,7 +206,13 @@ impl Program {
     pub fn run(&self) -> Result<Finished> {
         let signals = Signals::listen();
         let mut child = self.spawn()?;
-        let streams = drain(&mut child);
+        let streams = drain(&mut child, self.largest_output);
+        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), self.input.clone()) {
+            // On its own: a program that does not read would keep this one from looking at the time.
+            thread::spawn(move || {
+                let _ = stdin.write_all(&input);
+            });
+        }
         let status = self.wait(&mut child, &streams, &signals);
         let (stdout, stderr) = streams.texts();
         Ok(Finished {
@@ -217,7 +279,7 @@ impl Program {
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
-        environment::withhold_secrets(&mut command);
+        environment::withhold_secrets_but(&mut command, &self.handed_on);
         let name = self.name();
         let child = command.spawn().map_err(|err| match err.kind() {
             ErrorKind::NotFound => Error::not_found(format!("the program {name} is not there"))
@@ -235,6 +297,9 @@ impl Program {
     }
 
     fn stdin(&self) -> Stdio {
+        if self.input.is_some() {
+            return Stdio::piped();
+        }
         match self.held.as_ref().map(Hold::stdin) {
             Some(Ok(file)) => file,
             _ => Stdio::null(),
@@ -245,7 +310,8 @@ impl Program {
         let started = Instant::now();
         // One that is started after a signal finishes what has begun.
         let hands_on = self.on_signal == OnSignal::HandOn && signals.arrived().is_none();
-        let mut handed_on: Option<Instant> = None;
+        // Since when it has been ending, and why.
+        let mut ending: Option<(Instant, String)> = None;
         let broken = |err: io::Error| {
             Error::config(format!("{} cannot be waited for", self.shown())).caused_by(err)
         };
@@ -253,28 +319,38 @@ impl Program {
             let silent = streams.wait(TICK);
             if let Some(status) = child.try_wait().map_err(broken)? {
                 streams.wait(GRACE);
-                if handed_on.is_some() && !status.success() {
-                    return Err(self.unfinished("was stopped by a signal", streams));
-                }
-                return Ok(status);
+                return match ending {
+                    Some((_, why)) if !status.success() => Err(self.unfinished(&why, streams)),
+                    _ => Ok(status),
+                };
             }
             if hands_on
-                && handed_on.is_none()
+                && ending.is_none()
                 && let Some(signal) = signals.arrived()
             {
                 send(child, signal);
-                handed_on = Some(Instant::now());
+                ending = Some((Instant::now(), "was stopped by a signal".to_owned()));
             }
-            let why = if handed_on.is_some_and(|since| since.elapsed() >= LONGEST_END) {
-                "was stopped by a signal, and had to be killed".to_owned()
-            } else if started.elapsed() >= self.limit {
-                format!("did not finish within {}", duration::show(self.limit))
-            } else {
-                // Closed streams without an end: the last moments of a program, or a daemon.
-                if !silent {
-                    thread::sleep(Duration::from_millis(1));
+            let is_over = started.elapsed() >= self.limit;
+            let late = || format!("did not finish within {}", duration::show(self.limit));
+            if is_over && ending.is_none() && self.at_limit == AtLimit::Ask {
+                send(child, Signal::TERM);
+                ending = Some((Instant::now(), late()));
+            }
+            let why = match &ending {
+                Some((since, why)) if since.elapsed() >= self.longest_end => {
+                    format!("{why}, and had to be killed")
                 }
-                continue;
+                None if is_over => late(),
+                // One that is ending has its time for that.
+                Some(_) if self.at_limit == AtLimit::Kill && is_over => late(),
+                _ => {
+                    // Closed streams without an end: the last moments of a program, or a daemon.
+                    if !silent {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    continue;
+                }
             };
             send(child, Signal::KILL);
             let _ = child.wait();
@@ -337,20 +413,57 @@ impl std::fmt::Debug for Finished {
     }
 }
 
+/// A word of a command as a shell reads it: for commands that people are advised to run.
+pub fn shell_word(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        Cow::Borrowed(word)
+    } else {
+        Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
+    }
+}
+
 /// Whether `program` is there: a path to an executable file, or the name of one on `PATH`.
 pub fn exists(program: impl AsRef<OsStr>) -> bool {
     let program = Path::new(program.as_ref());
-    let executable = |path: &Path| {
-        use std::os::unix::fs::PermissionsExt;
-        path.metadata()
-            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    };
     if program.components().count() > 1 {
-        return executable(program);
+        return is_executable(program);
     }
-    std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| executable(&folder.join(program)))
+    on_path(program).iter().any(|path| is_executable(path))
+}
+
+/// The program `name` in the folder of the one that is running, where programs that were installed together lie, else on
+/// `PATH`.
+pub fn beside_or_on_path(name: &str) -> Option<PathBuf> {
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|me| Some(me.parent()?.join(name)));
+    beside
+        .into_iter()
+        .chain(on_path(name))
+        .find(|path| is_executable(path))
+}
+
+fn on_path(name: impl AsRef<Path>) -> Vec<PathBuf> {
+    std::env::var_os("PATH").map_or_else(Vec::new, |path| {
+        std::env::split_paths(&path)
+            .map(|folder| folder.join(&name))
+            .collect()
     })
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// What this machine is called.
+pub fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The user and group that this process acts as.
@@ -399,6 +512,16 @@ mod tests {
     }
 
     #[test]
+    fn a_word_is_quoted_where_a_shell_would_read_something_else() {
+        assert_eq!(shell_word("/srv/edge-1.yaml"), "/srv/edge-1.yaml");
+        assert_eq!(shell_word(""), "''");
+        let nasty = "it's $(here);\n<b>";
+        let echo = format!("printf %s {}", shell_word(nasty));
+        let told = Command::new("sh").args(["-c", &echo]).output().unwrap();
+        assert_eq!(String::from_utf8(told.stdout).unwrap(), nasty);
+    }
+
+    #[test]
     fn both_streams_and_the_exit_code_are_kept() {
         let finished = shell("echo out; echo err >&2; exit 3").run().unwrap();
         assert_eq!(finished.stdout, "out\n");
@@ -406,6 +529,46 @@ mod tests {
         let err = shell("echo why >&2; exit 3").succeed().unwrap_err();
         assert_eq!(err.to_string(), "sh ended with exit code 3: why");
         assert_eq!(err.kind(), Kind::Refused);
+    }
+
+    #[test]
+    fn a_program_that_is_asked_to_end_can_put_things_in_order_and_is_killed_if_it_does_not_listen()
+    {
+        let orderly = "trap 'echo in order >&2; exit 3' TERM; while :; do sleep 0.01; done";
+        let err = shell(orderly)
+            .limit(Duration::from_millis(200))
+            .asked_to_end()
+            .run()
+            .unwrap_err()
+            .to_string();
+        assert!(err.contains("did not finish within 0s"), "{err}");
+        assert!(err.ends_with("in order"), "{err}");
+        let err = shell("trap '' TERM; while :; do sleep 0.01; done")
+            .limit(Duration::from_millis(100))
+            .asked_to_end()
+            .ends_within(Duration::from_millis(200))
+            .run()
+            .unwrap_err()
+            .to_string();
+        assert!(err.contains("and had to be killed"), "{err}");
+    }
+
+    #[test]
+    fn a_program_reads_what_it_is_given_and_need_not() {
+        let large = "x".repeat(1 << 20);
+        let counted = shell("wc -c").with_input(large.as_str()).run().unwrap();
+        assert_eq!(counted.stdout.trim(), large.len().to_string());
+        let unread = shell("exit 0").with_input(large.as_str()).run().unwrap();
+        assert!(unread.status.success());
+    }
+
+    #[test]
+    fn as_much_is_kept_as_the_caller_needs() {
+        let script = format!("head -c {} /dev/zero", LARGEST_OUTPUT + 5);
+        let kept = |program: Program| program.run().unwrap().stdout.len();
+        assert_eq!(kept(shell(&script)), LARGEST_OUTPUT);
+        let more = shell(&script).with_output_up_to(2 * LARGEST_OUTPUT);
+        assert_eq!(kept(more), LARGEST_OUTPUT + 5);
     }
 
     #[test]

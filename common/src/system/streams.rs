@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// More than this of each stream is read and thrown away.
+/// What comes after this much of a stream is read and thrown away, unless the caller needs more.
 pub(super) const LARGEST_OUTPUT: usize = 1024 * 1024;
 
 /// The streams of a program that is running.
@@ -36,36 +36,42 @@ impl Streams {
     }
 }
 
-/// Begins to read what `child` writes.
-pub(super) fn drain(child: &mut Child) -> Streams {
+/// Begins to read what `child` writes, and keeps at most `largest` bytes of its standard output.
+pub(super) fn drain(child: &mut Child, largest: usize) -> Streams {
     // Both threads hold a sender; the channel closes with the second stream.
     let (sender, closed) = mpsc::channel();
-    let read = |stream: Option<Box<dyn Read + Send>>| {
+    let read = |stream: Option<Box<dyn Read + Send>>, largest| {
         let kept = Arc::new(Mutex::new(Vec::new()));
         if let Some(stream) = stream {
             let (kept, sender) = (Arc::clone(&kept), sender.clone());
             thread::spawn(move || {
-                keep(stream, &kept);
+                keep(stream, &kept, largest);
                 drop(sender);
             });
         }
         kept
     };
     Streams {
-        stdout: read(child.stdout.take().map(|stream| Box::new(stream) as _)),
-        stderr: read(child.stderr.take().map(|stream| Box::new(stream) as _)),
+        stdout: read(
+            child.stdout.take().map(|stream| Box::new(stream) as _),
+            largest,
+        ),
+        stderr: read(
+            child.stderr.take().map(|stream| Box::new(stream) as _),
+            LARGEST_OUTPUT,
+        ),
         closed,
     }
 }
 
-fn keep(mut stream: Box<dyn Read + Send>, kept: &Mutex<Vec<u8>>) {
+fn keep(mut stream: Box<dyn Read + Send>, kept: &Mutex<Vec<u8>>, largest: usize) {
     let mut piece = [0; 8192];
     loop {
         match stream.read(&mut piece) {
             Ok(0) => return,
             Ok(length) => {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                let room = LARGEST_OUTPUT.saturating_sub(kept.len());
+                let room = largest.saturating_sub(kept.len());
                 kept.extend_from_slice(&piece[..length.min(room)]);
             }
             Err(err) if err.kind() == ErrorKind::Interrupted => {}

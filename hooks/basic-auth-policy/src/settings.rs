@@ -49,14 +49,39 @@ pub(crate) static SETTINGS: Registry = Registry {
         List {
             name: LIST,
             check: fits::<Lists>,
+            keys: &[
+                &API_NAME,
+                &VERIFY_URL,
+                &METHODS,
+                &PATHS,
+                &API,
+                &LABEL,
+                &ENVIRONMENT,
+                &ORGANIZATION,
+                &URL,
+                &CLIENT_ID,
+                &CLIENT_SECRET,
+                &USERNAME,
+                &PASSWORD,
+                &ALLOW_WEAK,
+                &POLICY_VERSION,
+                &ORDER,
+                &PASSWORD_OUT,
+                &ENV_OUT,
+                &POSTMAN_OUT,
+                &NETRC_OUT,
+                &NETRC_MACHINE,
+            ],
         },
         List {
             name: "basic_auth_policy.methods",
             check: fits::<Lists>,
+            keys: &[],
         },
         List {
             name: "basic_auth_policy.paths",
             check: fits::<Lists>,
+            keys: &[],
         },
     ],
     saves_to: ConfFile::Domain,
@@ -271,6 +296,25 @@ fn number(settings: &Settings, setting: &Setting, least: u32, most: u32) -> Resu
         .parsed(setting, parse)?
         .map_or(least, |found| found.value))
 }
+
+static API_NAME: Setting = Setting::text(
+    &[],
+    "what the API is called in the output; the API unless given",
+)
+.toml(&["basic_auth_policy.api.name"]);
+
+static VERIFY_URL: Setting = Setting::list(&[], "addresses where rotate proves the change")
+    .toml(&["basic_auth_policy.api.verify_url"]);
+
+static METHODS: Setting =
+    Setting::list(&[], "HTTP methods that the policy is for; all unless given")
+        .toml(&["basic_auth_policy.api.methods"]);
+
+static PATHS: Setting = Setting::list(
+    &[],
+    "regular expressions of the paths that the policy is for; all unless given",
+)
+.toml(&["basic_auth_policy.api.paths"]);
 
 /// What the TOML file holds beside settings.
 #[derive(Debug, Default, Deserialize)]

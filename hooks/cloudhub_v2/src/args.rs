@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use common::cli::config::ConfigArgs;
+use common::cli::monitoring::MonitoringArgs;
 use common::cli::{Arguments, Format, OutputArgs, exit};
 use common::duration;
 use common::log::Verbosity;
@@ -53,6 +54,13 @@ fn long_help() -> String {
 impl Arguments for Args {
     fn output(&self) -> (Format, Verbosity) {
         self.output.choice()
+    }
+
+    fn monitoring(&self) -> Option<&MonitoringArgs> {
+        match &self.command {
+            Command::Check(args) if !args.planes => Some(&args.monitoring),
+            _ => None,
+        }
     }
 }
 
@@ -229,8 +237,15 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) within: Option<Duration>,
 
+    /// Also see by one handshake each what the ingresses serve for the TLS contexts, without waiting
+    #[arg(long)]
+    pub(crate) served: bool,
+
+    #[command(flatten)]
+    pub(crate) monitoring: MonitoringArgs,
+
     /// Try the credentials on the other published control planes, and do nothing else
-    #[arg(long, conflicts_with_all = ["domain", "within"])]
+    #[arg(long, conflicts_with_all = ["domain", "within", "served", "textfile"])]
     pub(crate) planes: bool,
 }
 

@@ -7,6 +7,7 @@ use common::anypoint::tls_contexts::TlsContext;
 use common::cert::Certificate;
 use common::duration;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::compare;
@@ -25,6 +26,8 @@ const GRACE: SignedDuration = SignedDuration::from_hours(24);
 pub(crate) struct Expiry {
     /// As the platform writes it, without a time of day.
     pub(crate) date: Option<String>,
+    /// The first second of that day: it is not known to be valid for longer.
+    pub(crate) at_least: Option<Timestamp>,
     /// Negative when it has passed.
     pub(crate) days_left: Option<i64>,
 }
@@ -37,11 +40,12 @@ impl Expiry {
             .expiration_date
             .as_deref()
             .map(compare::date);
+        let day: Option<Date> = date.and_then(|date| date.parse().ok());
+        let start = |day: Date| day.to_zoned_datetime(TimeZone::UTC).ok();
         Self {
             date: date.map(str::to_owned),
-            days_left: date
-                .and_then(|date| date.parse().ok())
-                .map(|date| days_between(today, date)),
+            at_least: day.and_then(start).map(|start| start.timestamp()),
+            days_left: day.map(|day| days_between(today, day)),
         }
     }
 }
@@ -84,11 +88,15 @@ impl Within {
     }
 }
 
-/// When acme.sh was to renew a certificate, if that was more than a day ago. The time is moved on by every renewal.
-pub(crate) fn missed_renewal(conf: &Conf, now: Timestamp) -> Option<Timestamp> {
+/// When acme.sh means to renew a certificate. The time is moved on by every renewal.
+pub(crate) fn planned_renewal(conf: &Conf) -> Option<Timestamp> {
     let planned = conf.value("Le_NextRenewTime")?;
-    let planned = Timestamp::from_second(planned.trim().parse().ok()?).ok()?;
-    (now.duration_since(planned) > GRACE).then_some(planned)
+    Timestamp::from_second(planned.trim().parse().ok()?).ok()
+}
+
+/// When acme.sh was to renew a certificate, if that was more than a day ago.
+pub(crate) fn missed_renewal(conf: &Conf, now: Timestamp) -> Option<Timestamp> {
+    planned_renewal(conf).filter(|planned| now.duration_since(*planned) > GRACE)
 }
 
 /// Why a certificate of acme.sh's has to be renewed, if it has to be.
@@ -109,7 +117,7 @@ pub(crate) fn missed(planned: Timestamp) -> String {
 
 /// The day in UTC: the time zone of the platform's dates is not documented.
 pub(crate) fn date_of(time: Timestamp) -> Date {
-    time.to_zoned_datetime(jiff::tz::TimeZone::UTC).date()
+    time.to_zoned_datetime(TimeZone::UTC).date()
 }
 
 /// Days from one date to another; negative when it has passed.

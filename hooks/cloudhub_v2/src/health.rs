@@ -1,17 +1,15 @@
 //! How it stands with the certificate of a TLS context.
 
 use common::anypoint::tls_contexts::TlsContext;
-use common::cli::Outcome;
+use common::cli::monitoring;
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::compare::{self, Comparison};
 use crate::expiry::{self, Expiry, Within};
 use crate::walk::Local;
 
 /// In the order of gravity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum State {
     Ok,
     /// It is not what acme.sh has.
@@ -21,22 +19,14 @@ pub(crate) enum State {
     Expired,
 }
 
-impl State {
-    pub(crate) fn outcome(self) -> Outcome {
-        match self {
-            Self::Ok => Outcome::Done,
-            Self::Differs | Self::Due | Self::Missing => Outcome::Due,
-            Self::Expired => Outcome::Expired,
-        }
-    }
-
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Differs => "DIFFERS",
-            Self::Due => "DUE",
-            Self::Missing => "MISSING",
-            Self::Expired => "EXPIRED",
+impl From<State> for monitoring::State {
+    fn from(state: State) -> Self {
+        match state {
+            State::Ok => Self::Ok,
+            State::Differs => Self::Differs,
+            State::Due => Self::Due,
+            State::Missing => Self::Missing,
+            State::Expired => Self::Expired,
         }
     }
 }
@@ -45,6 +35,8 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Health {
     pub(crate) state: State,
+    /// Whether the certificate is the one that acme.sh has.
+    pub(crate) is_local: bool,
     /// Why it has to be renewed.
     pub(crate) due: Option<String>,
     /// What else is wrong with it.
@@ -88,6 +80,7 @@ pub(crate) fn judge(
     ];
     Health {
         state: states.into_iter().flatten().max().unwrap_or(State::Ok),
+        is_local: same.is_some(),
         due: missed.map(expiry::missed).or(due),
         wrong,
     }
@@ -97,10 +90,23 @@ pub(crate) fn judge(
 pub(crate) fn missing(local: Option<&Local>, why: Option<String>) -> Health {
     Health {
         state: State::Missing,
+        is_local: false,
         due: local
             .and_then(|local| local.missed_renewal)
             .map(expiry::missed),
         wrong: why,
+    }
+}
+
+/// Judges what acme.sh has by itself.
+pub(crate) fn of_local(local: &Local, now: Timestamp, within: Within) -> Health {
+    let (expiry, due) = by_lifetime(local, now, within);
+    let missed = local.missed_renewal.map(|_| State::Due);
+    Health {
+        state: missed.map_or(expiry, |missed| missed.max(expiry)),
+        is_local: true,
+        due: local.missed_renewal.map(expiry::missed).or(due),
+        wrong: None,
     }
 }
 

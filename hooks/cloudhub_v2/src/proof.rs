@@ -14,6 +14,7 @@ use common::net::tls::{Distrust, Judge, Limits, Served, probe_address};
 use common::net::{has_route, host_and_port};
 use common::system::polling::{self, Look, Pauses};
 use common::system::workers;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::compare;
@@ -98,11 +99,21 @@ pub(crate) struct Probe {
 
 /// Where a certificate has to be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Endpoint {
+pub(crate) struct Endpoint {
     /// The target whose ingress it is.
     target: Option<String>,
-    host: String,
+    pub(crate) host: String,
     port: u16,
+}
+
+/// What one look at an ingress has shown.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    Served(Proof),
+    /// Another certificate, or one that clients refuse.
+    NotServed(String),
+    /// Nothing was seen.
+    Unknown(String),
 }
 
 /// What was proved.
@@ -118,7 +129,9 @@ pub(crate) struct Proof {
     left_out: Vec<String>,
     /// SHA-256.
     fingerprint: String,
-    valid_until: String,
+    #[serde(skip)]
+    pub(crate) valid_from: Timestamp,
+    pub(crate) valid_until: Timestamp,
     protocol: &'static str,
 }
 
@@ -182,19 +195,27 @@ impl fmt::Display for Obstacle {
 impl Probe {
     /// How to prove what is served for `domain`, as the settings say.
     pub(crate) fn new(call: &Invocation, domain: &str) -> Result<Self> {
-        match call.settings.text(&VERIFY_SERVER_NAME)? {
-            Some(name) => Self::for_host(call, &canonical(&name.value)),
-            None => Self::for_host(call, &canonical(domain).replacen("*.", PROBED_LABEL, 1)),
-        }
+        Self::by(judge(call)?, call, domain)
+    }
+
+    /// As [`Probe::new`], with a judge that others share.
+    pub(crate) fn by(judge: Judge, call: &Invocation, domain: &str) -> Result<Self> {
+        let server_name = match call.settings.text(&VERIFY_SERVER_NAME)? {
+            Some(name) => canonical(&name.value),
+            None => canonical(domain).replacen("*.", PROBED_LABEL, 1),
+        };
+        Self::asking(judge, call, &server_name)
     }
 
     /// How to prove what is served for one name.
     pub(crate) fn for_host(call: &Invocation, server_name: &str) -> Result<Self> {
+        Self::asking(judge(call)?, call, server_name)
+    }
+
+    fn asking(judge: Judge, call: &Invocation, server_name: &str) -> Result<Self> {
         let settings = &call.settings;
         let named = settings.parsed(&VERIFY_CONNECT, endpoint)?;
         let network = settings.network()?;
-        let judge = Judge::new(&network.trust)
-            .map_err(|err| Error::config(err.to_string()).caused_by(err))?;
         Ok(Self {
             judge,
             limits: Limits {
@@ -212,11 +233,6 @@ impl Probe {
         })
     }
 
-    /// Whether one place is named, instead of the targets' ingresses.
-    pub(crate) fn is_named(&self) -> bool {
-        self.named.is_some()
-    }
-
     /// Proves it at the place that is named, else where DNS leads.
     pub(crate) fn prove_one(&self, call: &Invocation, expected: &Expected) -> Result<Proof> {
         self.prove_at(call, &self.named_or_dns(None), expected)
@@ -230,8 +246,7 @@ impl Probe {
         expected: &Expected,
     ) -> Result<Proof> {
         let space = target.private_space()?;
-        let dns_target = space.network.dns_target.as_deref();
-        let endpoint = self.ingress(&target.name, dns_target)?;
+        let endpoint = self.ingress(&target.name, space.network.dns_target.as_deref())?;
         self.prove_at(call, &endpoint, expected)
     }
 
@@ -250,7 +265,18 @@ impl Probe {
         self.prove_at(call, &endpoint, expected)
     }
 
-    fn ingress(&self, space: &str, dns_target: Option<&str>) -> Result<Endpoint> {
+    /// The name that is asked for.
+    pub(crate) fn server_name(&self) -> &str {
+        &self.server_name
+    }
+
+    /// The one place that is named, if one is.
+    pub(crate) fn named(&self) -> Option<&Endpoint> {
+        self.named.as_ref()
+    }
+
+    /// The ingress of a private space, which its DNS target leads to.
+    pub(crate) fn ingress(&self, space: &str, dns_target: Option<&str>) -> Result<Endpoint> {
         let target = Some(space.to_owned());
         let Some(dns_target) = dns_target else {
             return Ok(self.named_or_dns(target));
@@ -273,7 +299,7 @@ impl Probe {
         leaf: &Certificate,
     ) -> Result<Vec<anyhow::Result<Proof>>> {
         let expected = Expected::Whole(Box::new(leaf.clone()));
-        if self.is_named() {
+        if self.named.is_some() {
             return Ok(vec![
                 self.prove_one(call, &expected).map_err(anyhow::Error::new),
             ]);
@@ -318,6 +344,23 @@ impl Probe {
         }
     }
 
+    /// Looks once, without waiting.
+    pub(crate) fn look_once(
+        &self,
+        call: &Invocation,
+        endpoint: &Endpoint,
+        expected: &Expected,
+    ) -> Seen {
+        match self.look(call, endpoint, expected) {
+            Ok(Look::Done(proof)) => Seen::Served(proof),
+            Ok(Look::NotYet(obstacle @ Obstacle::OtherCertificate { .. })) => {
+                Seen::NotServed(obstacle.to_string())
+            }
+            Ok(Look::NotYet(obstacle)) => Seen::Unknown(obstacle.to_string()),
+            Err(refused) => Seen::NotServed(refused.to_string()),
+        }
+    }
+
     /// The error is one that waiting does not change.
     fn look(
         &self,
@@ -356,7 +399,8 @@ impl Probe {
                 addresses,
                 left_out: shown(&left_out),
                 fingerprint: leaf.fingerprint(),
-                valid_until: leaf.not_after.to_string(),
+                valid_from: leaf.not_before,
+                valid_until: leaf.not_after,
                 protocol: served.protocol,
             }),
         })
@@ -456,6 +500,12 @@ impl Probe {
 
 fn shown(addresses: &[SocketAddr]) -> Vec<String> {
     addresses.iter().map(ToString::to_string).collect()
+}
+
+/// Judges by the roots that the settings name.
+pub(crate) fn judge(call: &Invocation) -> Result<Judge> {
+    let network = call.settings.network()?;
+    Judge::new(&network.trust).map_err(|err| Error::config(err.to_string()).caused_by(err))
 }
 
 /// Reads `HOST`, `HOST:PORT` or `[IPV6]:PORT`. The error says what is wrong.

@@ -35,6 +35,18 @@ pub(crate) static SETTINGS: Registry = Registry {
     lists: &[List {
         name: "cloudhub_v2.target",
         check: fits::<Lists>,
+        keys: &[
+            &TARGET_NAME,
+            &URL,
+            &ORGANIZATION,
+            &PRIVATE_SPACE,
+            &CLIENT_ID,
+            &CLIENT_SECRET,
+            &CONTEXT_NAME,
+            &TRUSTSTORE,
+            &CIPHERS,
+            &DOMAINS,
+        ],
     }],
     saves_to: ConfFile::Domain,
 };
@@ -112,15 +124,15 @@ pub(crate) static VERIFY: Setting = Setting::switch(
 .toml(&["cloudhub_v2.verify"])
 .saved();
 
-/// The commands that prove.
-const PROVING: &[&str] = &["deploy", "expose", "reconcile", "verify"];
+/// The commands that look at what is served.
+const LOOKING: &[&str] = &["check", "deploy", "expose", "reconcile", "verify"];
 
 pub(crate) static VERIFY_CONNECT: Setting = Setting::text(
     &["CH2_VERIFY_CONNECT"],
     "host, or host and port, where the certificate is looked for, instead of the targets' own ingresses",
 )
 .flag("--connect", "HOST[:PORT]")
-.only_for(PROVING)
+.only_for(LOOKING)
 .heading("Proof")
 .toml(&["cloudhub_v2.verify_connect"])
 .optional()
@@ -131,7 +143,7 @@ pub(crate) static VERIFY_SERVER_NAME: Setting = Setting::text(
     "server name to ask for, instead of the domain; for a wildcard, any name that it covers",
 )
 .flag("--server-name", "NAME")
-.only_for(&["deploy", "reconcile", "verify"])
+.only_for(&["check", "deploy", "reconcile", "verify"])
 .heading("Proof")
 .toml(&["cloudhub_v2.verify_server_name"])
 .optional()
@@ -143,7 +155,7 @@ pub(crate) static VERIFY_RESOLVER: Setting = Setting::list(
      https://HOST/dns-query",
 )
 .flag("--resolver", "ADDRESS")
-.only_for(&["deploy", "dns", "expose", "reconcile", "verify"])
+.only_for(&["check", "deploy", "dns", "expose", "reconcile", "verify"])
 .heading("Proof")
 .toml(&["cloudhub_v2.verify_resolver"])
 .optional()
@@ -235,6 +247,18 @@ fn number(settings: &Settings, setting: &Setting, least: u32, most: u32) -> Resu
         .parsed(setting, parse)?
         .map_or(least, |found| found.value))
 }
+
+static TARGET_NAME: Setting = Setting::text(
+    &[],
+    "name of the target in the output; the private space unless given",
+)
+.toml(&["cloudhub_v2.target.name"]);
+
+static DOMAINS: Setting = Setting::list(
+    &[],
+    "domains that the target takes, such as *.acme.example; all unless given",
+)
+.toml(&["cloudhub_v2.target.domains"]);
 
 /// The lists of the TOML file.
 #[derive(Debug, Default, Deserialize)]

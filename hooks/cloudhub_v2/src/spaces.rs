@@ -1,6 +1,8 @@
 //! The private spaces behind many targets, each once.
 
 use anyhow::Context as _;
+use common::anypoint::directory::OrganizationId;
+use common::anypoint::private_spaces::SpaceId;
 use common::anypoint::tls_contexts::TlsContext;
 use common::system::workers;
 
@@ -16,6 +18,16 @@ pub(crate) struct Space<'a> {
 }
 
 impl Space<'_> {
+    /// The id of the organization that it belongs to.
+    pub(crate) fn organization(&self) -> &OrganizationId {
+        &self.resolved.organization
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> &SpaceId {
+        &self.resolved.space
+    }
+
     pub(crate) fn contexts(&self) -> anyhow::Result<Vec<TlsContext>> {
         let contexts = self.target.contexts(&self.resolved);
         contexts.with_context(|| format!("private space {}", self.target.name))

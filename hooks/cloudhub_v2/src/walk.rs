@@ -25,6 +25,8 @@ pub(crate) struct Walked {
 #[derive(Debug)]
 pub(crate) struct Local {
     pub(crate) identity: Identity,
+    /// When acme.sh means to renew it.
+    pub(crate) planned_renewal: Option<Timestamp>,
     /// When it was to be renewed and was not.
     pub(crate) missed_renewal: Option<Timestamp>,
 }
@@ -80,6 +82,7 @@ impl Local {
     pub(crate) fn read(domain: &str, stored: &Stored, conf: &Conf, now: Timestamp) -> Result<Self> {
         Ok(Self {
             identity: Identity::read(domain, &Files::from(stored), now)?,
+            planned_renewal: expiry::planned_renewal(conf),
             missed_renewal: expiry::missed_renewal(conf, now),
         })
     }

@@ -19,6 +19,15 @@ pub(crate) static SETTINGS: Registry = Registry {
     lists: &[List {
         name: "dns_cf.account",
         check: fits::<Lists>,
+        keys: &[
+            &ZONES,
+            &TOKEN,
+            &ZONE_TOKEN,
+            &KEY,
+            &EMAIL,
+            &ACCOUNT_ID,
+            &ZONE_ID,
+        ],
     }],
     saves_to: ConfFile::Account,
 };
@@ -89,6 +98,9 @@ pub(crate) static TTL: Setting = Setting::number(&["CF_TTL"], "lifetime of the r
     .toml(&["dns_cf.ttl"])
     .default("120")
     .saved();
+
+static ZONES: Setting =
+    Setting::list(&[], "zones that the account is used for").toml(&["dns_cf.account.zones"]);
 
 /// The lists of the TOML file.
 #[derive(Debug, Default, Deserialize)]

@@ -45,6 +45,30 @@ pub(crate) static SETTINGS: Registry = Registry {
     lists: &[List {
         name: "flex.gateway",
         check: fits::<Lists>,
+        keys: &[
+            &GATEWAY_NAME,
+            &GATEWAY_FILE,
+            &RUNTIME,
+            &FLEXCTL,
+            &IMAGE,
+            &PULL,
+            &RESTART,
+            &RESTART_CMD,
+            &NO_RESTART,
+            &NAMESPACE,
+            &DEPLOYMENT,
+            &SECRET,
+            &RELEASE,
+            &CHART,
+            &CONTEXT,
+            &VIA,
+            &WITHIN,
+            &UPDATE_URLS,
+            &CLIENT_ID,
+            &CLIENT_SECRET,
+            &USERNAME,
+            &PASSWORD,
+        ],
     }],
     saves_to: ConfFile::Domain,
 };
@@ -230,6 +254,48 @@ pub(crate) static ENVIRONMENT: Setting =
         .heading("Platform")
         .toml(&["anypoint.environment"])
         .saved();
+
+static GATEWAY_NAME: Setting = Setting::text(
+    &[],
+    "name in the output; the path of the registration unless given",
+)
+.toml(&["flex.gateway.name"]);
+
+static GATEWAY_FILE: Setting =
+    Setting::file(&[], "path of registration.yaml").toml(&["flex.gateway.file"]);
+
+static RESTART: Setting =
+    Setting::list(&[], "containers or systemd units to restart").toml(&["flex.gateway.restart"]);
+
+static NO_RESTART: Setting =
+    Setting::switch(&[], "leave the restart to somebody else").toml(&["flex.gateway.no_restart"]);
+
+static NAMESPACE: Setting =
+    Setting::text(&[], "namespace of the gateway in Kubernetes").toml(&["flex.gateway.namespace"]);
+
+static DEPLOYMENT: Setting = Setting::text(
+    &[],
+    "workload of the gateway in Kubernetes: a deployment, or statefulset/NAME, daemonset/NAME",
+)
+.toml(&["flex.gateway.deployment"]);
+
+static SECRET: Setting =
+    Setting::text(&[], "Secret that holds the registration").toml(&["flex.gateway.secret"]);
+
+static RELEASE: Setting =
+    Setting::text(&[], "Helm release of the gateway").toml(&["flex.gateway.release"]);
+
+static CHART: Setting =
+    Setting::text(&[], "chart of the Helm release").toml(&["flex.gateway.chart"]);
+
+static CONTEXT: Setting =
+    Setting::text(&[], "context of kubectl and helm").toml(&["flex.gateway.context"]);
+
+static VIA: Setting = Setting::text(
+    &[],
+    "where flexctl runs for a gateway in Kubernetes: linux, docker or podman",
+)
+.toml(&["flex.gateway.via"]);
 
 /// What the TOML file lists for this program.
 #[derive(Debug, Deserialize)]

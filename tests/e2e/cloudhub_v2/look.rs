@@ -23,9 +23,11 @@ fn aged(lifetime: u64, left: u64) -> Validity {
 
 /// What `check` says of each TLS context.
 fn states(checked: &serde_json::Value) -> BTreeMap<String, String> {
-    let rows = checked["contexts"].as_array().unwrap();
+    let items = checked["items"].as_array().unwrap();
     let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
-    rows.iter()
+    items
+        .iter()
+        .filter(|item| item["kind"] == "tls_context")
         .map(|row| (text(row, "name"), text(row, "state")))
         .collect()
 }

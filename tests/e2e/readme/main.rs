@@ -12,7 +12,13 @@ use std::process::Command;
 
 use fixtures::program;
 
-const PROGRAMS: [&str; 4] = ["dns_cf", "cloudhub_v2", "flex-renew", "basic-auth-policy"];
+const PROGRAMS: [&str; 5] = [
+    "dns_cf",
+    "cloudhub_v2",
+    "flex-renew",
+    "basic-auth-policy",
+    "anypoint-estate",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

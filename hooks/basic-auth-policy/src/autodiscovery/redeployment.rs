@@ -5,6 +5,7 @@ use common::anypoint::deployments::{AllProperties, Deployment, Redeployment};
 use common::anypoint::redeployment::{Redeploying, failure};
 use common::error::{Error, Kind, Result};
 
+use super::backup::Backup;
 use super::connection::{Connection, Secrets};
 use super::properties::Changes;
 use super::secrets;
@@ -52,6 +53,21 @@ impl Connection<'_> {
             secrets::remember(self, &written, secrets);
         }
         Ok(())
+    }
+
+    /// What was begun with the application has come to its end.
+    pub(crate) fn end(&self, of: &Deployment) {
+        let Some(memory) = &self.memory else { return };
+        if let Err(err) = Backup::end(memory, of) {
+            self.call.log.warn(err.to_string());
+        }
+    }
+
+    /// The same where the platform refused what was begun, so that nothing has changed.
+    pub(crate) fn end_if_refused(&self, of: &Deployment, err: &Error) {
+        if !matches!(err.kind(), Kind::Unreachable | Kind::Unproved) {
+            self.end(of);
+        }
     }
 
     /// Waits until the application runs with `changes`.
@@ -127,7 +143,11 @@ impl Connection<'_> {
             inbound: None,
         };
         let session = self.session.for_target();
-        match session.client.redeploy(&session.at, before, restored) {
+        let restored = session.client.redeploy(&session.at, before, restored);
+        if restored.is_ok() {
+            self.end(before);
+        }
+        match restored {
             Ok(()) if changes.properties.is_some() => self.call.log.warn(format!(
                 "the previous properties of {} were restored, with the protected values given",
                 before.name

@@ -1,23 +1,25 @@
-//! `check`: shows which certificates expire soon, are missing or differ, for monitoring.
+//! `check`: reports which certificates expire soon, are missing, differ or are not served, for monitoring.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use common::acme_sh::Stored;
 use common::anypoint::tls_contexts::TlsContext;
-use common::cli::{Invocation, Outcome, Report, table};
-use common::duration;
+use common::cli::monitoring::{Item, Kind as What, State};
+use common::cli::{Invocation, Outcome};
 use common::error::{Error, Kind};
+use common::log;
 use common::system::workers;
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::account::Logins;
 use crate::args::CheckArgs;
-use crate::expiry::{self, Expiry, Within};
-use crate::health::{self, Health, State};
+use crate::checked_context::{self, Certificate, CheckedContext, Kept};
+use crate::expiry::Within;
 use crate::spaces::{self, Space};
 use crate::target::Target;
 use crate::walk::{self, HOOK, Local};
-use crate::{compare, failures, planes, settings, targets};
+use crate::{compare, failures, health, planes, serving, settings, targets};
 
 /// The default contexts are left out: the platform renews them by itself.
 pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome> {
@@ -41,68 +43,38 @@ pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome
     let all: Vec<&Target> = check.targets.iter().map(|(_, target)| target).collect();
     let (spaces, refused) = spaces::distinct(&all, workers);
     let read = workers::side_by_side(&spaces, workers, |space| space.contexts());
-    let mut rows = Vec::new();
-    let mut failed = refused;
-    for (space, contexts) in spaces.iter().zip(read) {
-        match contexts {
-            Ok(contexts) => rows.extend(check.rows(space, &contexts)),
+    let mut failed = std::mem::take(&mut check.failures);
+    failed.extend(refused);
+    let mut contexts = Vec::new();
+    for (space, read) in spaces.iter().zip(read) {
+        match read {
+            Ok(read) => contexts.extend(check.contexts(space, read)),
             Err(err) => failed.push(err),
         }
     }
-    let (read, mut failures) = (spaces.len(), check.failures);
-    failures.extend(failed);
-    let worst = rows.iter().map(|row| row.state).max();
-    call.result(&Checked {
-        within: args.within.map(duration::show),
-        contexts: rows,
-    })?;
-    let all = read.max(1) + failures.len();
-    failures::conclude(failures, all, "The others are shown.", &call.log)?;
-    Ok(worst.unwrap_or(State::Ok).outcome())
-}
-
-#[derive(Debug, Serialize)]
-struct Checked {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    within: Option<String>,
-    contexts: Vec<Row>,
-}
-
-#[derive(Debug, Serialize)]
-struct Row {
-    target: String,
-    name: String,
-    domains: Vec<String>,
-    expires: Option<String>,
-    days_left: Option<i64>,
-    state: State,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
-}
-
-impl Report for Checked {
-    fn text(&self) -> String {
-        let mut rows =
-            vec![["STATE", "TARGET", "CONTEXT", "EXPIRES", "DAYS", "DOMAINS"].map(str::to_owned)];
-        let dash = || "-".to_owned();
-        rows.extend(self.contexts.iter().map(|row| {
-            [
-                row.state.word().to_owned(),
-                row.target.clone(),
-                row.name.clone(),
-                row.expires.clone().unwrap_or_else(dash),
-                row.days_left.map_or_else(dash, |days| days.to_string()),
-                row.domains.join(", "),
-            ]
-        }));
-        let mut text = table(&rows);
-        for row in &self.contexts {
-            if let Some(detail) = &row.detail {
-                text += &format!("\n{} in {}: {detail}", row.name, row.target);
-            }
-        }
-        text
+    let (now, within) = (check.now, check.within);
+    let mut items: Vec<Item> = contexts.iter().map(|checked| checked.item(now)).collect();
+    let certificates = check.certificates.iter();
+    items.extend(certificates.filter_map(|one| one.item(now, within)));
+    items.extend(failed.iter().map(failure));
+    if args.served {
+        let (served, unseen) = serving::look(&call, &contexts, workers, now)?;
+        items.extend(served);
+        failed.extend(unseen);
     }
+    let text = checked_context::text(&items, failed.is_empty());
+    let outcome = call.found(now, items, &text);
+    let all = spaces.len().max(1) + failed.len();
+    failures::conclude(failed, all, "The others are shown.", &call.log)?;
+    Ok(outcome)
+}
+
+/// What could not be asked, as a row of its own.
+fn failure(err: &anyhow::Error) -> Item {
+    let mut item = Item::new(What::Platform, err.to_string(), State::Unknown);
+    item.detail = Some(log::sentence(err));
+    item.advice = log::advice(err).map(str::to_owned);
+    item
 }
 
 /// What is checked, and what goes wrong on the way.
@@ -117,18 +89,12 @@ struct Check<'a> {
     failures: Vec<anyhow::Error>,
 }
 
-/// A certificate that has to be deployed.
-struct Certificate {
-    domain: String,
-    /// What acme.sh has, if its home is known.
-    local: Option<Local>,
-}
-
 impl Check<'_> {
     fn prepare_one(&mut self, call: &Invocation, domain: &str) -> anyhow::Result<Invocation> {
         let call = call.for_domain(domain)?;
         let local = match call.settings.home() {
-            Some(home) => walk::youngest(home, domain, self.now)?,
+            Some(home) => walk::youngest(home, domain, self.now)?
+                .map(|(stored, local)| kept(&home.certificates, &stored, local)),
             None => None,
         };
         let targets = targets::load(&call, Some(domain))?;
@@ -138,7 +104,8 @@ impl Check<'_> {
             .collect();
         self.certificates.push(Certificate {
             domain: domain.to_owned(),
-            local: local.map(|(_, local)| local),
+            local,
+            call: call.clone(),
         });
         Ok(call)
     }
@@ -172,7 +139,7 @@ impl Check<'_> {
         let mut logins = Logins::default();
         for one in walked {
             let domain = one.domain.clone();
-            if let Err(err) = self.add_walked(&with_home, one, &mut logins) {
+            if let Err(err) = self.add_walked(&with_home, &home.certificates, one, &mut logins) {
                 self.failures.push(err.context(domain));
             }
         }
@@ -181,7 +148,9 @@ impl Check<'_> {
                 Ok(given) => self
                     .targets
                     .extend(given.into_iter().map(|target| (None, target))),
-                Err(err) => self.failures.push(err.into()),
+                Err(err) => self
+                    .failures
+                    .push(anyhow::Error::new(err).context("the private spaces that are set")),
             }
         }
         Ok(with_home)
@@ -197,6 +166,7 @@ impl Check<'_> {
     fn add_walked(
         &mut self,
         call: &Invocation,
+        home: &Path,
         walked: walk::Walked,
         logins: &mut Logins,
     ) -> anyhow::Result<()> {
@@ -206,8 +176,9 @@ impl Check<'_> {
         let targets = targets::load_with(logins, &call, Some(&walked.domain))?;
         let number = self.certificates.len();
         self.certificates.push(Certificate {
+            local: Some(kept(home, &walked.stored, local)),
             domain: walked.domain,
-            local: Some(local),
+            call,
         });
         self.targets
             .extend(targets.into_iter().map(|target| (Some(number), target)));
@@ -232,21 +203,13 @@ impl Check<'_> {
         expected
     }
 
-    fn rows(&self, space: &Space<'_>, contexts: &[TlsContext]) -> Vec<Row> {
+    fn contexts<'b>(
+        &'b self,
+        space: &'b Space<'b>,
+        contexts: Vec<TlsContext>,
+    ) -> Vec<CheckedContext<'b>> {
         let expected_here = self.expected(space);
-        let mut rows = Vec::new();
-        for context in contexts.iter().filter(|context| !context.is_default()) {
-            let expected = expected_here.get(&context.name).and_then(|all| last(all));
-            let expected = expected.filter(|one| compare::belongs(context, &one.domain));
-            let is_asked_for = self
-                .domain
-                .is_none_or(|domain| compare::belongs(context, domain));
-            if is_asked_for {
-                let local = expected.and_then(|one| one.local.as_ref());
-                let health = health::judge(context, local, self.now, self.within);
-                rows.push(self.row(space, context, &health));
-            }
-        }
+        let mut missing = Vec::new();
         for (name, all) in &expected_here {
             let Some(certificate) = last(all) else {
                 continue;
@@ -263,40 +226,54 @@ impl Check<'_> {
             }
             let why =
                 there.map(|_| "the TLS context of that name is for another domain".to_owned());
-            let health = health::missing(certificate.local.as_ref(), why);
-            rows.push(Row {
-                target: space.target.name.clone(),
+            missing.push(CheckedContext {
+                space,
                 name: name.clone(),
                 domains: vec![domain.clone()],
-                expires: None,
-                days_left: None,
-                state: health.state,
-                detail: health.detail(),
+                context: None,
+                certificate: Some(certificate),
+                health: health::missing(certificate.local(), why),
             });
         }
-        rows
-    }
-
-    fn row(&self, space: &Space<'_>, context: &TlsContext, health: &Health) -> Row {
-        let expiry = Expiry::of(context, expiry::date_of(self.now));
-        Row {
-            target: space.target.name.clone(),
-            name: context.name.clone(),
-            domains: context.domains().into_iter().map(str::to_owned).collect(),
-            expires: expiry.date,
-            days_left: expiry.days_left,
-            state: health.state,
-            detail: health.detail(),
+        let mut checked = Vec::new();
+        for context in contexts.into_iter().filter(|one| !one.is_default()) {
+            let expected = expected_here.get(&context.name).and_then(|all| last(all));
+            let certificate = expected.filter(|one| compare::belongs(&context, &one.domain));
+            let is_asked_for = self
+                .domain
+                .is_none_or(|domain| compare::belongs(&context, domain));
+            if is_asked_for {
+                let local = certificate.and_then(Certificate::local);
+                checked.push(CheckedContext {
+                    space,
+                    name: context.name.clone(),
+                    domains: context.domains().into_iter().map(str::to_owned).collect(),
+                    health: health::judge(&context, local, self.now, self.within),
+                    context: Some(context),
+                    certificate,
+                });
+            }
         }
+        checked.extend(missing);
+        checked
+    }
+}
+
+fn kept(home: &Path, stored: &Stored, local: Local) -> Kept {
+    let folder = stored.folder.file_name().unwrap_or_default();
+    Kept {
+        local,
+        home: home.display().to_string(),
+        key_type: if folder.to_string_lossy().ends_with("_ecc") {
+            "ecc"
+        } else {
+            "rsa"
+        },
     }
 }
 
 /// Of two certificates that go into one context, the one that was issued last.
 fn last<'a>(all: &[&'a Certificate]) -> Option<&'a Certificate> {
-    let issued = |one: &&&Certificate| {
-        one.local
-            .as_ref()
-            .map(|local| local.identity.leaf.not_before)
-    };
+    let issued = |one: &&&Certificate| one.local().map(|local| local.identity.leaf.not_before);
     all.iter().max_by_key(issued).copied()
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(call: &Invocation, args: &VerifyArgs) -> anyhow::Result<Outcom
     let call = &call.for_domain(domain)?;
     let probe = Probe::new(call, domain)?;
     let local = local(call, args)?;
-    let is_needless = local.is_some() && (probe.is_named() || !targets::are_given(call)?);
+    let is_needless = local.is_some() && (probe.named().is_some() || !targets::are_given(call)?);
     let targets = if is_needless {
         Vec::new()
     } else {
@@ -38,7 +38,7 @@ pub(crate) fn run(call: &Invocation, args: &VerifyArgs) -> anyhow::Result<Outcom
             let expected = Expected::Whole(Box::new(certificate.clone()));
             (vec![probe.prove_one(call, &expected)?], Vec::new())
         }
-        None if probe.is_named() => {
+        None if probe.named().is_some() => {
             // What is served at one place is what one of the targets has.
             let expected = first(targets.iter().map(expected))?;
             (vec![probe.prove_one(call, &expected)?], Vec::new())

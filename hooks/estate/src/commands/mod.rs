@@ -1,0 +1,5 @@
+//! The commands, a file for each.
+
+pub(crate) mod check;
+pub(crate) mod report;
+pub(crate) mod run;

@@ -1,0 +1,13 @@
+//! `anypoint-estate`, with stand-ins for the four programs where one of them has to misbehave, else with the real ones.
+
+#![allow(clippy::unwrap_used, reason = "in a test, this is how it fails")]
+
+mod check;
+mod children;
+mod estate;
+mod notification;
+mod real;
+mod run;
+mod scale;
+mod signals;
+mod state;
