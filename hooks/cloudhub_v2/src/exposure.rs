@@ -2,7 +2,7 @@
 
 use common::anypoint::Client;
 use common::anypoint::api_instances::Location;
-use common::anypoint::deployments::{Deployment, Listed};
+use common::anypoint::deployments::{Deployment, Listed, Progress};
 use common::anypoint::directory::{OrganizationId, is_uuid, listed};
 use common::anypoint::endpoints::Address;
 use common::anypoint::private_spaces::{PrivateSpace, SpaceId};
@@ -62,21 +62,14 @@ pub(crate) struct Plan {
 pub(crate) fn plan(application: &Deployment, address: &Address, only: bool) -> Option<Plan> {
     let existing = application.inbound.public_urls();
     let there = existing.iter().position(|url| Address::of(url) == *address);
-    let (mut urls, removed): (Vec<String>, Vec<String>) = existing
-        .into_iter()
-        .enumerate()
-        .map(|(at, url)| (Some(at) == there, url))
-        .fold(
-            (Vec::new(), Vec::new()),
-            |(mut kept, mut gone), (is_it, url)| {
-                if is_it || !only {
-                    kept.push(url)
-                } else {
-                    gone.push(url)
-                }
-                (kept, gone)
-            },
-        );
+    let (mut urls, mut removed) = (Vec::new(), Vec::new());
+    for (at, url) in existing.into_iter().enumerate() {
+        if only && Some(at) != there {
+            removed.push(url);
+        } else {
+            urls.push(url);
+        }
+    }
     if there.is_none() {
         urls.push(address.to_string());
     } else if removed.is_empty() {
@@ -112,6 +105,23 @@ pub(crate) fn find(client: &Client, at: &Location, app: &str) -> Result<Deployme
             listed(named.iter().map(|listed| listed.id.as_str()))
         ))),
     }
+}
+
+/// Refuses an application that is stopped: no new version of it would come to run.
+pub(crate) fn check_runs(application: &Deployment) -> Result<()> {
+    let is_stopped = application.application_status == "NOT_RUNNING"
+        && application.progress() != Progress::Failed;
+    if is_stopped {
+        return Err(Error::new(
+            Kind::Refused,
+            format!(
+                "{} is stopped, so it cannot take another endpoint into use",
+                application.name
+            ),
+        )
+        .advise("Start it in Runtime Manager, and run expose again."));
+    }
+    Ok(())
 }
 
 /// The private space that an application runs in.

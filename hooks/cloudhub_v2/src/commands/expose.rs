@@ -161,6 +161,9 @@ impl Run<'_> {
     /// Refuses what cannot work, before anything is changed.
     fn check(&self, application: &Deployment) -> Result<()> {
         let Redeploying { client, at, .. } = self.redeploying;
+        // There may have been a wait before.
+        let client = &client.for_target();
+        exposure::check_runs(application)?;
         let home = Home::of(client, at, application)?;
         if !self.before_deploy {
             home.covering(client, self.log, &self.address.host)?;

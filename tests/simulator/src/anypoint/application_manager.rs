@@ -90,6 +90,8 @@ pub struct Deployment {
     pub autodiscovery: Option<String>,
     /// Version of the application; `1.0.0` if empty.
     pub version: String,
+    /// Whether it was stopped.
+    pub stopped: bool,
     /// Versions that Exchange has of it; any if empty.
     pub published: Vec<String>,
     /// What is wanted.
@@ -130,9 +132,7 @@ impl Default for Settings {
             deployment: object(json!({
                 "runtime": { "version": "4.9.3", "releaseChannel": "LTS", "java": "17" }, "clustered": false,
             })),
-            inbound: object(
-                json!({ "pathRewrite": null, "lastMileSecurity": false, "forwardSslSession": false }),
-            ),
+            inbound: object(json!({ "lastMileSecurity": false, "forwardSslSession": false })),
         }
     }
 }
@@ -388,6 +388,9 @@ fn deployment_json(one: &Deployment, switches: &Switches) -> Value {
         inbound,
     } = &one.settings;
     let mut inbound = inbound.clone();
+    inbound
+        .entry("pathRewrite".to_owned())
+        .or_insert(Value::Null);
     inbound.append(&mut endpoints::view(&one.endpoints, switches.endpoint_list));
     let mut deployment = deployment.clone();
     deployment.insert("http".to_owned(), json!({ "inbound": inbound }));
@@ -407,7 +410,8 @@ fn deployment_json(one: &Deployment, switches: &Switches) -> Value {
             "reason": reason, "currentDeploymentVersion": version_id(one.change.wanted),
         } ],
         "application": {
-            "status": "RUNNING", "desiredState": "STARTED", "vCores": 0.1,
+            "status": if one.stopped { "NOT_RUNNING" } else { "RUNNING" },
+            "desiredState": if one.stopped { "STOPPED" } else { "STARTED" }, "vCores": 0.1,
             "ref": { "groupId": one.organization, "artifactId": one.name, "version": one.version, "packaging": "jar" },
             "configuration": { SERVICE: {
                 "applicationName": one.name, "properties": one.desired.properties, "secureProperties": secure,

@@ -49,7 +49,7 @@ fn reaches_open_replica(anypoint: &Anypoint, request: &Request) -> bool {
 }
 
 fn application_answer(application: &Deployment, request: &Request, inner: &str) -> Answer {
-    if inner.ends_with("/missing") {
+    if inner.trim_end_matches('/').ends_with("/missing") {
         return Answer::json(404, &json!({ "message": "Resource not found" }));
     }
     // A resource that wants more than a user.
@@ -90,7 +90,7 @@ fn find<'a>(
     anypoint
         .deployments
         .iter()
-        .filter(|one| space.is_none_or(|space| one.space == space.id))
+        .filter(|one| !one.stopped && space.is_none_or(|space| one.space == space.id))
         .flat_map(|one| one.routed.iter().map(move |endpoint| (one, endpoint)))
         .filter(|(_, endpoint)| {
             endpoint.is_public()
