@@ -34,7 +34,7 @@ fn what_is_not_there_is_named_before_anything_is_changed() {
         2,
         "cannot be written there",
     );
-    ends_with(&["--password-out", "acme"], 2, "it is a folder");
+    ends_with(&["--password-out", "acme"], 2, "is a folder");
     ends_with(&["--username", "s:vc"], 2, "colon");
     ends_with(
         &["--domain", "*.other.example", "--host", "a.other.example"],
@@ -92,4 +92,14 @@ fn without_the_deploy_hook_in_acme_sh_nothing_begins() {
         .code(2)
         .tells("acme.sh does not have the deploy hook cloudhub_v2");
     assert!(road.sim.requests().is_empty());
+}
+
+#[test]
+#[ignore = "needs acme.sh: run scripts/test.sh"]
+fn a_dry_run_asks_nobody_and_shows_no_secret() {
+    let road = road();
+    let told = road.run(&["--dry-run"]);
+    assert_eq!(told.code(0).stderr, "");
+    assert!(road.sim.requests().is_empty());
+    assert!(road.sim.questions().is_empty());
 }

@@ -8,7 +8,7 @@ use crate::vanity_api::road::Road;
 /// Refuses what matches, for reasons of its own.
 fn refuse(road: &Road, method: &str, path: &str) {
     let body = r#"{"message": "maintenance until noon", "success": false,
-        "errors": [{"code": 1000, "message": "maintenance until noon"}]}"#;
+        "errors": [{"code": 1004, "message": "maintenance until noon"}]}"#;
     let action = Action::Answer {
         status: 400,
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],

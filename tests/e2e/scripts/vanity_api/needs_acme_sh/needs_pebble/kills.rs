@@ -2,11 +2,6 @@
 //!
 //! `VANITY_API_KILLS` is how often that is tried; `VANITY_API_KILLS_SEED` repeats a run.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "the seed, to repeat a run that failed, and where it was killed"
-)]
-
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;

@@ -54,9 +54,9 @@ fn a_missing_permission_is_named_in_whatever_step_it_is_missed() {
     lacks(
         3,
         "step 8 of 10",
-        "read:organization",
+        "manage:application_settings",
         &[],
-        "View Organization",
+        "Manage Settings",
     );
     lacks(
         3,
@@ -71,8 +71,8 @@ fn a_missing_permission_is_named_in_whatever_step_it_is_missed() {
     // What only reads is missed before anything else is done.
     for (scope, name) in [
         ("manage:cloudhub_networking", "CloudHub Network"),
-        ("view:environment", "View Environment"),
-        ("read:applications", "Read Applications"),
+        // To read them, the one to create them is enough.
+        (":applications", "Read Applications"),
         ("manage:api_configuration", "View APIs Configuration"),
         ("manage:api_policies", "View Policies"),
     ] {
