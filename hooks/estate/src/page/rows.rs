@@ -4,6 +4,7 @@ use common::cli::monitoring::Item;
 use jiff::{SignedDuration, Timestamp};
 
 use super::words;
+use crate::text::clean;
 
 /// So many units are the whole width of a bar.
 const BAR: i64 = 180;
@@ -41,12 +42,12 @@ pub(super) struct Left {
 impl Row {
     pub(super) fn new(item: &Item, now: Timestamp) -> Self {
         let slack = item.slack_hours.map(SignedDuration::from_hours);
-        let text = |text: &Option<String>| text.as_deref().map(words::clean);
+        let text = |text: &Option<String>| text.as_deref().map(clean);
         Self {
             key: item.kind.word(),
             kind: words::kind(item.kind),
             state: words::state(item),
-            name: words::clean(&item.name),
+            name: clean(&item.name),
             places: words::places(item),
             left: Left::of(item, slack, now),
             renewed_by: text(&item.renewed_by),
