@@ -25,11 +25,17 @@ const SCHEMA: &str = "common/schema/anypoint-hooks.schema.json";
 
 const TABLES: [(&str, &str); 7] = [
     ("network", "How the network is used, by every program"),
-    ("anypoint", "The platform and the connected app, for every program that has no other"),
+    (
+        "anypoint",
+        "The platform and the connected app, for every program that has no other",
+    ),
     ("dns_cf", "Cloudflare"),
     ("cloudhub_v2", "TLS contexts of private spaces"),
     ("flex", "Registrations of Flex Gateways"),
-    ("basic_auth_policy", "The Basic Authentication policy of APIs"),
+    (
+        "basic_auth_policy",
+        "The Basic Authentication policy of APIs",
+    ),
     ("estate", "The nightly run over all programs"),
 ];
 
@@ -251,7 +257,12 @@ impl Trial {
         let (table, array) = list.name.split_once('.').unwrap();
         let mut entry = json!({ key: value });
         for name in list.required.iter().filter(|name| *name != key) {
-            let forms = &list.keys.iter().find(|key| key.name == *name).unwrap().forms;
+            let forms = &list
+                .keys
+                .iter()
+                .find(|key| key.name == *name)
+                .unwrap()
+                .forms;
             entry[name] = forms[0].value(&[]);
         }
         let lines: Vec<String> = entry
@@ -297,7 +308,11 @@ fn the_schema_takes_exactly_what_the_programs_take() {
         }
         for table in registry.settings.iter().flat_map(|setting| &setting.toml) {
             let table = table.split_once('.').unwrap().0;
-            trials.push(Trial::key(name, &format!("{table}.no_such_key"), &json!("x")));
+            trials.push(Trial::key(
+                name,
+                &format!("{table}.no_such_key"),
+                &json!("x"),
+            ));
         }
         for trial in trials {
             fs::write(&path, &trial.file).unwrap();

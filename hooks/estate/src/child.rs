@@ -177,7 +177,7 @@ pub(crate) fn ask(
         .with_output_up_to(LARGEST_ANSWER);
     Ok(match called.run() {
         Ok(finished) if finished.status.success() => Ok(finished.stdout),
-        Ok(finished) => Err(last_words(&command, &finished)),
+        Ok(finished) => Err(without_advice(&last_words(&command, &finished))),
         Err(err) => Err(log::sentence(&err.into())),
     })
 }
@@ -272,6 +272,12 @@ impl Failure {
             None => anyhow::anyhow!(what),
         }
     }
+}
+
+/// The error itself, of what a program said last.
+fn without_advice(said: &str) -> String {
+    let error = said.split(" / help: ").next().unwrap_or(said);
+    error.trim_end_matches('.').to_owned()
 }
 
 /// What a program said last, without its own name in front.

@@ -5,7 +5,9 @@
 mod check;
 mod children;
 mod estate;
+mod init;
 mod notification;
+mod report;
 mod run;
 mod signals;
 mod state;

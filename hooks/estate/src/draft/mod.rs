@@ -97,7 +97,7 @@ fn line(table: &str, key: &str, setting: &Setting, values: &Values) -> String {
     let mut text = match (setting.secret, key.strip_suffix("_env")) {
         // The one with `_file` has said it.
         (true, Some(_)) => String::new(),
-        _ => format!("\n# {}\n", about(setting)),
+        _ => format!("\n# {}\n", about(setting, &dotted)),
     };
     if let Some(why) = values.why_missing(&dotted) {
         text += &format!("# Switched off: {why}.\n");
@@ -109,15 +109,21 @@ fn line(table: &str, key: &str, setting: &Setting, values: &Values) -> String {
     text
 }
 
-fn about(setting: &Setting) -> String {
-    let mut text = setting.help.clone();
+fn about(setting: &Setting, dotted: &str) -> String {
+    let mut text = capitalized(&setting.help);
     if !setting.words.is_empty() {
         text += &format!(": one of {}", setting.words.join(", "));
     }
-    if let Some(variable) = setting.variables.first() {
+    if let Some(variable) = setting.variable_of(dotted) {
         text += &format!(" ({variable})");
     }
     text
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
 }
 
 /// What could stand there.
@@ -125,18 +131,18 @@ fn form(setting: &Setting, key: &str) -> String {
     if key.ends_with("_env") && setting.secret {
         return "\"VARIABLE\"".to_owned();
     }
-    match (&setting.default, setting.forms.first()) {
-        (Some(default), Some(Form::Number | Form::Switch)) => default.clone(),
+    match (&setting.default, &setting.forms[..]) {
+        (Some(default), [Form::Number | Form::Switch]) => default.clone(),
         (Some(default), _) => toml(&Value::from(default.as_str())),
-        (None, form) => example(form.copied(), &setting.words),
+        (None, forms) => example(forms, &setting.words),
     }
 }
 
-fn example(form: Option<Form>, words: &[String]) -> String {
-    match form {
-        Some(Form::Number) => "1".to_owned(),
-        Some(Form::Switch) => "true".to_owned(),
-        Some(Form::Texts) => "[\"…\"]".to_owned(),
+fn example(forms: &[Form], words: &[String]) -> String {
+    match forms {
+        [Form::Number] => "1".to_owned(),
+        [Form::Switch] => "true".to_owned(),
+        forms if forms.contains(&Form::Texts) => "[\"…\"]".to_owned(),
         _ => toml(&Value::from(words.first().map_or("…", String::as_str))),
     }
 }
@@ -145,7 +151,7 @@ fn example(form: Option<Form>, words: &[String]) -> String {
 fn pattern(list: &List) -> String {
     let mut text = format!("\n#[[{}]]\n", list.name);
     for key in &list.keys {
-        let value = example(key.forms.first().copied(), &key.words);
+        let value = example(&key.forms, &key.words);
         text += &format!("#{} = {value}  # {}\n", key.name, key.help);
     }
     text

@@ -26,6 +26,21 @@ pub(crate) struct Setting {
     pub(crate) help: String,
 }
 
+impl Setting {
+    /// The keys for one name after the other: of a secret, two belong together.
+    pub(crate) fn names(&self) -> impl ExactSizeIterator<Item = &[String]> {
+        self.toml.chunks(if self.secret { 2 } else { 1 })
+    }
+
+    /// The variable that stands where this key does: variables and keys are in one order.
+    pub(crate) fn variable_of(&self, dotted: &str) -> Option<&str> {
+        let index = self
+            .names()
+            .position(|keys| keys.iter().any(|key| key == dotted))?;
+        self.variables.get(index).map(String::as_str)
+    }
+}
+
 /// An array of tables; of texts where it has no keys.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct List {

@@ -88,8 +88,7 @@ impl Values {
 
     fn take(&mut self, setting: &Setting, env: &Env) {
         // The keys stand in the order of the variables; where they are fewer, the last is for the rest.
-        let per_name = if setting.secret { 2 } else { 1 };
-        let keys: Vec<&[String]> = setting.toml.chunks(per_name).collect();
+        let keys: Vec<&[String]> = setting.names().collect();
         let Some(last) = keys.len().checked_sub(1) else {
             return;
         };
