@@ -9,9 +9,9 @@ root=$(dirname "$here")
 
 usage() {
   cat <<'TEXT'
-Installs dns_cf, cloudhub_v2, flex-renew and basic-auth-policy into an existing acme.sh installation.
+Installs dns_cf, cloudhub_v2, flex-renew, basic-auth-policy and anypoint-estate into an existing acme.sh installation.
 
-  scripts/install.sh [options] [PROGRAM...]      all four programs unless some are named
+  scripts/install.sh [options] [PROGRAM...]      all five programs unless some are named
 
   --home DIR          acme.sh's home (default: $LE_WORKING_DIR, else ~/.acme.sh)
   --config-home DIR   where acme.sh keeps its configuration and certificates, if not in its home (default:
@@ -23,6 +23,9 @@ Installs dns_cf, cloudhub_v2, flex-renew and basic-auth-policy into an existing 
                       this user
   --flex              with --cron or --systemd: run `flex-renew run` every day, too. For hosts that have a Flex Gateway, or a
                       [[flex.gateway]] in the configuration file; elsewhere it would report an error every day
+  --estate            with --cron or --systemd: run `anypoint-estate run` every six hours instead, which does the work of both
+                      and of basic-auth-policy, checks everything, and tells what has changed. As long as it is scheduled, the
+                      others are not added
   --dry-run           check everything, say what would be done, change nothing
   --uninstall         remove what an installation put there (shims, executables, crontab lines, systemd units)
   --help              this text
@@ -45,6 +48,7 @@ bin_dir=
 from=
 schedule=
 flex=
+estate=
 dry_run=
 uninstall=
 programs=
@@ -63,25 +67,35 @@ while [ $# -gt 0 ]; do
     schedule=${1#--}
     ;;
   --flex) flex=yes ;;
+  --estate) estate=yes ;;
   --dry-run) dry_run=yes ;;
   --uninstall) uninstall=yes ;;
   -h | --help) usage && exit 0 ;;
-  dns_cf | cloudhub_v2 | flex-renew | basic-auth-policy) programs="$programs $1" ;;
+  dns_cf | cloudhub_v2 | flex-renew | basic-auth-policy | anypoint-estate) programs="$programs $1" ;;
   *) refuse "unknown option or program '$1': see $0 --help" ;;
   esac
   shift
 done
-all_programs='dns_cf cloudhub_v2 flex-renew basic-auth-policy'
+all_programs='dns_cf cloudhub_v2 flex-renew basic-auth-policy anypoint-estate'
 programs=${programs:-$all_programs}
 [ -z "$flex" ] || [ -n "$schedule" ] || refuse "--flex needs --cron or --systemd"
+[ -z "$estate" ] || [ -n "$schedule" ] || refuse "--estate needs --cron or --systemd"
+[ -z "$estate$flex" ] || [ "$estate" != "$flex" ] || refuse "--estate does the work of --flex, too: choose one"
 jobs=
 for program in $programs; do
   case $program in
-  cloudhub_v2 | flex-renew) jobs="$jobs $program" ;;
+  cloudhub_v2 | flex-renew | anypoint-estate) jobs="$jobs $program" ;;
   esac
 done
-case "$flex: $programs " in
-*' cloudhub_v2 '* | yes:*' flex-renew '*) ;;
+# It takes over from the others, whichever programs are named.
+if [ -n "$estate" ]; then
+  case " $programs " in
+  *' anypoint-estate '*) jobs='anypoint-estate cloudhub_v2 flex-renew' ;;
+  *) refuse "--estate is for anypoint-estate, not for:$programs" ;;
+  esac
+fi
+case "$flex$estate: $programs " in
+*' cloudhub_v2 '* | yes:*' flex-renew '* | yes:*' anypoint-estate '*) ;;
 *) [ -z "$schedule" ] || refuse "--$schedule is for cloudhub_v2, and with --flex for flex-renew, not for:$programs" ;;
 esac
 
@@ -135,6 +149,14 @@ shim_of() {
   dns_cf) printf '%s\n' "$dnsapi_dir/dns_cf" ;;
   *) printf '%s/%s\n' "$deploy_dir" "$(printf '%s' "$1" | tr - _)" ;;
   esac
+}
+
+# acme.sh calls all but one; of that one there is only the file that says where the executable is.
+has_shim() { [ "$1" != anypoint-estate ]; }
+
+# installed_as PROGRAM SHIM: what of it is installed.
+installed_as() {
+  if has_shim "$1"; then say "$bin_dir/$1 and $2"; else say "$bin_dir/$1"; fi
 }
 
 # Every shim says so in its second line; every executable looks for the variable that the shims set.
@@ -328,7 +350,7 @@ fi
 
 if [ -n "$dry_run" ]; then
   for program in $programs; do
-    say "would install $bin_dir/$program and $(shim_of "$program")"
+    say "would install $(installed_as "$program" "$(shim_of "$program")")"
   done
   printf '%s' "$notes"
   exit 0
@@ -355,9 +377,9 @@ for program in $programs; do
   place 755 "$bin_dir/$program" <"$from/$program"
   # The path first: a shim without it would not find its executable under cron.
   printf '%s\n' "$bin_dir/$program" | place 644 "$shim.path"
-  place 644 "$shim" <"$(shim_source "$program")"
+  if has_shim "$program"; then place 644 "$shim" <"$(shim_source "$program")"; fi
   { record_without "$bin_dir" "$shim" && printf '%s\t%s\n' "$shim" "$home"; } | place 644 "$(record_in "$bin_dir")"
-  say "installed $bin_dir/$program and $shim"
+  say "installed $(installed_as "$program" "$shim")"
 done
 # A job that changes over is in its new schedule before it leaves the old one.
 if [ "$schedule" = systemd ]; then apply_units; fi
@@ -383,6 +405,7 @@ for program in $programs; do
     ;;
   flex-renew) say "  $bin_dir/flex-renew --help" ;;
   basic-auth-policy) say "  $bin_dir/basic-auth-policy --help" ;;
+  anypoint-estate) say "  $bin_dir/anypoint-estate check    # everything that can expire or stands open" ;;
   esac
 done
 case ":$PATH:" in

@@ -9,7 +9,7 @@ root=$(dirname "$here")
 
 usage() {
   cat <<'TEXT'
-Builds the four programs for release and packs them with their shims and the installer.
+Builds the five programs for release and packs them with their shims and the installer.
 
   scripts/release.sh [--target TRIPLE] [--out DIR]
 
@@ -46,7 +46,7 @@ cd "$root"
 case $target in
 *-linux-*) RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }-C target-feature=+crt-static" && export RUSTFLAGS ;;
 esac
-cargo build --release --locked --target-dir "$built" --target "$target" -p dns_cf -p cloudhub_v2 -p flex-renew -p basic-auth-policy
+cargo build --release --locked --target-dir "$built" --target "$target" -p dns_cf -p cloudhub_v2 -p flex-renew -p basic-auth-policy -p anypoint-estate
 
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 name=anypoint-acme-hooks-$version-$target
@@ -56,7 +56,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir -p "$work/$name/bin" "$work/$name/scripts"
-for program in dns_cf cloudhub_v2 flex-renew basic-auth-policy; do
+for program in dns_cf cloudhub_v2 flex-renew basic-auth-policy anypoint-estate; do
   cp "$built/$target/release/$program" "$work/$name/bin/"
 done
 cp -R scripts/dnsapi scripts/deploy scripts/install.sh scripts/schedule.sh scripts/lib.sh "$work/$name/scripts/"

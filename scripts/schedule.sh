@@ -9,7 +9,7 @@
 verb_of() {
   case $1 in
   cloudhub_v2) say reconcile ;;
-  flex-renew) say run ;;
+  flex-renew | anypoint-estate) say run ;;
   esac
 }
 
@@ -17,9 +17,18 @@ verb_of() {
 is_wanted() {
   [ "$schedule" = "$1" ] || return 1
   case $2 in
-  flex-renew) [ -n "$flex" ] ;;
+  anypoint-estate) [ -n "$estate" ] ;;
+  flex-renew) [ -n "$flex" ] && ! estate_runs ;;
+  *) ! estate_runs ;;
   esac
 }
+
+# is_replaced JOB: whether anypoint-estate does the work of JOB from now on.
+estate_runs() {
+  [ -n "$estate" ] || has_units "$(unit_of anypoint-estate)" ||
+    cron_lines "${table:-}" anypoint-estate | grep -qv '^[[:blank:]]*#'
+}
+is_replaced() { [ -n "$estate" ] && [ "$1" != anypoint-estate ]; }
 
 # Where the executable of job $1 was until now.
 old_executable() {
@@ -90,12 +99,26 @@ cron_time() {
     END { if (!found) print "17 4" }'
 }
 
+# cron_fields JOB: the five fields of time.
+cron_fields() {
+  case $1 in
+  # Every six hours, which is what anypoint-estate takes for granted.
+  anypoint-estate) cron_time | awk '{ h = $2 % 6; print $1, h "," h + 6 "," h + 12 "," h + 18, "* * *" }' ;;
+  *) say "$(cron_time) * * *" ;;
+  esac
+}
+
 # cron_command JOB EXECUTABLE CONFIG-HOME: what follows the five fields of time.
 cron_command() {
   _command="$(shell_quote "$2") $(verb_of "$1") --home $(shell_quote "$home")"
   if [ "$3" != "$home" ]; then _command="$_command --config-home $(shell_quote "$3")"; fi
+  case $1 in
+  # What it finds is to be mailed, too.
+  anypoint-estate) _command="$_command --quiet" ;;
   # Standard error is what cron mails.
-  printf '%s %s\n' "$(printf '%s >/dev/null' "$_command" | sed 's/%/\\%/g')" "$(cron_mark "$1")"
+  *) _command="$_command >/dev/null" ;;
+  esac
+  printf '%s %s\n' "$(printf '%s' "$_command" | sed 's/%/\\%/g')" "$(cron_mark "$1")"
 }
 
 # change_lines update|drop JOB: in $new_table, changes the lines whose command is one that an installation wrote. Their
@@ -128,7 +151,7 @@ plan_line() {
   _now=$(cron_command "$1" "$bin_dir/$1" "$config_home")
   _lines=$(cron_lines "$new_table" "$1")
   if [ -z "$_lines" ] && is_wanted cron "$1"; then
-    _lines="$(cron_time) * * * $_now"
+    _lines="$(cron_fields "$1") $_now"
     new_table="$new_table$_lines
 "
   fi
@@ -158,7 +181,7 @@ plan_without_line() {
   change_lines drop "$1"
   _left=$(cron_lines "$new_table" "$1" | grep -v '^[[:blank:]]*#') || true
   [ -z "$_left" ] ||
-    refuse "--systemd: the crontab runs $1 already, with a line that you have edited. Delete it there, or keep it and leave out --systemd: $_left"
+    refuse "$moves: the crontab runs $1 already, with a line that you have edited. Delete it there, or keep it and leave out $moves: $_left"
   if [ -n "$_before" ]; then
     leaving_cron="$leaving_cron $1"
     note "crontab: $(done_or_planned removed remove)$_before"
@@ -169,7 +192,9 @@ plan_without_line() {
 plan_crontab() {
   new_table=$table
   for job in $jobs; do
-    if is_wanted systemd "$job"; then plan_without_line "$job"; else plan_line "$job"; fi
+    moves=--systemd
+    if is_replaced "$job"; then moves=--estate; fi
+    if is_wanted systemd "$job" || is_replaced "$job"; then plan_without_line "$job"; else plan_line "$job"; fi
   done
 }
 
@@ -225,6 +250,7 @@ description_of() {
   case $1 in
   cloudhub_v2) _does="Deploys certificates that differ from those of acme.sh to CloudHub 2.0" ;;
   flex-renew) _does="Renews registrations of Flex Gateways that are due" ;;
+  anypoint-estate) _does="Keeps certificates, registrations and API policies current, and tells what has changed" ;;
   esac
   printf 'Description=%s (%s %s, %s)\n' "$_does" "$1" "$(verb_of "$1")" "$(unit_escape "$home")"
 }
@@ -240,11 +266,13 @@ service_text() {
   printf 'ExecStart=%s %s --home %s' "$(unit_quote "$bin_dir/$1")" "$(verb_of "$1")" "$(unit_argument "$home")"
   if [ "$config_home" != "$home" ]; then printf ' --config-home %s' "$(unit_argument "$config_home")"; fi
   printf '\n'
+  # It tells its programs to stop by itself, and gives them ten minutes (estate.grace).
+  if [ "$1" = anypoint-estate ]; then printf '%s\n' KillMode=mixed TimeoutStopSec=15m; fi
 }
 
 timer_text() {
   case $1 in
-  cloudhub_v2) _when='*-*-* 00/6:17:00' _delay=30m ;;
+  cloudhub_v2 | anypoint-estate) _when='*-*-* 00/6:17:00' _delay=30m ;;
   flex-renew) _when='*-*-* 04:17:00' _delay=1h ;;
   esac
   say "[Unit]"
@@ -316,7 +344,7 @@ plan_without_units() {
   for _kind in service timer; do
     case $(state_of "$units/$1.$_kind") in
     absent | ours) ;;
-    *) refuse "--cron: $units/$1.$_kind exists, and was edited or not written by this script. Remove it, or leave out --cron." ;;
+    *) refuse "$moves: $units/$1.$_kind exists, and was edited or not written by this script. Remove it, or leave out $moves." ;;
     esac
   done
   units_to_remove="$units_to_remove $1"
@@ -340,7 +368,9 @@ plan_units() {
       warn "the units $units/$_unit.* stay as they are: $reason"
       continue
     fi
-    if is_wanted cron "$job"; then
+    moves=--cron
+    if is_replaced "$job"; then moves=--estate; fi
+    if is_wanted cron "$job" || is_replaced "$job"; then
       plan_without_units "$_unit"
     else
       case $bin_dir in
@@ -366,12 +396,11 @@ delete_units() {
 }
 
 apply_units() {
-  for _unit in $units_to_remove; do delete_units "$_unit"; done
   for _each in $units_to_write; do
     mkdir -p "$units"
     unit_text "${_each%%:*}" "${_each#*:}" | place 644 "$units/$(unit_of "${_each#*:}").${_each%%:*}"
   done
-  if [ -n "$units_to_write$units_to_remove" ]; then manager daemon-reload; fi
+  if [ -n "$units_to_write" ]; then manager daemon-reload; fi
   for job in $timers_to_restart; do manager try-restart "$(unit_of "$job").timer"; done
   for job in $timers_to_enable; do
     _unit=$(unit_of "$job")
@@ -381,6 +410,9 @@ apply_units() {
       die "systemd did not enable $_unit.timer: see above"
     fi
   done
+  # What takes over is there before the others go.
+  for _unit in $units_to_remove; do delete_units "$_unit"; done
+  if [ -n "$units_to_remove" ]; then manager daemon-reload; fi
   if [ -n "$timers_to_enable" ] && [ "$(id -u)" != 0 ] && [ ! -e "/var/lib/systemd/linger/$(id -un)" ]; then
     note "systemd: timers of a user run only while that user is logged in, unless: loginctl enable-linger $(id -un)"
   fi

@@ -1,12 +1,13 @@
 //! One call of a program: what every command gets besides its own arguments.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
 use super::exit::Outcome;
-use super::monitoring::{Findings, Item};
+use super::monitoring::{Findings, Item, Textfile};
 use super::progress::Progress;
 use super::report::{self, Format, Report};
 use crate::error::{Error, Result};
@@ -195,6 +196,16 @@ impl Invocation {
         let worst = outcomes.max().unwrap_or(Outcome::Done);
         self.findings.add(checked_at, items, text);
         worst
+    }
+
+    /// Has the metrics of this check written into the file at `path`, as `--textfile` does, which comes first.
+    ///
+    /// # Errors
+    ///
+    /// Configuration: it cannot be replaced.
+    pub fn write_textfile(&self, path: &Path) -> Result<()> {
+        self.findings.write_textfile(Textfile::prepare(path)?);
+        Ok(())
     }
 
     /// Has the file of metrics stay as it is, because another run is about to replace it.

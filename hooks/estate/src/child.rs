@@ -85,7 +85,7 @@ fn finds_something(call: &Invocation, program: &Program) -> Result<bool> {
 pub(crate) fn check(call: &Invocation, program: &Program) -> Result<Answer> {
     let command = format!("{} check", program.part.program());
     let time = call.settings.duration(&CHECK_TIMEOUT)?;
-    let called = caller(call, program, program.part.check(), time)?
+    let called = caller(call, program, program.part.check(&call.settings)?, time)?
         .arg("--output=json")
         .with_output_up_to(LARGEST_ANSWER);
     let (answer, failure) = match finish(call, command.clone(), &called) {

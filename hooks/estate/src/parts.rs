@@ -10,7 +10,7 @@ use common::system::process;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::settings::{PROGRAMS, STEPS};
+use crate::settings::{PROGRAMS, SERVED, STEPS};
 
 /// One of the programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,13 +50,18 @@ impl Part {
     }
 
     /// The arguments that have it tell all it knows.
-    pub(crate) fn check(self) -> &'static [&'static str] {
-        match self {
-            Self::CloudhubV2 => &["check", "--served"],
-            Self::FlexRenew => &["check", "--replicas"],
+    ///
+    /// # Errors
+    ///
+    /// A source of settings is wrong.
+    pub(crate) fn check(self, settings: &Settings) -> Result<&'static [&'static str]> {
+        Ok(match self {
+            Self::CloudhubV2 if settings.switch(&SERVED)? => &["check", "--served"],
+            // The platform can be asked for replicas where it is said in which environment.
+            Self::FlexRenew if settings.text(&ENVIRONMENT)?.is_some() => &["check", "--replicas"],
             Self::BasicAuthPolicy => &["check", "--all"],
-            Self::DnsCf => &["check"],
-        }
+            Self::CloudhubV2 | Self::FlexRenew | Self::DnsCf => &["check"],
+        })
     }
 
     /// The arguments that have it do its regular work, if it has any.
@@ -108,6 +113,9 @@ static FLEX_RENEW: Setting = Setting::text(
     "registration, or where the gateway runs",
 )
 .toml(&["flex.runtime"]);
+
+static ENVIRONMENT: Setting =
+    Setting::text(&["ANYPOINT_ENV"], "environment").toml(&["anypoint.environment"]);
 
 static BASIC_AUTH_POLICY: Setting = Setting::text(
     &["API_INSTANCE_ID", "ENVIRONMENT_ID"],

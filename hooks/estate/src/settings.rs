@@ -8,10 +8,13 @@ pub(crate) static SETTINGS: Registry = Registry {
     own: &[
         &PROGRAMS,
         &STEPS,
+        &SERVED,
         &EVERY,
         &CHECK_TIMEOUT,
         &STEP_TIMEOUT,
         &GRACE,
+        &TEXTFILE,
+        &REPORT,
         &NOTIFY_CMD,
         &NOTIFY_TIMEOUT,
     ],
@@ -35,6 +38,13 @@ pub(crate) static STEPS: Setting = Setting::list(
 .only_for(&["run"])
 .toml(&["estate.steps"])
 .optional();
+
+pub(crate) static SERVED: Setting = Setting::switch(
+    &[],
+    "whether the check looks at what ingresses serve: `false` where they cannot be reached from this host",
+)
+.toml(&["estate.served"])
+.default("true");
 
 pub(crate) static EVERY: Setting = Setting::duration(
     &[],
@@ -65,6 +75,22 @@ pub(crate) static GRACE: Setting = Setting::duration(
 .flag("--grace", "TIME")
 .toml(&["estate.grace"])
 .default("10m");
+
+pub(crate) static TEXTFILE: Setting = Setting::file(
+    &[],
+    "file that `run` replaces with metrics for Prometheus' node exporter, as --textfile does",
+)
+.toml(&["estate.textfile"])
+.optional();
+
+pub(crate) static REPORT: Setting = Setting::file(
+    &[],
+    "web page that `run` writes at its end, as `anypoint-estate report` does",
+)
+.flag("--report", "FILE.html")
+.only_for(&["run"])
+.toml(&["estate.report"])
+.optional();
 
 pub(crate) static NOTIFY_CMD: Setting = Setting::text(
     &[],

@@ -125,3 +125,22 @@ fn what_a_program_tells_is_passed_on_as_it_is_and_does_nothing_to_a_terminal() {
     );
     estate.run(["check"]).code(0).never_shows("pass-canary");
 }
+
+#[test]
+fn what_cannot_be_asked_from_here_is_not_asked() {
+    let mut estate = Estate::new();
+    estate.bench.unset("ANYPOINT_ENV");
+    estate.bench.write(
+        ".config/anypoint-hooks/config.toml",
+        "[estate]\nserved = false\n",
+    );
+    estate
+        .run(["check", "--only", "cloudhub_v2,flex-renew"])
+        .code(0);
+    let calls = estate.calls();
+    assert!(
+        calls[0].starts_with("cloudhub_v2 check --home"),
+        "{calls:?}"
+    );
+    assert!(calls[1].starts_with("flex-renew check --home"), "{calls:?}");
+}

@@ -36,6 +36,7 @@ impl Estate {
             .bench
             .set("CH2_PRIVATE_SPACE_ID", "prod")
             .set("FLEX_RUNTIME", "linux")
+            .set("ANYPOINT_ENV", "Sandbox")
             .set("API_INSTANCE_ID", "1")
             .set_secret("CF_Token", "canary-cf-token-1");
         estate.bench.write(".acme.sh/account.conf", "");

@@ -8,6 +8,8 @@ mod estate;
 mod init;
 mod notification;
 mod report;
+mod real;
 mod run;
+mod scale;
 mod signals;
 mod state;

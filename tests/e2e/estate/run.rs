@@ -309,3 +309,36 @@ fn that_no_run_has_succeeded_for_too_long_is_a_finding() {
     estate.run(["run"]).code(10);
     assert_eq!(stalled(&estate, &[]), None);
 }
+
+#[test]
+fn the_page_and_the_metrics_are_written_where_the_settings_say() {
+    let estate = Estate::new();
+    estate.finds("basic-auth-policy", &[wrong("api", "orders", "open")]);
+    estate.bench.write(
+        ".config/anypoint-hooks/config.toml",
+        "[estate]\nreport = \"out/page.html\"\ntextfile = \"out/anypoint.prom\"\n",
+    );
+    let out = estate.bench.home().join(".config/anypoint-hooks/out");
+    // Found out before anything is done.
+    estate
+        .run(["run"])
+        .code(2)
+        .tells("anypoint.prom cannot be written");
+    assert!(estate.calls().is_empty());
+    fs::create_dir(&out).unwrap();
+    estate.run(["run"]).code(10);
+    let page = fs::read_to_string(out.join("page.html")).unwrap();
+    assert!(page.contains("orders"), "{page}");
+    let metrics = fs::read_to_string(out.join("anypoint.prom")).unwrap();
+    assert!(
+        metrics.contains("anypoint_last_exit_code{program=\"anypoint-estate\"} 10"),
+        "{metrics}"
+    );
+    let other = estate.bench.home().join("other.prom");
+    fs::remove_file(out.join("anypoint.prom")).unwrap();
+    estate
+        .run(["run", "--textfile", text(&other), "--report", "page.html"])
+        .code(10);
+    assert!(other.is_file() && !out.join("anypoint.prom").exists());
+    assert!(estate.bench.home().join("page.html").is_file());
+}

@@ -301,3 +301,71 @@ fn a_host_of_gateways_alone_gets_their_line_alone() {
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("/flex-renew' run "), "{lines:?}");
 }
+
+#[test]
+fn the_line_of_the_estate_takes_over_from_the_others_every_six_hours() {
+    let place = Place::new();
+    let others = "7 23 * * * \"/x\"/acme.sh --cron --home \"/x\" > /dev/null\n";
+    let table = place.with_crontab(others);
+    place.install(&["--cron", "--flex"]).succeeds();
+    assert_eq!(lines(&table).len(), 3);
+
+    let ran = place
+        .install(&["--cron", "--estate", "--dry-run"])
+        .succeeds();
+    assert!(ran.stdout.contains("crontab: would remove "), "{ran:?}");
+    assert_eq!(lines(&table).len(), 3);
+    let ran = place.install(&["--cron", "--estate"]).succeeds();
+    assert!(ran.stdout.contains("crontab: removed "), "{ran:?}");
+    let expected = format!(
+        "{others}7 0,6,12,18 * * * '{}' run --home '{home}' --quiet # anypoint-acme-hooks anypoint-estate {home}\n",
+        text(&place.bin().join("anypoint-estate")),
+        home = text(&place.home),
+    );
+    assert_eq!(fs::read_to_string(&table).unwrap(), expected);
+
+    // Nothing comes back beside it.
+    for arguments in [
+        &[][..],
+        &["--cron"],
+        &["--cron", "--flex"],
+        &["--cron", "--estate"],
+    ] {
+        place.install(arguments).succeeds();
+        assert_eq!(
+            fs::read_to_string(&table).unwrap(),
+            expected,
+            "{arguments:?}"
+        );
+    }
+    place.install(&["--uninstall"]).succeeds();
+    assert_eq!(fs::read_to_string(&table).unwrap(), others);
+}
+
+#[test]
+fn a_line_that_was_edited_is_not_taken_over() {
+    let place = Place::new();
+    let table = place.with_crontab("");
+    place.install(&["--cron"]).succeeds();
+    let edited = fs::read_to_string(&table)
+        .unwrap()
+        .replace("reconcile", "--verbose reconcile");
+    fs::write(&table, &edited).unwrap();
+    place.install(&["--cron", "--estate"]).refused_with(
+        "--estate: the crontab runs cloudhub_v2 already, with a line that you have edited",
+    );
+    assert_eq!(fs::read_to_string(&table).unwrap(), edited);
+    for (arguments, reason) in [
+        (&["--estate"][..], "--estate needs --cron or --systemd"),
+        (
+            &["--cron", "--estate", "--flex"],
+            "--estate does the work of --flex, too",
+        ),
+        (
+            &["--cron", "--estate", "dns_cf"],
+            "--estate is for anypoint-estate",
+        ),
+    ] {
+        place.install(arguments).refused_with(reason);
+    }
+}

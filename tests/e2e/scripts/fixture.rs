@@ -8,7 +8,13 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-pub(crate) const PROGRAMS: [&str; 4] = ["dns_cf", "cloudhub_v2", "flex-renew", "basic-auth-policy"];
+pub(crate) const PROGRAMS: [&str; 5] = [
+    "dns_cf",
+    "cloudhub_v2",
+    "flex-renew",
+    "basic-auth-policy",
+    "anypoint-estate",
+];
 pub(crate) const SHIMS: [&str; 4] = [
     "dnsapi/dns_cf",
     "deploy/cloudhub_v2",

@@ -489,3 +489,37 @@ mod needs_systemd_analyze {
         assert_eq!(found, names);
     }
 }
+
+#[test]
+fn the_timer_of_the_estate_takes_over_from_the_others() {
+    let systemd = Systemd::of_user(0);
+    let place = &systemd.place;
+    place.install(&["--systemd", "--flex"]).succeeds();
+    assert_eq!(systemd.enabled().len(), 2);
+    systemd.asked();
+
+    place.install(&["--systemd", "--estate"]).succeeds();
+    let service = systemd.unit("anypoint-estate-run", "service");
+    let timer = systemd.unit("anypoint-estate-run", "timer");
+    assert_eq!(systemd.files(), [service.clone(), timer.clone()]);
+    let expected = format!(
+        "ExecStart=\"{}\" run --home \"{}\"\nKillMode=mixed\nTimeoutStopSec=15m\n",
+        text(&place.bin().join("anypoint-estate")),
+        text(&place.home)
+    );
+    assert!(body(&service).ends_with(&expected), "{}", body(&service));
+    assert!(body(&timer).contains("\nOnCalendar=*-*-* 00/6:17:00\n"));
+    assert_eq!(systemd.enabled().len(), 1);
+    // It is there before the others go.
+    let asked = systemd.asked();
+    let at = |what: &str| asked.iter().position(|line| line.contains(what)).unwrap();
+    assert!(
+        at("enable --quiet --now anypoint-estate-run") < at("disable --now cloudhub_v2"),
+        "{asked:?}"
+    );
+
+    place.install(&["--systemd", "--flex"]).succeeds();
+    assert_eq!(systemd.enabled().len(), 1);
+    place.install(&["--uninstall"]).succeeds();
+    assert!(systemd.files().is_empty() && systemd.enabled().is_empty());
+}

@@ -76,7 +76,8 @@ impl Check {
             code: code(&result),
             last_success: None,
         };
-        let written = match &self.textfile {
+        let textfile = self.textfile.or_else(|| findings.take_textfile());
+        let written = match &textfile {
             Some(textfile) if !findings.leaves_textfile() => {
                 textfile.write(&checked, &mut run, &self.log)
             }

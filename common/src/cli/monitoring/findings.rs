@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use super::checked::{Checked, Item};
+use super::textfile::Textfile;
 
 /// Where a check leaves what it finds, until the run ends.
 #[derive(Debug, Clone, Default)]
 pub(in crate::cli) struct Findings {
     found: Arc<Mutex<Option<Found>>>,
     leaves_textfile: Arc<AtomicBool>,
+    textfile: Arc<Mutex<Option<Textfile>>>,
 }
 
 /// What was found, and how it is told to people.
@@ -36,6 +38,16 @@ impl Findings {
             found.text.push('\n');
         }
         found.text.push_str(text);
+    }
+
+    /// Has the metrics written into this file, unless the command line names another.
+    pub(in crate::cli) fn write_textfile(&self, textfile: Textfile) {
+        *self.textfile.lock().unwrap_or_else(PoisonError::into_inner) = Some(textfile);
+    }
+
+    pub(super) fn take_textfile(&self) -> Option<Textfile> {
+        let mut textfile = self.textfile.lock().unwrap_or_else(PoisonError::into_inner);
+        textfile.take()
     }
 
     /// Has the file of metrics stay as it is.

@@ -18,3 +18,4 @@ pub use nagios::counted;
 pub(super) use check::Check;
 pub(super) use findings::Findings;
 pub(super) use nagios::{is_asked_for, refusal};
+pub(super) use textfile::Textfile;

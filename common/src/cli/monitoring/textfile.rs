@@ -18,11 +18,11 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// A file that can be replaced.
 #[derive(Debug)]
-pub(super) struct Textfile(PathBuf);
+pub(in crate::cli) struct Textfile(PathBuf);
 
 impl Textfile {
     /// Finds out whether the file can be replaced, before anything else is done.
-    pub(super) fn prepare(path: &Path) -> Result<Self> {
+    pub(in crate::cli) fn prepare(path: &Path) -> Result<Self> {
         match fs::metadata(path) {
             // A device would be replaced by a file.
             Ok(there) if !there.is_file() => {

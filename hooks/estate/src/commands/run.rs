@@ -1,6 +1,8 @@
 //! `run`: what a timer calls. Every program does its regular work, then everything is looked at, and people are told what
 //! has changed.
 
+use std::path::PathBuf;
+
 use common::cli::monitoring::{Severity, counted};
 use common::cli::{Invocation, Outcome, exit, table};
 use common::error::Error;
@@ -10,8 +12,9 @@ use common::system::workers::side_by_side;
 use crate::args::RunArgs;
 use crate::child::{self, Failure};
 use crate::notification::News;
+use crate::page;
 use crate::parts::{self, Program};
-use crate::settings::{EVERY, GRACE, NOTIFY_TIMEOUT, STEP_TIMEOUT};
+use crate::settings::{EVERY, GRACE, NOTIFY_TIMEOUT, REPORT, STEP_TIMEOUT, TEXTFILE};
 use crate::state::{FailedStep, Memory, Store, Turn};
 use crate::view::{self, View};
 
@@ -21,6 +24,13 @@ pub(crate) fn run(call: &Invocation, _args: &RunArgs) -> anyhow::Result<Outcome>
     let _signals = Signals::listen();
     for limit in [&EVERY, &STEP_TIMEOUT, &GRACE, &NOTIFY_TIMEOUT] {
         call.settings.duration(limit)?;
+    }
+    if let Some(file) = call.settings.path(&TEXTFILE)? {
+        call.write_textfile(&file.value)?;
+    }
+    let page = call.settings.path(&REPORT)?.map(|file| file.value);
+    if let Some(page) = &page {
+        page::check_writable(page)?;
     }
     let programs = child::programs(call)?;
     let steps = parts::steps(call, &programs)?;
@@ -41,6 +51,7 @@ pub(crate) fn run(call: &Invocation, _args: &RunArgs) -> anyhow::Result<Outcome>
         call,
         memory: store.load(call, &turn),
         store,
+        page,
         _turn: turn,
     }
     .work(&programs, &steps)
@@ -55,6 +66,8 @@ struct Run<'a> {
     call: &'a Invocation,
     store: Store,
     memory: Memory,
+    /// Where the page goes, if there is to be one.
+    page: Option<PathBuf>,
     _turn: Turn,
 }
 
@@ -101,6 +114,10 @@ impl Run<'_> {
         }
         self.memory.first_run.get_or_insert(now);
         view.add_runs(&self.memory, call.settings.duration(&EVERY)?);
+        let page = self
+            .page
+            .take()
+            .map_or(Ok(()), |page| page::write(&page, view));
         let news = News::of(view, &self.memory.alarms);
         match news.send(call, view) {
             Ok(()) => self.memory.alarms = news.alarms,
@@ -115,7 +132,17 @@ impl Run<'_> {
         } else {
             text(view, steps, done)
         };
-        let result = view.conclude(call, &text);
+        let mut result = view.conclude(call, &text);
+        if let Err(err) = page {
+            let err = err.context("writing the report");
+            result = match result {
+                Ok(_) => Err(err),
+                first => {
+                    call.log.failure(&err);
+                    first
+                }
+            };
+        }
         self.save(now, &result)?;
         result
     }
