@@ -68,7 +68,7 @@ pub(crate) fn compose(registries: &[Registry], values: &Values, found: Option<&F
         }
         if let Some(found) = found {
             text += &match table {
-                "cloudhub_v2" => targets(found),
+                "cloudhub_v2" => targets(found, values.get("cloudhub_v2.private_space").is_some()),
                 "flex" => gateways(&found.registrations),
                 "basic_auth_policy" => apis(found),
                 _ => String::new(),
@@ -157,62 +157,63 @@ fn pattern(list: &List) -> String {
     text
 }
 
-/// The private spaces. Only one to which acme.sh deploys certificates already is in force, and for them alone: a target
-/// takes every certificate that names no other.
-fn targets(found: &Found) -> String {
+/// The private spaces that were found. `is_set` says that `private_space` is set for all certificates, whose place a
+/// target would take.
+fn targets(found: &Found, is_set: bool) -> String {
     let mut text = String::from("\n");
-    let none = Vec::new();
     let certificates = match &found.certificates {
-        Ok(certificates) => certificates,
+        Ok(certificates) => &certificates[..],
         Err(why) => {
             text += &comment(&format!(
                 "Certificates of acme.sh were not looked for: {why}."
             ));
-            &none
+            &[]
         }
     };
     for certificate in certificates {
         text += &comment(&deployed(certificate));
     }
-    let spaces = match &found.spaces {
+    match &found.spaces {
         Err(why) => {
-            return text
-                + &comment(&format!(
-                    "The private spaces could not be asked for: {why}."
-                ));
+            text += &comment(&format!(
+                "The private spaces could not be asked for: {why}."
+            ));
         }
         Ok(spaces) if spaces.is_empty() => {
-            return text + &comment("The credentials see no private space.");
+            text += &comment("The credentials see no private space.");
         }
-        Ok(spaces) => spaces,
-    };
-    for space in spaces {
-        let domains = space.domains(certificates);
-        let mut entry = entry(&[
-            ("private_space", Some(Value::from(named(space, spaces)))),
-            (
-                "domains",
-                (!domains.is_empty()).then(|| Value::from(domains.clone())),
-            ),
-        ]);
-        if domains.is_empty() {
-            text += &comment(&format!(
-                "{}: no certificate of acme.sh goes there by itself. In force, it would take every certificate that \
-                 names no private space; domains = [\"*.example.com\"] limits that.",
-                shown(space)
-            ));
-        } else {
-            text += &comment(&shown(space));
+        Ok(spaces) => {
+            for space in spaces {
+                text += &target(space, spaces, certificates, is_set);
+            }
         }
-        entry.insert_str(0, "[[cloudhub_v2.target]]\n");
-        text += &if domains.is_empty() {
-            off(&entry)
-        } else {
-            entry
-        };
-        text.push('\n');
     }
     text
+}
+
+/// Only one to which acme.sh deploys certificates already is in force, and for them alone: a target takes every
+/// certificate that names no other.
+fn target(space: &Space, all: &[Space], certificates: &[Deployed], is_set: bool) -> String {
+    let domains = space.domains(certificates);
+    let about = match (is_set, domains.is_empty()) {
+        (true, _) => {
+            "the private_space above is what counts. Targets in force would take its place."
+        }
+        (false, true) => {
+            "no certificate of acme.sh goes there by itself. In force, it would take every certificate that names no \
+             private space; domains = [\"*.example.com\"] limits that."
+        }
+        (false, false) => "where acme.sh deploys these already.",
+    };
+    let is_in_force = !is_set && !domains.is_empty();
+    let domains = (!domains.is_empty()).then(|| Value::from(domains));
+    let keys = entry(&[
+        ("private_space", Some(Value::from(named(space, all)))),
+        ("domains", domains),
+    ]);
+    let entry = format!("[[cloudhub_v2.target]]\n{keys}\n");
+    let entry = if is_in_force { entry } else { off(&entry) };
+    format!("{}{entry}", comment(&format!("{}: {about}", shown(space))))
 }
 
 fn deployed(certificate: &Deployed) -> String {
@@ -406,6 +407,19 @@ mod tests {
         assert!(text.contains(in_force), "{text}");
         assert_eq!(text.matches("\n[[cloudhub_v2.target]]").count(), 1);
         assert!(text.contains("#private_space = \"other\""), "{text}");
+    }
+
+    #[test]
+    fn no_target_takes_the_place_of_a_private_space_that_is_set() {
+        let mut found = found();
+        found.certificates = Ok(vec![Deployed {
+            domain: "*.acme.example".to_owned(),
+            spaces: vec!["1".to_owned()],
+        }]);
+        found.spaces = Ok(vec![space("prod", "1")]);
+        let text = targets(&found, true);
+        assert!(text.contains("\n#[[cloudhub_v2.target]]\n"), "{text}");
+        assert!(!text.contains("\n[[cloudhub_v2.target]]\n"), "{text}");
     }
 
     #[test]
