@@ -532,6 +532,46 @@ mod tests {
     }
 
     #[test]
+    fn a_program_that_is_asked_to_end_can_put_things_in_order_and_is_killed_if_it_does_not_listen()
+    {
+        let orderly = "trap 'echo in order >&2; exit 3' TERM; while :; do sleep 0.01; done";
+        let err = shell(orderly)
+            .limit(Duration::from_millis(200))
+            .asked_to_end()
+            .run()
+            .unwrap_err()
+            .to_string();
+        assert!(err.contains("did not finish within 0s"), "{err}");
+        assert!(err.ends_with("in order"), "{err}");
+        let err = shell("trap '' TERM; while :; do sleep 0.01; done")
+            .limit(Duration::from_millis(100))
+            .asked_to_end()
+            .ends_within(Duration::from_millis(200))
+            .run()
+            .unwrap_err()
+            .to_string();
+        assert!(err.contains("and had to be killed"), "{err}");
+    }
+
+    #[test]
+    fn a_program_reads_what_it_is_given_and_need_not() {
+        let large = "x".repeat(1 << 20);
+        let counted = shell("wc -c").with_input(large.as_str()).run().unwrap();
+        assert_eq!(counted.stdout.trim(), large.len().to_string());
+        let unread = shell("exit 0").with_input(large.as_str()).run().unwrap();
+        assert!(unread.status.success());
+    }
+
+    #[test]
+    fn as_much_is_kept_as_the_caller_needs() {
+        let script = format!("head -c {} /dev/zero", LARGEST_OUTPUT + 5);
+        let kept = |program: Program| program.run().unwrap().stdout.len();
+        assert_eq!(kept(shell(&script)), LARGEST_OUTPUT);
+        let more = shell(&script).with_output_up_to(2 * LARGEST_OUTPUT);
+        assert_eq!(kept(more), LARGEST_OUTPUT + 5);
+    }
+
+    #[test]
     fn a_program_that_takes_too_long_is_killed_with_all_it_started() {
         let folder = tempfile::tempdir().unwrap();
         let pid = folder.path().join("pid");

@@ -77,6 +77,11 @@ fn finds_something(call: &Invocation, program: &Program) -> Result<bool> {
     Ok(finds)
 }
 
+/// Program and command, as they are called in messages.
+pub(crate) fn command(program: &Program, words: &[&str]) -> String {
+    format!("{} {}", program.part.program(), words.join(" "))
+}
+
 /// Has `program` check everything that it knows of.
 ///
 /// # Errors
@@ -124,7 +129,7 @@ pub(crate) fn step(
     program: &Program,
     words: &[&str],
 ) -> Result<std::result::Result<String, Failure>> {
-    let command = format!("{} {}", program.part.program(), words.join(" "));
+    let command = command(program, words);
     let called = caller(call, program, words, call.settings.duration(&STEP_TIMEOUT)?)?;
     Ok(match finish(call, command, &called) {
         Ok((_, Some(failure))) | Err(failure) => Err(failure),

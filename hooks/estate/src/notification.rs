@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::settings::{NOTIFY_CMD, NOTIFY_TIMEOUT};
-use crate::state::{Alarm, Subject};
+use crate::state::{Alarm, Subject, is_kept};
 use crate::view::{View, in_one_line};
 
 /// The version of the JSON form, which `common/schema/notification.schema.json` writes down.
@@ -83,8 +83,8 @@ impl Subject {
 }
 
 impl News {
-    /// Compares what is wrong now with what people were told. Of a program whose check failed, nothing has recovered; of
-    /// one that is no longer asked, nothing is known any more.
+    /// Compares what is wrong now with what people were told. Of a program whose check failed, or that was not asked,
+    /// nothing has recovered.
     pub(crate) fn of(view: &View, told: &[Alarm]) -> Self {
         let now = view.checked_at;
         let mut news = Self {
@@ -120,10 +120,11 @@ impl News {
         }
         for alarm in told.iter().filter(|alarm| !seen.contains(&alarm.subject)) {
             let program = alarm.subject.program.as_str();
-            if view.failed.contains(program) {
-                news.alarms.push(alarm.clone());
-            } else if view.asked.contains(program) {
+            let is_asked = view.asked.contains(program);
+            if is_asked && !view.failed.contains(program) {
                 news.events.push(recovered(alarm, now));
+            } else if is_asked || is_kept(alarm.told, now) {
+                news.alarms.push(alarm.clone());
             }
         }
         news

@@ -26,6 +26,9 @@ const LARGEST: u64 = 32 * 1024 * 1024;
 /// An estate that was not looked at for so long is forgotten.
 const LONGEST_UNUSED: SignedDuration = SignedDuration::from_hours(180 * 24);
 
+/// What a run leaves out is remembered for so long, in case it is left out by this one run alone.
+const LONGEST_LEFT_OUT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// Digits of a hash that distinguish the estates of one user.
 const DIGITS: usize = 32;
 
@@ -39,7 +42,7 @@ pub(crate) struct Memory {
     /// When the first one was: until something has succeeded, time is counted from then.
     pub(crate) first_run: Option<Timestamp>,
     pub(crate) last_exit_code: Option<u8>,
-    /// The steps of the last run that failed, by their commands.
+    /// The steps that failed when they were tried last, by their commands.
     #[serde(default)]
     pub(crate) failed_steps: BTreeMap<String, FailedStep>,
     /// What was wrong when people were told of it last, or would have been.
@@ -50,6 +53,8 @@ pub(crate) struct Memory {
 /// A step that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FailedStep {
+    /// When it was tried last.
+    pub(crate) at: Timestamp,
     pub(crate) exit_code: u8,
     pub(crate) detail: String,
 }
@@ -74,6 +79,11 @@ pub(crate) struct Subject {
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) at: BTreeMap<String, String>,
+}
+
+/// Whether something of this moment, which the run at `now` leaves out, is still to be remembered.
+pub(crate) fn is_kept(moment: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(moment) < LONGEST_LEFT_OUT
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]

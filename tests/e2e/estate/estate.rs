@@ -1,7 +1,6 @@
 //! A machine on which stand-ins for the four programs lie beside `anypoint-estate`: each answers what a test has said.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,6 +21,17 @@ if [ -f "$here/$me.$1.sh" ]; then . "$here/$me.$1.sh"; fi
 if [ -f "$here/$me.$1.err" ]; then cat "$here/$me.$1.err" >&2; fi
 if [ -f "$here/$me.$1.out" ]; then cat "$here/$me.$1.out"; fi
 if [ -f "$here/$me.$1.code" ]; then exit "$(cat "$here/$me.$1.code")"; fi
+"#;
+
+const LAY_OUT: &str = r#"
+bin=$1 estate=$2 stand_in=$3
+shift 3
+mkdir "$bin"
+cp "$estate" "$bin/"
+for name do
+  cp "$stand_in" "$bin/$name"
+  chmod 755 "$bin/$name"
+done
 "#;
 
 pub(crate) struct Estate {
@@ -48,13 +58,18 @@ impl Estate {
         let estate = Self {
             bench: Bench::with(SimConfig::default()),
         };
-        let bin = estate.bin();
-        fs::create_dir(&bin).unwrap();
-        fs::copy(program("anypoint-estate"), bin.join("anypoint-estate")).unwrap();
+        let stand_in = estate.bench.write("stand-in", STAND_IN);
+        // By another program: one that this process has open for writing cannot be run while another test starts a child.
+        let copied = Command::new("sh")
+            .args(["-ec", LAY_OUT, "sh"])
+            .arg(estate.bin())
+            .arg(program("anypoint-estate"))
+            .arg(stand_in)
+            .args(PROGRAMS)
+            .status()
+            .unwrap();
+        assert!(copied.success());
         for name in PROGRAMS {
-            let path = bin.join(name);
-            fs::write(&path, STAND_IN).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
             estate.finds(name, &[]);
         }
         estate

@@ -158,9 +158,30 @@ fn nothing_has_recovered_because_its_program_has_no_answer() {
         notified(&estate),
         pairs(&[("recovered", "cloudhub_v2 check")])
     );
-    // What is no longer looked at is neither well nor wrong.
-    estate.run(["run", "--only", "dns_cf"]).code(0);
+}
+
+#[test]
+fn what_one_run_leaves_out_has_not_recovered_and_what_all_leave_out_is_forgotten() {
+    let estate = notified_estate();
+    estate.finds("cloudhub_v2", &[wrong("tls_context", "a", "due")]);
+    estate.ends("flex-renew", "run", 6);
+    estate.run(["run"]).code(6);
+    let mut told = notified(&estate);
+    told.sort();
+    assert_eq!(told, pairs(&[("due", "a"), ("failed", "flex-renew run")]));
+    let left_out = ["run", "--only", "dns_cf"];
+    estate.run(left_out).code(10).prints("flex-renew run");
+    estate.run(["run"]).code(6);
     assert_eq!(notified(&estate), []);
+
+    estate.change_memory(|memory| {
+        memory["failed_steps"]["flex-renew run"]["at"] = in_hours(-8 * 24).into();
+        for alarm in memory["alarms"].as_array_mut().unwrap() {
+            alarm["told"] = in_hours(-8 * 24).into();
+        }
+    });
+    estate.run(left_out).code(0);
+    assert_eq!(notified(&estate), pairs(&[("recovered", "flex-renew run")]));
     assert_eq!(estate.memory()["alarms"], json!([]));
 }
 

@@ -15,7 +15,7 @@ use crate::notification::News;
 use crate::page;
 use crate::parts::{self, Program};
 use crate::settings::{EVERY, GRACE, NOTIFY_TIMEOUT, REPORT, STEP_TIMEOUT, TEXTFILE};
-use crate::state::{FailedStep, Memory, Store, Turn};
+use crate::state::{FailedStep, Memory, Store, Turn, is_kept};
 use crate::view::{self, View};
 
 pub(crate) fn run(call: &Invocation, _args: &RunArgs) -> anyhow::Result<Outcome> {
@@ -79,17 +79,7 @@ impl Run<'_> {
         })
         .into_iter()
         .collect::<Result<Vec<Done>, Error>>()?;
-        self.memory.failed_steps = done
-            .iter()
-            .filter_map(|done| done.as_ref().err())
-            .map(|failure| {
-                let failed = FailedStep {
-                    exit_code: failure.code,
-                    detail: failure.detail.clone(),
-                };
-                (failure.command.clone(), failed)
-            })
-            .collect();
+        self.remember(steps, &done);
         if interrupted() {
             return self.stop();
         }
@@ -99,6 +89,26 @@ impl Run<'_> {
         }
         view.begin_with(&done);
         self.finish(&mut view, steps, &done)
+    }
+
+    fn remember(&mut self, steps: &[Step<'_>], done: &[Done]) {
+        let now = self.call.clock.now();
+        let failed = &mut self.memory.failed_steps;
+        failed.retain(|_, failed| is_kept(failed.at, now));
+        for ((program, words), done) in steps.iter().zip(done) {
+            let command = child::command(program, words);
+            match done {
+                Ok(_) => drop(failed.remove(&command)),
+                Err(failure) => {
+                    let step = FailedStep {
+                        at: now,
+                        exit_code: failure.code,
+                        detail: failure.detail.clone(),
+                    };
+                    failed.insert(command, step);
+                }
+            }
+        }
     }
 
     fn finish(
@@ -188,10 +198,7 @@ fn text(view: &View, steps: &[Step<'_>], done: &[Done]) -> String {
                 Ok(did) => did.clone(),
                 Err(failure) => format!("FAILED ({}): {}", failure.code, failure.detail),
             };
-            [
-                format!("{} {}", program.part.program(), words.join(" ")),
-                what,
-            ]
+            [child::command(program, words), what]
         })
         .collect();
     rows.push(["check".to_owned(), counted(&view.items)]);
