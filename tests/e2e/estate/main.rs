@@ -5,8 +5,10 @@
 mod check;
 mod children;
 mod estate;
+mod init;
 mod notification;
 mod real;
+mod report;
 mod run;
 mod scale;
 mod signals;
