@@ -12,8 +12,8 @@ use common::system::process::shell_word;
 use crate::credentials;
 use crate::judgment::Gap;
 use crate::settings::{API, ENVIRONMENT, ORGANIZATION, PASSWORD, URL};
-use crate::survey::{ApiStatus, PolicyStatus, Survey};
-use crate::unfinished::{OfApi, Unfinished, Work};
+use crate::survey::{ApiStatus, Apis, PolicyStatus, Survey};
+use crate::unfinished::{self, OfApi, Unfinished, Work};
 
 const PROGRAM: &str = "basic-auth-policy";
 
@@ -101,9 +101,10 @@ fn is_own_basic(policy: &PolicyStatus) -> bool {
 /// The flags that name an API instance whatever else is set.
 fn target(call: &Invocation, organization: &str, environment: &str, api: u64) -> String {
     let plane = match call.settings.address(&URL) {
-        Ok(url) if url != DEFAULT_URL => format!("--anypoint-url {url} "),
+        Ok(url) if url != DEFAULT_URL => format!("--anypoint-url {} ", shell_word(&url)),
         _ => String::new(),
     };
+    let [organization, environment] = [organization, environment].map(shell_word);
     format!("{plane}--organization {organization} --environment {environment} --api {api}")
 }
 
@@ -163,8 +164,26 @@ fn failed(mut item: Item, err: &anyhow::Error) -> Item {
     item
 }
 
-/// Work that was begun and not finished. `surveys` tell which policy an API has.
-pub(crate) fn of_unfinished(call: &Invocation, left: &Unfinished, surveys: &[&Survey]) -> Item {
+/// Work that this host knows to be unfinished, and `waiting` beside it. Where one API alone is asked about, what is left
+/// of others is for other calls.
+pub(crate) fn of_unfinished<'a>(
+    call: &Invocation,
+    surveys: &[&Survey],
+    waiting: impl IntoIterator<Item = &'a Unfinished>,
+) -> Vec<Item> {
+    let mut left = unfinished::of_user(call);
+    if let [survey] = surveys
+        && let Apis::One(api) = &survey.apis
+    {
+        left.retain(|left| left.work.api().is_none_or(|of| of == api.api_instance_id));
+    }
+    let of = |left: &Unfinished| of_work(call, left, surveys);
+    let known = left.iter().map(of);
+    known.chain(waiting.into_iter().map(of)).collect()
+}
+
+/// `surveys` tell which policy an API has.
+fn of_work(call: &Invocation, left: &Unfinished, surveys: &[&Survey]) -> Item {
     let file = left.file.display().to_string();
     let (name, detail, advice) = match &left.work {
         Work::Password(of) => {

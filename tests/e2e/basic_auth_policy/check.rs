@@ -326,6 +326,13 @@ fn a_password_that_was_not_handed_over_shows_until_the_advice_is_followed() {
     run(&bench, &["check", "--output", "nagios"])
         .code(1)
         .prints(&format!("API {API_INSTANCE_ID} unfinished: "));
+    run(&bench, &["status"])
+        .code(10)
+        .prints(&format!("UNFINISHED API {API_INSTANCE_ID}: "))
+        .prints("authentication  yes");
+    let status = run(&bench, &["status", "--output", "json"]).json();
+    assert_eq!(status["authenticated"], true);
+    assert_eq!(&status["unfinished"][0], item);
     // It is no matter of another API.
     let other = add_api(&bench, "other", None);
     let other = json(&bench, &["--api", &other.to_string()]);

@@ -389,7 +389,7 @@ fn a_gateway_whose_replicas_cannot_be_read_stops_no_other() {
     };
     edge.bench.fault(Fault::on("GET", &path, refused).always());
     let told = edge.run(&["check", "--replicas", "--output", "json"]);
-    told.code(4).tells("1 of 4 gateways failed, lost first");
+    told.code(4).tells("2 of 4 gateways failed, lost first");
     let items = findings(&told);
     assert_eq!(find(&items, "registration", "edge-0")["state"], "ok");
     assert_eq!(find(&items, "replica", "well/a")["state"], "ok");
@@ -399,6 +399,12 @@ fn a_gateway_whose_replicas_cannot_be_read_stops_no_other() {
     edge.run(&["check", "--replicas", "--output", "nagios"])
         .code(3)
         .prints("2 unknown, 2 ok; lost unknown: ");
+    // Of what is connected with nobody knows what, it is not said that all is well.
+    edge.bench.sim.faults().clear();
+    edge.run(&["check", "--replicas"])
+        .code(7)
+        .prints("UNKNOWN silent/unnamed: it reports no certificate")
+        .tells("replica silent/unnamed reports no certificate");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::anypoint::Credentials;
 use common::cli::monitoring::{Item, State};
 use common::cli::{Invocation, Outcome};
-use common::error::{Kind, Result};
+use common::error::{Error, Kind, Result};
 use common::log::sentence;
 use jiff::Timestamp;
 
@@ -142,6 +142,9 @@ impl Check {
                 Ok(replicas) => {
                     let items = judge.replicas(&known, &replicas);
                     self.lines.extend(items.iter().map(replica_line));
+                    if let Some(silent) = items.iter().find(|item| item.state == State::Unknown) {
+                        self.failed.push((known.name, silence(silent).into()));
+                    }
                     self.items.extend(items);
                 }
                 Err(err) => {
@@ -184,6 +187,15 @@ impl Check {
             (concluded, None) => concluded,
         }
     }
+}
+
+/// A replica that is connected with nobody knows what.
+fn silence(item: &Item) -> Error {
+    Error::new(
+        Kind::Unproved,
+        format!("replica {} reports no certificate", item.name),
+    )
+    .advise("Check the registration itself, on the host of the gateway.")
 }
 
 /// The line for people about a registration.
