@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Client, Page, may_lack_permission, null_is_missing};
+use super::{Access, Client, Page, may_lack_permission, null_is_missing};
 use crate::error::{Error, Result};
 use crate::net::dns::name::{DnsName, normal};
 use crate::net::http::segment;
@@ -206,13 +206,25 @@ impl Client {
     ///
     /// Credentials: the token is not known there. Unreachable.
     pub fn verify_token(&self, account: Option<&str>) -> Result<TokenState> {
-        let path = match account {
-            Some(account) => format!("accounts/{}/tokens/verify", segment(account)),
-            None => "user/tokens/verify".to_owned(),
-        };
-        let access = &self.records;
-        access.fetch(access.get(&path))
+        verify(&self.records, account)
     }
+
+    /// The state of the API token that reads zones: as [`Client::verify_token`], which it is where no other is set.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::verify_token`].
+    pub fn verify_zone_token(&self, account: Option<&str>) -> Result<TokenState> {
+        verify(&self.zones, account)
+    }
+}
+
+fn verify(access: &Access, account: Option<&str>) -> Result<TokenState> {
+    let path = match account {
+        Some(account) => format!("accounts/{}/tokens/verify", segment(account)),
+        None => "user/tokens/verify".to_owned(),
+    };
+    access.fetch(access.get(&path))
 }
 
 fn named(name: &str, zones: &[Zone]) -> Vec<Zone> {

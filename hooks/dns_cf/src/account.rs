@@ -67,6 +67,12 @@ impl Account {
         })
     }
 
+    /// Where the token comes from that reads zones, if that is another one.
+    pub(crate) fn zone_token_origin(&self) -> Option<String> {
+        let token = self.zone_token.as_ref();
+        token.map(|token| token.origin.to_string())
+    }
+
     /// The client for these credentials.
     pub(crate) fn client(&self, call: &Invocation) -> Result<Client> {
         let http = call.http(&self.api)?;

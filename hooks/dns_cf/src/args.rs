@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use common::cli::config::ConfigArgs;
+use common::cli::monitoring::MonitoringArgs;
 use common::cli::{Arguments, Format, OutputArgs, exit};
 use common::duration;
 use common::log::Verbosity;
@@ -51,6 +52,13 @@ impl Arguments for Args {
     fn output(&self) -> (Format, Verbosity) {
         self.output.choice()
     }
+
+    fn monitoring(&self) -> Option<&MonitoringArgs> {
+        match &self.command {
+            Command::Check(args) => Some(&args.monitoring),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -76,12 +84,13 @@ Examples:
 "))]
     Rm(RmArgs),
 
-    /// Show what the credentials can and cannot do, zone by zone, and which permission is missing
+    /// Show what the credentials can and cannot do, zone by zone, until when, and which permission is missing
     #[command(after_help = after!("\
 Examples:
   dns_cf check
   dns_cf check example.com
   dns_cf check example.com --write     proves it with a record that is created and deleted again
+  dns_cf check --output nagios         for monitoring, also when a token expires
 "))]
     Check(CheckArgs),
 
@@ -158,6 +167,13 @@ pub(crate) struct CheckArgs {
     /// Prove the right to edit with a TXT record that is created and deleted again
     #[arg(long)]
     pub(crate) write: bool,
+
+    /// How long before its expiry a token is due
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "30d")]
+    pub(crate) within: Duration,
+
+    #[command(flatten)]
+    pub(crate) monitoring: MonitoringArgs,
 }
 
 #[derive(Debug, ClapArgs)]

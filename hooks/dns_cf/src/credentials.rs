@@ -69,6 +69,14 @@ impl Credentials {
         }
     }
 
+    /// Where the token or the key comes from.
+    pub(crate) fn origin(&self) -> String {
+        match self {
+            Credentials::Token(token) => token.origin.to_string(),
+            Credentials::Key { key, .. } => key.origin.to_string(),
+        }
+    }
+
     /// Whether an API token is used, and not the global key.
     pub(crate) fn are_token(&self) -> bool {
         matches!(self, Credentials::Token(_))

@@ -10,9 +10,11 @@ mod commands;
 mod credentials;
 mod cure;
 mod listed;
+mod permissions;
 mod propagation;
 mod saving;
 mod settings;
+mod tokens;
 mod ttl;
 mod zone;
 

@@ -20,6 +20,8 @@ pub struct Token {
     pub account: Option<String>,
     /// Whether it still works.
     pub status: Status,
+    /// When it ends, if it does.
+    pub expires_on: Option<Timestamp>,
     /// Zone / Zone / Read.
     pub zone_read: Reach,
     /// Zone / DNS / Read.
@@ -37,6 +39,7 @@ impl Default for Token {
             id: String::new(),
             account: None,
             status: Status::Active,
+            expires_on: None,
             zone_read: Reach::All,
             dns_read: Reach::All,
             dns_edit: Reach::All,
@@ -330,6 +333,8 @@ pub(super) fn count(api: &mut Cloudflare, credential: &str, now: Timestamp) -> L
 struct Verified<'a> {
     id: &'a str,
     status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_on: Option<Timestamp>,
 }
 
 pub(super) fn verify(
@@ -355,6 +360,7 @@ pub(super) fn verify(
         &Verified {
             id: &token.id,
             status: token.status,
+            expires_on: token.expires_on,
         },
         &messages,
     ))
