@@ -6,6 +6,7 @@ use common::anypoint::policies::BASIC_AUTHENTICATION;
 use common::cli::Invocation;
 use common::cli::monitoring::{Item, Kind, State};
 use common::log::{advice, sentence};
+use common::net::http::base_url;
 use common::settings::Setting;
 use common::system::process::shell_word;
 
@@ -124,33 +125,30 @@ fn credentials_of(call: &Invocation) -> String {
 pub(crate) fn unknown_api(call: &Invocation, name: Option<&str>, err: &anyhow::Error) -> Item {
     let api = set(call, &API);
     let name = name.or(api.as_deref()).unwrap_or_default();
-    let mut item = failed(Item::new(Kind::Api, name, State::Unknown), err);
-    for (key, value) in [
-        ("organization", set(call, &ORGANIZATION)),
-        ("environment", set(call, &ENVIRONMENT)),
-        ("api_instance", api),
-    ] {
-        if let Some(value) = value {
-            item = item.at(key, value);
-        }
-    }
-    item
+    let item = Item::new(Kind::Api, name, State::Unknown);
+    failed(located(call, with(item, "api_instance", api)), err)
 }
 
 /// An environment that nothing is known of.
 pub(crate) fn unknown_environment(call: &Invocation, err: &anyhow::Error) -> Item {
-    let environment = set(call, &ENVIRONMENT);
-    let target: Vec<String> = [
-        call.settings.address(&URL).ok(),
-        set(call, &ORGANIZATION),
-        environment.clone(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let name = environment.unwrap_or_else(|| PROGRAM.to_owned());
-    let item = Item::new(Kind::Platform, name, State::Unknown).at("target", target.join(" "));
-    failed(item, err)
+    let name = set(call, &ENVIRONMENT).unwrap_or_else(|| PROGRAM.to_owned());
+    let url = call.settings.address(&URL).ok();
+    let host = url.and_then(|url| base_url(&url).ok()?.host_str().map(str::to_owned));
+    let item = Item::new(Kind::Platform, name, State::Unknown);
+    failed(located(call, with(item, "host", host)), err)
+}
+
+/// With the organization and the environment as they are set: nobody could be asked for their ids.
+fn located(call: &Invocation, item: Item) -> Item {
+    let item = with(item, "organization", set(call, &ORGANIZATION));
+    with(item, "environment", set(call, &ENVIRONMENT))
+}
+
+fn with(item: Item, key: &str, value: Option<String>) -> Item {
+    match value {
+        Some(value) => item.at(key, value),
+        None => item,
+    }
 }
 
 fn set(call: &Invocation, setting: &Setting) -> Option<String> {

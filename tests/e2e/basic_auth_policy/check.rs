@@ -200,8 +200,9 @@ fn where_nothing_can_be_read_every_form_says_so() {
     assert_eq!(items[0]["kind"], "platform");
     assert_eq!(items[0]["name"], "Sandbox");
     assert_eq!(items[0]["state"], "unknown");
-    let target = items[0]["at"]["target"].as_str().unwrap();
-    assert!(target.ends_with(&format!(" {ORGANIZATION_ID} Sandbox")));
+    assert_eq!(items[0]["at"]["organization"], ORGANIZATION_ID);
+    assert_eq!(items[0]["at"]["environment"], "Sandbox");
+    assert!(items[0]["at"]["host"].is_string());
     assert!(!items[0]["detail"].as_str().unwrap().is_empty());
     let text = written(&bench);
     assert!(text.contains("anypoint_last_exit_code{program=\"basic-auth-policy\"} 3\n"));

@@ -119,7 +119,7 @@ impl Check {
         match accepted {
             Some(Err(err)) => {
                 let err = err.into();
-                self.items.push(findings::credentials(one.gateway, &err));
+                self.items.push(findings::credentials(call, one, &err));
                 self.fail(name, err);
             }
             accepted => self.lines.push(line(one, accepted.is_some(), self.now)),
@@ -149,7 +149,8 @@ impl Check {
                 }
                 Err(err) => {
                     let err = err.into();
-                    self.items.push(findings::unknown_replicas(&known, &err));
+                    self.items
+                        .push(findings::unknown_replicas(call, &known, &err));
                     self.fail(&known.name, err);
                 }
             }
