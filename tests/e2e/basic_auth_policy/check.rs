@@ -278,13 +278,11 @@ fn a_hostile_label_stays_text_in_every_form() {
         "<script>a|'b=1;\n\"$(id)`\u{1b}[2J\u{202e}{}",
         "é".repeat(300)
     );
-    let id = add_api(&bench, "evil", Some(&hostile));
+    let id = add_api(&bench, "evil", Some(&hostile)).to_string();
     let told = run(&bench, &["check", "--output", "json"]);
     told.code(10);
     let items = findings(&told);
-    let item = items
-        .iter()
-        .find(|item| item["at"]["api_instance"] == id.to_string());
+    let item = items.iter().find(|item| item["at"]["api_instance"] == id);
     assert_eq!(item.unwrap()["name"], format!("evil/{hostile}"));
     assert!(!told.stdout.contains('\u{1b}'));
     let nagios = run(&bench, &["check", "--output", "nagios"]);
