@@ -71,11 +71,7 @@ impl Check {
         if let Err(err) = &result {
             add_failure(&mut checked, err);
         }
-        let mut run = Run {
-            ended: self.clock.now(),
-            code: code(&result),
-            last_success: None,
-        };
+        let mut run = Run::new(self.clock.now(), code(&result));
         let written = match &self.textfile {
             Some(textfile) => textfile.write(&checked, &mut run, &self.log),
             None => Ok(()),
