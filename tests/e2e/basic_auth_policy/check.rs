@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::process::Stdio;
+use std::time::Duration;
 
-use fixtures::{Bench, Finished, wait_until};
+use fixtures::{Bench, Finished, assert_is_checked, wait_until};
 use serde_json::Value;
 use simulator::Fault;
 use simulator::anypoint::ApiInstance;
@@ -27,6 +28,7 @@ fn add_api(bench: &Bench, asset: &str, label: Option<&str>) -> u64 {
 /// The findings, which have to be as the schema says.
 fn findings(told: &Finished) -> Vec<Value> {
     let checked = told.json();
+    assert_is_checked(&checked);
     assert_eq!(checked["program"], "basic-auth-policy");
     checked["items"].as_array().unwrap().clone()
 }
@@ -381,10 +383,10 @@ fn an_autodiscovery_that_was_killed_shows_until_the_next_run_has_finished_it() {
     let bench = bench();
     run(&bench, &["apply"]).code(0);
     switch(&bench, |switches| {
-        switches.application_manager.redeploy_ms = 1500;
+        switches.application_manager.redeploy_ms = 3_600_000;
     });
     let discover = ["autodiscover", "--app", "orders", "--yes"];
-    let kill = |args: &[&str], restarts: u32| {
+    let kill = |args: &[&str], connects: bool| {
         let mut child = bench
             .command("basic-auth-policy", args)
             .stdout(Stdio::null())
@@ -393,18 +395,20 @@ fn an_autodiscovery_that_was_killed_shows_until_the_next_run_has_finished_it() {
             .unwrap();
         wait_until("it is redeployed", || {
             let world = bench.sim.world();
-            let change = &world.anypoint.deployment("orders").unwrap().change;
-            change.restarts() >= restarts
+            let desired = &world.anypoint.deployment("orders").unwrap().desired;
+            desired.properties.contains_key("api.id") == connects
         });
         child.kill().unwrap();
         child.wait().unwrap();
+        let hour = Duration::from_secs(3600);
+        bench.sim.world().clock.advance(hour);
     };
     let unfinished = || -> Vec<Value> {
         let mut items = json(&bench, &["--api", "orders-api"]);
         items.retain(|item| item["kind"] == "unfinished_work");
         items
     };
-    kill(&discover, 1);
+    kill(&discover, true);
     let left = unfinished();
     assert_eq!(left.len(), 1);
     assert_eq!(left[0]["name"], "orders");
@@ -412,7 +416,7 @@ fn an_autodiscovery_that_was_killed_shows_until_the_next_run_has_finished_it() {
     follow(&bench, &left[0]).code(0);
     assert!(unfinished().is_empty());
 
-    kill(&[&discover[..], &["--undo"]].concat(), 2);
+    kill(&[&discover[..], &["--undo"]].concat(), false);
     let left = unfinished();
     assert_eq!(
         left[0]["detail"],

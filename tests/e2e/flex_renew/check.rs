@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use fixtures::Finished;
+use fixtures::{Finished, assert_is_checked};
 use jiff::Timestamp;
 use serde_json::Value;
 use simulator::Fault;
@@ -17,6 +17,7 @@ use crate::edge::{DAY, Edge, days_left, place};
 /// The findings, which have to be as the schema says.
 fn findings(told: &Finished) -> Vec<Value> {
     let checked = told.json();
+    assert_is_checked(&checked);
     assert_eq!(checked["program"], "flex-renew");
     checked["items"].as_array().unwrap().clone()
 }
