@@ -147,7 +147,7 @@ fn every_form_tells_the_same_about_registrations() {
 }
 
 #[test]
-fn a_renewal_is_made_from_the_moment_that_a_check_has_foretold() {
+fn a_check_foretells_from_when_run_renews() {
     // The certificates of the stand-in live a year and are new, so the second `within` is too long for them.
     for within in ["30d", "400d"] {
         let edge = with_gateways(&[10]);
