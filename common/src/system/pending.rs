@@ -37,6 +37,23 @@ impl PendingSecret {
         Ok(secret.map(|secret| (pending, secret)))
     }
 
+    /// Whether a secret is kept at `path`, also while a run works with it. What cannot be read may be one.
+    pub fn is_kept(path: &Path) -> bool {
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+            .open(path);
+        match opened {
+            Ok(file) => Self {
+                path: path.to_owned(),
+                file,
+            }
+            .secret()
+            .map_or(true, |secret| secret.is_some()),
+            Err(err) => err.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
     /// Puts `secret` on disk at `path`.
     ///
     /// # Errors
@@ -164,8 +181,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pending");
         assert_eq!(kept(&path), None);
+        assert!(!PendingSecret::is_kept(&path));
         let secret = Secret::new("canary-pending");
         let pending = PendingSecret::keep(&path, &secret).unwrap();
+        assert!(PendingSecret::is_kept(&path));
         let err = PendingSecret::find(&path).unwrap_err().to_string();
         assert!(err.contains("another run"), "{err}");
         drop(pending);
@@ -185,6 +204,7 @@ mod tests {
             fs::write(&path, torn).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(PRIVATE)).unwrap();
             assert_eq!(kept(&path), None);
+            assert!(!PendingSecret::is_kept(&path));
         }
         PendingSecret::keep(&path, &Secret::new("canary-whole")).unwrap();
         assert_eq!(kept(&path).as_deref(), Some("canary-whole"));

@@ -1,5 +1,6 @@
 //! Runs another program: arguments as a list, never a shell, a time limit, its output kept for the error.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -337,6 +338,16 @@ impl std::fmt::Debug for Finished {
     }
 }
 
+/// A word of a command as a shell reads it: for commands that people are advised to run.
+pub fn shell_word(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        Cow::Borrowed(word)
+    } else {
+        Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
+    }
+}
+
 /// Whether `program` is there: a path to an executable file, or the name of one on `PATH`.
 pub fn exists(program: impl AsRef<OsStr>) -> bool {
     let program = Path::new(program.as_ref());
@@ -396,6 +407,16 @@ mod tests {
 
     fn shell(script: &str) -> Program {
         Program::new("/bin/sh").arg("-c").arg(script)
+    }
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_read_something_else() {
+        assert_eq!(shell_word("/srv/edge-1.yaml"), "/srv/edge-1.yaml");
+        assert_eq!(shell_word(""), "''");
+        let nasty = "it's $(here);\n<b>";
+        let echo = format!("printf %s {}", shell_word(nasty));
+        let told = Command::new("sh").args(["-c", &echo]).output().unwrap();
+        assert_eq!(String::from_utf8(told.stdout).unwrap(), nasty);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use common::cli::config::ConfigArgs;
+use common::cli::monitoring::MonitoringArgs;
 use common::cli::{self, Format, OutputArgs, exit};
 use common::duration;
 use common::log::Verbosity;
@@ -35,6 +36,13 @@ impl cli::Arguments for Args {
     fn output(&self) -> (Format, Verbosity) {
         self.output.choice()
     }
+
+    fn monitoring(&self) -> Option<&MonitoringArgs> {
+        match &self.command {
+            Command::Check(args) => Some(&args.monitoring),
+            _ => None,
+        }
+    }
 }
 
 fn help() -> String {
@@ -58,7 +66,7 @@ pub(crate) enum Command {
     /// Show the policies of an API instance, or which APIs of the environment have no authentication
     Status(StatusArgs),
 
-    /// Whether an API has no authentication that should: exit code 10
+    /// Whether an API has no authentication that should, or work is left unfinished: exit code 10
     ///
     /// Every API of the environment; where the TOML file lists APIs, those.
     Check(CheckArgs),
@@ -209,6 +217,9 @@ pub(crate) struct CheckArgs {
     /// Every API of the environments that the TOML file lists APIs of
     #[arg(long, conflicts_with_all = ["api", "label"])]
     pub(crate) all: bool,
+
+    #[command(flatten)]
+    pub(crate) monitoring: MonitoringArgs,
 }
 
 /// What will enforce the policies.

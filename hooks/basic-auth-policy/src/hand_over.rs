@@ -6,7 +6,6 @@ use common::anypoint::api_instances::ApiInstance;
 use common::cli::{Format, Invocation};
 use common::error::{Error, Result};
 use common::log::Log;
-use common::net::http::segment;
 use common::secret::Secret;
 use common::system::files;
 use common::system::fingerprints::{Fingerprints, private_folder};
@@ -16,6 +15,7 @@ use crate::hand_over_file::{self, HandOverFile};
 use crate::memory;
 use crate::session::Session;
 use crate::settings::ApiEntry;
+use crate::unfinished;
 
 /// Where a new password is to go, checked before the first request.
 #[derive(Debug)]
@@ -162,22 +162,12 @@ impl Destinations {
     /// it is for another one. Without a state folder, beside the destination.
     fn pending(&self, session: &Session, api: &ApiInstance) -> Option<PathBuf> {
         if let Some(state) = &self.state {
-            let at = &session.at;
-            let name = format!(
-                "{}-password-{}-{}-{}",
-                memory::PROGRAM,
-                segment(at.organization.as_str()),
-                segment(at.environment.as_str()),
-                api.id
-            );
-            return Some(state.join(name));
+            return Some(unfinished::password_file(state, &session.at, api.id));
         }
         if self.to_stdout {
             return None;
         }
-        let mut name = hand_over_file::first(&self.files)?.as_os_str().to_owned();
-        name.push(".new");
-        Some(PathBuf::from(name))
+        hand_over_file::first(&self.files).map(unfinished::password_file_beside)
     }
 }
 

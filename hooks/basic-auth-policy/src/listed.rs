@@ -1,6 +1,6 @@
 //! `[[basic_auth_policy.api]]`: one command for many APIs, of any environment, organization and control plane.
 
-use common::cli::{Invocation, Kept, Outcome, Report, exit};
+use common::cli::{Invocation, Outcome, Report, exit};
 use common::error::{Error, Kind, Result};
 use common::log::{advice, sentence};
 use common::settings::{Setting, Settings};
@@ -93,34 +93,20 @@ pub(crate) fn each(
     flag: Option<&'static str>,
     work: impl Fn(&Invocation, &ApiEntry) -> anyhow::Result<Outcome> + Sync,
 ) -> anyhow::Result<Outcome> {
-    let flags = ONE_ALONE.iter().filter_map(|setting| {
-        call.settings.flag(setting)?;
-        Some(setting.flag?.name)
-    });
-    if let Some(flag) = flags.chain(flag).next() {
-        return Err(Error::config(format!(
-            "{flag} cannot apply to each API that [[{LIST}]] lists"
-        ))
-        .advise("Set it in the entries, or name one API with --api.")
-        .into());
-    }
-    let limit = workers(&call.settings)?;
-    let outcomes = side_by_side(entries, limit, |(number, entry)| {
-        one(call, *number, entry, &work)
-    });
+    let keeping = |call: &Invocation, entry: &ApiEntry| {
+        let (call, collected) = call.collecting();
+        let outcome = work(&call, entry);
+        Ok((collected.take().pop(), outcome))
+    };
     let mut summary = Summary {
         apis: Vec::new(),
         failed: 0,
         text: Vec::new(),
     };
     let mut worst = Outcome::Done;
-    let mut first = None;
-    for One {
-        name,
-        kept,
-        outcome,
-    } in outcomes
-    {
+    let mut failures = Failures::of(entries.len());
+    for (name, done) in over(call, entries, flag, keeping)? {
+        let (kept, outcome) = done.unwrap_or_else(|err| (None, Err(err)));
         let mut line = Line {
             name,
             result: None,
@@ -133,49 +119,101 @@ pub(crate) fn each(
         match outcome {
             Ok(outcome) => worst = worst.max(outcome),
             Err(err) => {
-                call.log.about(&line.name).failure(&err);
                 line.failure = Some(Failure {
                     error: sentence(&err),
                     advice: advice(&err).map(str::to_owned),
                     exit_code: exit::code_for(&err),
                 });
                 summary.failed += 1;
-                first.get_or_insert(err);
+                failures.add(call, &line.name, &err);
             }
         }
         summary.apis.push(line);
     }
-    let failed = summary.failed;
     call.result(&summary)?;
-    match first {
-        None => Ok(worst),
-        Some(first) => {
-            let kind = exit::kind_of(&first).unwrap_or(Kind::Refused);
-            let what = format!("{failed} of {} APIs failed", entries.len());
-            Err(Error::new(kind, what).into())
+    failures.conclude(worst)
+}
+
+/// Does `work` for every one of `entries`, side by side, and returns what became of each, with its name, in their order.
+/// `flag` is one of this call that fits one API alone.
+pub(crate) fn over<T: Send>(
+    call: &Invocation,
+    entries: &[Numbered],
+    flag: Option<&'static str>,
+    work: impl Fn(&Invocation, &ApiEntry) -> anyhow::Result<T> + Sync,
+) -> anyhow::Result<Vec<(String, anyhow::Result<T>)>> {
+    let flags = ONE_ALONE.iter().filter_map(|setting| {
+        call.settings.flag(setting)?;
+        Some(setting.flag?.name)
+    });
+    if let Some(flag) = flags.chain(flag).next() {
+        return Err(Error::config(format!(
+            "{flag} cannot apply to each API that [[{LIST}]] lists"
+        ))
+        .advise("Set it in the entries, or name one API with --api.")
+        .into());
+    }
+    let limit = workers(&call.settings)?;
+    Ok(side_by_side(entries, limit, |(number, entry)| {
+        one(call, *number, entry, &work)
+    }))
+}
+
+/// What failed, of several.
+#[derive(Debug)]
+pub(crate) struct Failures {
+    all: usize,
+    failed: usize,
+    first: Option<Kind>,
+}
+
+impl Failures {
+    /// None yet, of so many.
+    pub(crate) fn of(all: usize) -> Self {
+        Self {
+            all,
+            failed: 0,
+            first: None,
+        }
+    }
+
+    /// Reports one.
+    pub(crate) fn add(&mut self, call: &Invocation, name: &str, err: &anyhow::Error) {
+        call.log.about(name).failure(err);
+        self.failed += 1;
+        self.first
+            .get_or_insert(exit::kind_of(err).unwrap_or(Kind::Refused));
+    }
+
+    /// The end of a run: `outcome` unless something failed.
+    ///
+    /// # Errors
+    ///
+    /// One of the first failure's kind.
+    pub(crate) fn conclude(self, outcome: Outcome) -> anyhow::Result<Outcome> {
+        match self.first {
+            None => Ok(outcome),
+            Some(kind) => {
+                let what = format!("{} of {} APIs failed", self.failed, self.all);
+                Err(Error::new(kind, what).into())
+            }
         }
     }
 }
 
-struct One {
-    name: String,
-    kept: Option<Kept>,
-    outcome: anyhow::Result<Outcome>,
-}
-
-fn one(
+fn one<T>(
     call: &Invocation,
     number: usize,
     entry: &ApiEntry,
-    work: &impl Fn(&Invocation, &ApiEntry) -> anyhow::Result<Outcome>,
-) -> One {
+    work: &impl Fn(&Invocation, &ApiEntry) -> anyhow::Result<T>,
+) -> (String, anyhow::Result<T>) {
     let name = match (&entry.name, &entry.api_instance) {
         (Some(name), _) => name.clone(),
         (None, Some(api)) => api.to_string(),
         (None, None) => format!("[[{LIST}]] {number}"),
     };
-    let (call, collected) = call.about(&name).collecting();
-    let outcome = if signals::interrupted() {
+    let call = call.about(&name);
+    let done = if signals::interrupted() {
         Err(Error::new(
             Kind::Unreachable,
             "stopped by a signal before it was its turn",
@@ -187,11 +225,7 @@ fn one(
             .map_err(anyhow::Error::new)
             .and_then(|settings| work(&call.with_settings(settings), entry))
     };
-    One {
-        name,
-        kept: collected.take().pop(),
-        outcome,
-    }
+    (name, done)
 }
 
 /// A half of a login would be completed with the other half of another one.

@@ -7,6 +7,7 @@ mod convergence;
 mod credentials;
 mod deploy_hooks;
 mod desired;
+mod findings;
 mod hand_over;
 mod hand_over_file;
 mod judgment;
@@ -17,7 +18,9 @@ mod proof;
 mod read_back;
 mod session;
 mod settings;
+mod survey;
 mod switch;
+mod unfinished;
 
 use std::process::ExitCode;
 

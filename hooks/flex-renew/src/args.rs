@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use common::cli::config::ConfigArgs;
+use common::cli::monitoring::MonitoringArgs;
 use common::cli::{Arguments, Format, VerbosityArgs};
 use common::log::Verbosity;
 
@@ -47,6 +48,10 @@ pub(crate) enum Form {
     Text,
     /// For programs: one JSON document
     Json,
+    /// Checks only: one line for Nagios and others that run its plugins, with their exit codes 0 to 3
+    Nagios,
+    /// Checks only: metrics in the text format of Prometheus
+    Prometheus,
     /// inspect only: exactly what flexctl registration inspect prints
     Flexctl,
 }
@@ -56,8 +61,17 @@ impl Arguments for Args {
         let format = match self.output {
             Form::Text | Form::Flexctl => Format::Text,
             Form::Json => Format::Json,
+            Form::Nagios => Format::Nagios,
+            Form::Prometheus => Format::Prometheus,
         };
         (format, self.verbosity.into())
+    }
+
+    fn monitoring(&self) -> Option<&MonitoringArgs> {
+        match &self.command {
+            Command::Check(args) => Some(&args.monitoring),
+            _ => None,
+        }
     }
 }
 
@@ -93,12 +107,22 @@ pub(crate) struct LookArgs {
 
 #[derive(Debug, Clone, Default, ArgGroup)]
 pub(crate) struct CheckArgs {
-    #[command(flatten)]
-    pub(crate) look: LookArgs,
-
     /// Also log in with the credentials for flexctl, and see whether they may read the gateway
     #[arg(long)]
     pub(crate) credentials: bool,
+
+    /// Also ask the platform until when the replicas of every gateway of the environment are valid
+    ///
+    /// Needs credentials for the platform and an environment, as status does.
+    #[arg(long)]
+    pub(crate) replicas: bool,
+
+    #[command(flatten)]
+    pub(crate) monitoring: MonitoringArgs,
+
+    // Its heading would be that of whatever follows.
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
 }
 
 /// Where in Kubernetes the gateway is.

@@ -22,11 +22,15 @@ impl Due {
     /// One that is new is not due, however long `within` is: the next one would be due as soon, and every run would
     /// renew and restart the gateway.
     pub(crate) fn of(certificate: &Certificate, within: Duration, now: Timestamp) -> Self {
-        let lifetime = certificate
+        Self::judge(lifetime(certificate), certificate.time_left(now), within)
+    }
+
+    /// When a certificate becomes due.
+    pub(crate) fn moment(certificate: &Certificate, within: Duration) -> Timestamp {
+        certificate
             .not_after
-            .duration_since(certificate.not_before)
-            .unsigned_abs();
-        Self::judge(lifetime, certificate.time_left(now), within)
+            .checked_sub(left_when_due(lifetime(certificate), within))
+            .unwrap_or(certificate.not_before)
     }
 
     /// Judges a certificate whose registration the gateway calls outdated: due unless it is new.
@@ -38,7 +42,7 @@ impl Due {
         let is_left = |time| SignedDuration::try_from(time).is_ok_and(|time| left > time);
         if is_left(within) {
             Due::No
-        } else if is_left(lifetime / 4 * 3) {
+        } else if is_left(longest_left(lifetime)) {
             Due::TooNew { lifetime }
         } else {
             Due::Yes
@@ -60,6 +64,23 @@ impl Due {
     }
 }
 
+fn lifetime(certificate: &Certificate) -> Duration {
+    certificate
+        .not_after
+        .duration_since(certificate.not_before)
+        .unsigned_abs()
+}
+
+/// What may be left of a certificate that is not new.
+fn longest_left(lifetime: Duration) -> Duration {
+    lifetime / 4 * 3
+}
+
+/// What is left of a certificate at the moment from which it is due.
+fn left_when_due(lifetime: Duration, within: Duration) -> Duration {
+    within.min(longest_left(lifetime))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +93,16 @@ mod tests {
             SignedDuration::from_hours(24 * left),
             DAY * within,
         )
+    }
+
+    #[test]
+    fn a_certificate_is_due_from_the_moment_that_is_foretold() {
+        for (within, days) in [(30, 30), (0, 0), (75, 75), (76, 75), (400, 75)] {
+            let left = left_when_due(DAY * 100, DAY * within);
+            assert_eq!(left, DAY * days);
+            assert_eq!(due(i64::from(days), within), Due::Yes);
+            assert_ne!(due(i64::from(days) + 1, within), Due::Yes);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use common::flex::flexctl::Login;
 use common::secret::Secret;
 use common::settings::file::OneOrMany;
 use common::settings::{Origin, Setting, Settings, Sourced};
+use common::system::process::shell_word;
 
 use crate::args::RenewArgs;
 use crate::cluster::Coordinates;
@@ -335,6 +336,33 @@ impl Gateway {
                 self.name
             ))
             .advise(format!("Leave out {flag}, or name another gateway."))),
+        }
+    }
+
+    /// What names it in a call of this program, for a shell.
+    pub(crate) fn on_the_command_line(&self) -> String {
+        match &self.location {
+            Location::Cluster(there) if self.entry.name.is_none() => {
+                let flags = [
+                    ("--context", &there.context),
+                    ("--namespace", &there.namespace),
+                    ("--deployment", &there.deployment),
+                    ("--secret", &there.secret),
+                ];
+                let given = flags.into_iter().filter_map(|(flag, value)| {
+                    Some(format!(" {flag} {}", shell_word(value.as_deref()?)))
+                });
+                format!("--runtime kubernetes{}", given.collect::<String>())
+            }
+            _ => shell_word(&self.name).into_owned(),
+        }
+    }
+
+    /// Where its registration is said to be.
+    pub(crate) fn place_in_words(&self) -> String {
+        match &self.location {
+            Location::File(file) => file.display().to_string(),
+            Location::Cluster(there) => format!("kubernetes/{}", there.name()),
         }
     }
 

@@ -12,10 +12,11 @@ use common::settings::{Origin, Settings, Sourced};
 use crate::settings::{ENVIRONMENT, ORGANIZATION, URL};
 
 /// An environment of the platform.
+#[derive(Debug)]
 pub(crate) struct Environment {
     client: Client,
-    organization: OrganizationId,
-    environment: EnvironmentId,
+    pub(crate) organization: OrganizationId,
+    pub(crate) environment: EnvironmentId,
 }
 
 impl Environment {

@@ -128,11 +128,16 @@ impl<T> Line<T> {
     }
 }
 
+/// The line for people about a gateway that there is no answer about.
+pub(crate) fn failed_line(gateway: &str, error: &str) -> String {
+    format!("{gateway}: FAILED: {error}")
+}
+
 impl<T: Report> Report for Line<T> {
     fn text(&self) -> String {
         match self {
             Line::Done(done) => done.text(),
-            Line::Failed(failed) => format!("{}: FAILED: {}", failed.gateway, failed.error),
+            Line::Failed(failed) => failed_line(&failed.gateway, &failed.error),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod apply;
 mod autodiscover;
+mod check;
 mod create_api;
 mod deploy_hooks;
 mod fixture;

@@ -76,7 +76,7 @@ fn a_check_answers_by_its_exit_code_in_one_line() {
         .run(&["check", edge.file.to_str().unwrap(), "--output", "json"])
         .code(10)
         .json();
-    assert_eq!(json["state"], "due");
+    assert_eq!(json["items"][0]["state"], "due");
     edge.run(&["check", "/nowhere/r.yaml"]).code(4);
     edge.run(&["check", "--within", "soon"]).code(2);
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, this is how it fails")]
 
 mod begun;
+mod check;
 mod children;
 mod cluster;
 mod containers;

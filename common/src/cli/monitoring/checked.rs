@@ -80,9 +80,10 @@ pub enum Kind {
     Certificate,
     /// The registration of a Flex Gateway. Its name is that of the gateway here.
     Registration,
-    /// A replica of a Flex Gateway, as it reports itself to the platform. Its name is that of the replica.
+    /// A replica of a Flex Gateway, as it reports itself to the platform. Its name is that of the
+    /// gateway, a slash and its own.
     Replica,
-    /// An instance of an API. Its name is its label, or that of its asset.
+    /// An instance of an API. Its name is that of its asset; where it has a label, followed by a slash and that.
     Api,
     /// A token of a DNS provider. Its name is the setting that it comes from.
     ApiToken,

@@ -7,6 +7,7 @@ use common::anypoint::deployments::{AllProperties, Deployment, Progress, Redeplo
 use common::error::{Error, Kind, Result};
 use common::system::polling::{Look, Pauses, poll};
 
+use super::backup::Backup;
 use super::connection::{Connection, Secrets};
 use super::properties::Changes;
 use super::secrets;
@@ -85,6 +86,21 @@ impl Connection<'_> {
             secrets::remember(self, &written, secrets);
         }
         Ok(())
+    }
+
+    /// What was begun with the application has come to its end.
+    pub(crate) fn end(&self, of: &Deployment) {
+        let Some(memory) = &self.memory else { return };
+        if let Err(err) = Backup::end(memory, of) {
+            self.call.log.warn(err.to_string());
+        }
+    }
+
+    /// The same where the platform refused what was begun, so that nothing has changed.
+    pub(crate) fn end_if_refused(&self, of: &Deployment, err: &Error) {
+        if !matches!(err.kind(), Kind::Unreachable | Kind::Unproved) {
+            self.end(of);
+        }
     }
 
     fn look(&self, of: &Deployment) -> Result<Deployment> {
@@ -207,7 +223,11 @@ impl Connection<'_> {
             version: changes.version.as_ref().and(before.version()),
         };
         let session = self.session.for_target();
-        match session.client.redeploy(&session.at, before, restored) {
+        let restored = session.client.redeploy(&session.at, before, restored);
+        if restored.is_ok() {
+            self.end(before);
+        }
+        match restored {
             Ok(()) if changes.properties.is_some() => self.call.log.warn(format!(
                 "the previous properties of {} were restored, with the protected values given",
                 before.name

@@ -10,7 +10,7 @@ use super::properties::Changes;
 /// What has to change so that nothing is left of the change that `backup` tells of, and the properties that others have
 /// changed since.
 pub(crate) fn changes(backup: &Backup, now: &Deployment) -> (Changes, Vec<String>) {
-    let Backup { before, after } = backup;
+    let Backup { before, after, .. } = backup;
     let mut properties = now.properties.clone();
     let mut words = Vec::new();
     let mut kept = Vec::new();

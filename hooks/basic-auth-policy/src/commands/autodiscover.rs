@@ -100,19 +100,18 @@ fn connect(connection: &Connection<'_>, before: &Deployment) -> Result<Connected
         Some(memory) => {
             let before_it = State::of(before);
             let after = before_it.after(&changes);
-            let backup = Backup {
-                before: before_it,
-                after,
-            };
-            backup.write(memory, before)?;
+            Backup::new(before_it, after).begin(memory, before, connection)?;
         }
         None => log.warn("--undo will not be possible"),
     }
-    connection.redeploy(before, &changes, &secrets)?;
+    connection
+        .redeploy(before, &changes, &secrets)
+        .inspect_err(|err| connection.end_if_refused(before, err))?;
     if let Err(err) = connection.wait_until_running(before, &changes) {
         return Err(connection.go_back(before, &changes, &secrets, err));
     }
     let activity = connection.wait_until_active()?;
+    connection.end(before);
     Ok(report(connection, before, changes, activity))
 }
 
@@ -126,6 +125,7 @@ fn up_to_date(connection: &Connection<'_>, application: &Deployment) -> Result<C
         if activity != Activity::Active {
             activity = connection.wait_until_active()?;
         }
+        connection.end(application);
     }
     Ok(report(
         connection,
@@ -138,7 +138,7 @@ fn up_to_date(connection: &Connection<'_>, application: &Deployment) -> Result<C
 fn take_back(connection: &Connection<'_>, now: &Deployment) -> Result<Connected> {
     let log = &connection.call.log;
     let memory = connection.memory.as_ref();
-    let backup = Backup::read(memory, now)?;
+    let mut backup = Backup::read(memory, now)?;
     let (changes, kept) = undo::changes(&backup, now);
     if !kept.is_empty() {
         log.warn(format!(
@@ -162,7 +162,12 @@ fn take_back(connection: &Connection<'_>, now: &Deployment) -> Result<Connected>
         if !may_replace(connection, now, &changes)? {
             return Ok(report(connection, now, Changes::default(), activity));
         }
-        connection.redeploy(now, &changes, &secrets)?;
+        if let Some(memory) = memory {
+            backup.begin(memory, now, connection)?;
+        }
+        connection
+            .redeploy(now, &changes, &secrets)
+            .inspect_err(|err| connection.end_if_refused(now, err))?;
         connection.wait_until_running(now, &changes)?;
     }
     if !connection.args.dry_run

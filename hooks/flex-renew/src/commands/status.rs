@@ -3,7 +3,6 @@
 use common::anypoint::Credentials;
 use common::anypoint::standalone::{Gateway, Replica};
 use common::cli::{Invocation, Outcome, Report};
-use common::system::workers::side_by_side;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -12,23 +11,17 @@ use crate::dates::{day, days_left};
 use crate::gateway;
 use crate::installation::Installation;
 use crate::platform::Environment;
+use crate::replicas;
 use crate::several::{Failures, Line};
-
-/// How many gateways are asked about side by side: the platform answers each in about a tenth of a second.
-const AT_ONCE: usize = 16;
 
 /// Asks the platform about one gateway or all of an environment. One that it cannot answer for stops no other.
 pub(crate) fn run(call: &Invocation, args: &StatusArgs) -> anyhow::Result<Outcome> {
     let there = Environment::of(call, None, Credentials::general(&call.settings)?)?;
     let now = call.clock.now();
-    let known = there.gateways(args.gateway.as_deref())?;
-    let progress = call.progress("asking about the replicas");
-    let replicas = side_by_side(&known, AT_ONCE, |gateway| there.replicas(&gateway.id));
-    drop(progress);
+    let known = replicas::of_environment(call, &there, args.gateway.as_deref())?;
     let mut failures = Failures::of(known.len());
     let gateways: Vec<_> = known
         .into_iter()
-        .zip(replicas)
         .map(|(known, replicas)| match replicas {
             Ok(replicas) => Line::Done(Box::new(GatewayStatus::new(known, replicas, now))),
             Err(err) => failures.add(&known.name, err.into()),
