@@ -119,6 +119,7 @@ fn cloudhub_v2_prints_it_in_success_and_in_partial_and_whole_failure() {
     assert_eq!(items_of(&part, "tls_context").len(), 4);
     let failed = items_of(&part, "platform");
     assert_eq!(failed[0]["name"], "private space nowhere");
+    assert_eq!(failed[0]["at"]["host"], "127.0.0.1");
 
     platform_fails(&bench);
     bench.sim.faults().clear();
@@ -166,6 +167,7 @@ fn dns_cf_prints_it_in_success_and_in_partial_and_whole_failure() {
     let failed = part.json();
     let failed = items_of(&failed, "platform");
     assert_eq!(failed[0]["name"], "zone other.example", "{part}");
+    assert!(failed[0]["at"]["host"].is_string());
     part.tells("1 of 2 zones could not be checked");
 
     platform_fails(&bench);
