@@ -183,6 +183,19 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::Due,
+        Self::Missing,
+        Self::Differs,
+        Self::Unfinished,
+        Self::Expired,
+        Self::Open,
+        Self::NotServed,
+        Self::Unknown,
+    ];
+
     /// How grave it is.
     pub fn severity(self) -> Severity {
         match self {
