@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::cert::Certificate;
 use common::flex::registration::{Files, Registration};
 use fixtures::{AcmeSh, Finished, Pebble, program};
 use jiff::Timestamp;
@@ -16,9 +15,7 @@ use simulator::cloudflare::{Status, Token};
 use simulator::faults::Action;
 use simulator::pki::Validity;
 use simulator::registration::{Identity, Layout, compose, now};
-use simulator::seed::{
-    API_INSTANCE_ID, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PRODUCTION_ID,
-};
+use simulator::seed::{API_INSTANCE_ID, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PRODUCTION_ID};
 use simulator::{Fault, Seed, Sim, SimConfig};
 
 use crate::disk::{self, Disk};
@@ -115,10 +112,14 @@ impl Machine {
 
     /// Runs a line of the crontab.
     pub(crate) fn run(&self, job: &Job) -> Finished {
-        let environment = self.with(Environment::new());
+        let mut environment = self.with(Environment::new());
         match job.program.name() {
             "acme.sh" => self.acme.run(&environment, job.arguments),
-            name => self.acme.run_program(name, &environment, job.arguments),
+            name => {
+                // Instead of the system's store, which takes longer to read than everything else that a quiet night does.
+                environment.push(("SSL_CERT_FILE", text(self.sim.ca_pem_path())));
+                self.acme.run_program(name, &environment, job.arguments)
+            }
         }
     }
 
@@ -227,7 +228,15 @@ impl Machine {
             fs::write(conf, format!("{before}NO_ARI='1'\n")).unwrap();
         }
         let issue = [
-            &["--issue", "--dns", "dns_cf", "--dnssleep", "1", "--server", server][..],
+            &[
+                "--issue",
+                "--dns",
+                "dns_cf",
+                "--dnssleep",
+                "1",
+                "--server",
+                server,
+            ][..],
             &["-d", DOMAIN, "-d", "acme.example"],
             life.days,
         ]
@@ -396,12 +405,12 @@ impl Machine {
 
     // --- What can be seen ------------------------------------------------------------------------------------------
 
-    /// What the ingress serves for the vanity host, if it has a certificate for it.
-    pub(crate) fn served(&self) -> Option<Certificate> {
+    /// What the ingress serves for the vanity host, if it has a certificate for it: DER.
+    pub(crate) fn served(&self) -> Option<Vec<u8>> {
         let world = self.sim.world();
         let now = world.clock.now();
         let served = world.anypoint.certificate(HOST, None, now)?;
-        Some(Certificate::from_der(&served.cert[0]).unwrap())
+        Some(served.cert[0].to_vec())
     }
 
     /// When acme.sh renews the certificate that it has.
@@ -413,11 +422,17 @@ impl Machine {
         Timestamp::from_second(seconds.unwrap().parse().unwrap()).unwrap()
     }
 
-    pub(crate) fn registration(&self) -> Registration {
-        Files::read(&self.registration_file())
-            .unwrap()
-            .parse("the registration")
-            .unwrap()
+    /// The registration's file, as it is.
+    pub(crate) fn registration(&self) -> Vec<u8> {
+        fs::read(self.registration_file()).unwrap()
+    }
+
+    /// The end of its certificate, which has its key beside it.
+    pub(crate) fn registration_end(&self) -> Timestamp {
+        let files = Files::read(&self.registration_file()).unwrap();
+        let registration: Registration = files.parse("the registration").unwrap();
+        assert!(registration.has_key);
+        registration.expiry()
     }
 
     /// The status for a request without credentials, and for one with the right ones.
@@ -475,8 +490,11 @@ fn prepare(sim: &Sim, life: &Life) -> ((String, String), (String, String)) {
         "manage:api_configuration",
         "view:exchange",
     ];
-    let [flex, policy] = [&flex[..], &policy[..]]
-        .map(|scopes| world.anypoint.add_app(&mut world.ids, ORGANIZATION_ID, scopes));
+    let [flex, policy] = [&flex[..], &policy[..]].map(|scopes| {
+        world
+            .anypoint
+            .add_app(&mut world.ids, ORGANIZATION_ID, scopes)
+    });
     let identity = Identity::default();
     world.anypoint.gateways.push(FlexGateway {
         id: identity.agent,

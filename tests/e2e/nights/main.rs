@@ -5,6 +5,10 @@
 //! `NIGHTS_SEED` repeats a run, `NIGHTS_DAYS` sets how long one lasts; `scripts/nights.sh` takes both as options.
 
 #![allow(clippy::unwrap_used, reason = "in a test, this is how it fails")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the seed repeats a run, and the figures are what it is for"
+)]
 
 mod alarm;
 mod disk;
@@ -22,7 +26,7 @@ mod needs_acme_sh {
             const HOUR: u64 = 60 * 60;
             const DAY: u64 = 24 * HOUR;
 
-            /// acme.sh as it comes, and a platform that takes the space by its name.
+            /// acme.sh renews after 30 days unless it is told otherwise.
             #[test]
             #[ignore = "needs acme.sh, pebble and faketime: run scripts/test.sh"]
             fn nothing_expires_with_certificates_of_90_days() {
@@ -42,6 +46,7 @@ mod needs_acme_sh {
                 });
             }
 
+            /// The authority says when.
             #[test]
             #[ignore = "needs acme.sh, pebble and faketime: run scripts/test.sh"]
             fn nothing_expires_with_certificates_of_64_days() {
@@ -61,6 +66,7 @@ mod needs_acme_sh {
                 });
             }
 
+            /// So many days before the end.
             #[test]
             #[ignore = "needs acme.sh, pebble and faketime: run scripts/test.sh"]
             fn nothing_expires_with_certificates_of_45_days() {
@@ -80,7 +86,7 @@ mod needs_acme_sh {
                 });
             }
 
-            /// A hundred days unless `NIGHTS_DAYS` says otherwise.
+            /// The authority says when. A hundred days, unless `NIGHTS_DAYS` says otherwise.
             #[test]
             #[ignore = "needs acme.sh, pebble and faketime: run scripts/test.sh"]
             fn nothing_expires_with_certificates_of_160_hours() {

@@ -1,6 +1,7 @@
 //! The life of a machine, night by night.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use fixtures::Random;
@@ -11,6 +12,9 @@ use crate::fault::{self, Ends, Fault, Kind};
 use crate::machine::Machine;
 use crate::program::{CHECKS, NIGHT, Program};
 use crate::watch::Watch;
+
+const MORE_FILES: usize = 8;
+const MORE_BYTES: u64 = 64 * 1024;
 
 /// A machine, and what it renews.
 #[derive(Debug)]
@@ -50,7 +54,9 @@ pub(crate) fn live(life: &Life) {
     for hour in 1..=hours {
         nights.hour(hour);
     }
-    nights.figures(life, started);
+    nights.figures(started);
+    nights.is_bounded();
+    assert!(nights.false_alarms.is_empty(), "{:#?}", nights.false_alarms);
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -67,6 +73,7 @@ struct Active {
 }
 
 struct Nights {
+    name: &'static str,
     machine: Machine,
     watch: Watch,
     every: u64,
@@ -74,17 +81,19 @@ struct Nights {
     active: Vec<Active>,
     injected: BTreeMap<&'static str, u32>,
     runs: u32,
-    files: BTreeMap<std::path::PathBuf, u64>,
+    false_alarms: Vec<String>,
+    /// The files of the host with their sizes, from when everything had happened once.
+    files: Option<BTreeMap<PathBuf, u64>>,
 }
 
 impl Nights {
     fn new(life: &Life, seed: u64, hours: u64) -> Self {
         let machine = Machine::new(life);
         let watch = Watch::from(machine.now());
-        let mut coming =
-            fault::plan(&mut Random::new(seed), hours, machine.can_fill_disk());
+        let mut coming = fault::plan(&mut Random::new(seed), hours, machine.can_fill_disk());
         coming.reverse();
         Self {
+            name: life.name,
             machine,
             watch,
             every: life.every,
@@ -92,7 +101,8 @@ impl Nights {
             active: Vec::new(),
             injected: BTreeMap::new(),
             runs: 0,
-            files: BTreeMap::new(),
+            false_alarms: Vec::new(),
+            files: None,
         }
     }
 
@@ -118,10 +128,17 @@ impl Nights {
         let before = self.kinds();
         while let Some(fault) = self.coming.pop_if(|fault| fault.begins <= hour) {
             // One at a time of a kind: a second outage of the same is the same one.
-            if self.kinds().iter().any(|kind| kind.name() == fault.kind.name()) {
+            if self
+                .kinds()
+                .iter()
+                .any(|kind| kind.name() == fault.kind.name())
+            {
                 continue;
             }
-            println!("hour {hour}: {:?}, {:?}", fault.kind, fault.ends);
+            println!(
+                "{}: hour {hour}: {:?}, {:?}",
+                self.name, fault.kind, fault.ends
+            );
             *self.injected.entry(fault.kind.name()).or_default() += 1;
             self.machine.begin(fault.kind);
             self.active.push(Active { fault, told: None });
@@ -153,15 +170,16 @@ impl Nights {
         self.runs += 1;
         let mut raised = Vec::new();
         for job in NIGHT.iter().chain(CHECKS) {
-            let t = Instant::now();
             let run = self.machine.run(job);
-            println!("TIME {} {} {:?}", job.program.name(), job.arguments[0], t.elapsed());
             raised.extend(Alarm::of(job, &run, hour));
         }
         for alarm in &raised {
             let program = alarm.program.unwrap();
-            let cause = kinds.iter().any(|kind| kind.touches(program));
-            assert!(cause, "a false alarm, with {kinds:?} in force: {}", alarm.text);
+            if !kinds.iter().any(|kind| kind.touches(program)) {
+                let text = format!("a false alarm, with {kinds:?} in force: {}", alarm.text);
+                println!("{}: {text}", self.name);
+                self.false_alarms.push(text);
+            }
         }
         for one in &mut self.active {
             if let Some(program) = one.fault.kind.mended_by()
@@ -187,7 +205,11 @@ impl Nights {
     /// Nothing is left over, nothing grows.
     fn is_tidy(&mut self, hour: u64, kinds: &[Kind]) {
         let machine = &self.machine;
-        assert!(machine.sim.unexpected().is_empty(), "{:?}", machine.sim.unexpected());
+        assert!(
+            machine.sim.unexpected().is_empty(),
+            "{:?}",
+            machine.sim.unexpected()
+        );
         assert_eq!(machine.challenges(), [""; 0], "hour {hour}: the zone");
         let deleted = kinds.contains(&Kind::ContextDeleted);
         assert!(
@@ -195,44 +217,64 @@ impl Nights {
             "hour {hour}: {:?}",
             machine.contexts()
         );
-        assert!(machine.temporary().is_empty(), "hour {hour}: {:?}", machine.temporary());
-        // By then everything has been renewed once, and has failed once.
-        if self.files.is_empty() && self.watch.renewed > 2 && self.watch.reregistered > 2 {
-            self.files = machine.files();
+        assert!(
+            machine.temporary().is_empty(),
+            "hour {hour}: {:?}",
+            machine.temporary()
+        );
+        if self.files.is_none() && self.watch.renewed > 2 && self.watch.reregistered > 1 {
+            self.files = Some(machine.files());
         }
     }
 
-    fn figures(&self, life: &Life, started: Instant) {
-        let silent = |alarm: &&Alarm| alarm.program.is_none();
-        let alarms = &self.watch.alarms;
+    /// A few backups may have been added since everything had happened once, until their number is complete.
+    fn is_bounded(&self) {
+        let Some(before) = &self.files else { return };
+        let after = self.machine.files();
+        let size = |files: &BTreeMap<PathBuf, u64>| files.values().sum::<u64>();
+        assert!(
+            after.len() <= before.len() + MORE_FILES && size(&after) <= size(before) + MORE_BYTES,
+            "{} bytes in {} files have become {} bytes in {}: {:?}",
+            size(before),
+            before.len(),
+            size(&after),
+            after.len(),
+            after
+                .iter()
+                .filter(|(path, size)| before.get(*path) != Some(size))
+                .collect::<Vec<_>>()
+        );
+    }
+
+    fn figures(&self, started: Instant) {
+        let (name, alarms) = (self.name, &self.watch.alarms);
+        let of = |program: Option<Program>| {
+            let count = alarms.iter().filter(|alarm| alarm.program == program);
+            count.count()
+        };
         println!(
-            "{}: {} runs, {} certificates and {} registrations renewed, {} faults injected, {} alarms raised ({} of them the \
-             silence of the machine), 0 false alarms, {} hours past an end that no run could prevent, {:.0?}",
-            life.name,
+            "{name}: {} runs of {} programs; {} certificates served, {} registrations installed; {} faults injected, {} \
+             alarms raised, {} false alarms; {} hours past an end that no run could have prevented; {:.0?}",
             self.runs,
+            NIGHT.len(),
             self.watch.renewed,
             self.watch.reregistered,
             self.injected.values().sum::<u32>(),
             alarms.len(),
-            alarms.iter().filter(silent).count(),
+            self.false_alarms.len(),
             self.watch.excused,
             started.elapsed(),
         );
-        for (name, count) in &self.injected {
-            println!("  {count:3} {name}");
+        for (kind, count) in &self.injected {
+            println!("{name}: {count:4} times {kind}");
         }
         if !self.machine.can_fill_disk() {
-            println!("  NO full disk: this system gives no mount namespace");
+            println!("{name}: NOT RUN: a full disk, which takes a mount namespace");
         }
-        for program in [
-            Program::AcmeSh,
-            Program::DnsCf,
-            Program::Cloudhub,
-            Program::Flex,
-            Program::Policy,
-        ] {
-            let count = alarms.iter().filter(|alarm| alarm.program == Some(program));
-            println!("  {:3} alarms of {}", count.count(), program.name());
+        println!("{name}: {:4} alarms: silence of the machine", of(None));
+        for program in Program::ALL {
+            let count = of(Some(program));
+            println!("{name}: {count:4} alarms of {}", program.name());
         }
     }
 }

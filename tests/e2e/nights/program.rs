@@ -18,6 +18,14 @@ pub(crate) enum Program {
 }
 
 impl Program {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::AcmeSh,
+        Self::DnsCf,
+        Self::Cloudhub,
+        Self::Flex,
+        Self::Policy,
+    ];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::AcmeSh => "acme.sh",

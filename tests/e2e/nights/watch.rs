@@ -1,5 +1,6 @@
 //! What must hold, hour by hour.
 
+use common::cert::Certificate;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::Alarm;
@@ -8,6 +9,9 @@ use crate::machine::Machine;
 
 /// How long before something ends an alarm has to have come.
 const NOTICE: u64 = 24;
+
+/// How long before its end `flex-renew run` renews a registration.
+const REGISTRATION_DUE: u64 = 30 * 24;
 
 /// One run of the crontab.
 #[derive(Debug)]
@@ -20,8 +24,10 @@ struct Run {
 /// Something that ends, and since when it could have been renewed.
 #[derive(Debug)]
 struct Ending {
-    id: String,
+    /// What it is, byte for byte.
+    bytes: Vec<u8>,
     due: u64,
+    /// The first hour in which it is over.
     end: u64,
 }
 
@@ -33,6 +39,7 @@ pub(crate) struct Watch {
     pub(crate) alarms: Vec<Alarm>,
     certificate: Option<Ending>,
     registration: Option<Ending>,
+    /// Certificates that were served, and registrations that were installed.
     pub(crate) renewed: u32,
     pub(crate) reregistered: u32,
     /// Hours in which something was over that nobody could have helped.
@@ -81,41 +88,55 @@ impl Watch {
             assert!(deleted, "hour {hour}: no certificate is served");
             return;
         };
-        let id = served.fingerprint();
-        if self.certificate.as_ref().is_none_or(|known| known.id != id) {
-            // One that somebody has put there is to be replaced at once.
+        if is_new(self.certificate.as_ref(), &served) {
             let by_hand = active.contains(&Kind::CertificateReplaced);
+            // One that somebody has put there is to be replaced at once.
             let due = if by_hand {
                 hour
             } else {
                 self.renewed += 1;
                 self.hour_of(machine.planned_renewal()) + 1
             };
-            let end = self.hour_of(served.not_after);
-            self.certificate = Some(Ending { id, due, end });
+            let end = Certificate::from_der(&served).unwrap().not_after;
+            self.certificate = Some(Ending {
+                bytes: served,
+                due,
+                end: self.hour_of(end) + 1,
+            });
         }
-        if served.not_after < machine.now() {
-            let ending = self.certificate.as_ref().unwrap();
+        let ending = self.certificate.as_ref().unwrap();
+        if hour >= ending.end {
             let hindered = |run: &Run| run.hinders_certificate;
-            self.excuse("the certificate", ending, hindered, Alarm::is_about_certificate);
+            self.excuse(
+                "the certificate",
+                ending,
+                hindered,
+                Alarm::is_about_certificate,
+            );
             self.excused += 1;
         }
     }
 
     fn look_at_registration(&mut self, machine: &Machine, hour: u64) {
-        let registration = machine.registration();
-        let expiry = registration.expiry();
-        let id = registration.certificate.fingerprint();
-        if self.registration.as_ref().is_none_or(|known| known.id != id) {
+        let installed = machine.registration();
+        if is_new(self.registration.as_ref(), &installed) {
             self.reregistered += 1;
-            let end = self.hour_of(expiry);
-            let due = hour.max(end.saturating_sub(30 * 24)) + 1;
-            self.registration = Some(Ending { id, due, end });
+            let end = self.hour_of(machine.registration_end()) + 1;
+            self.registration = Some(Ending {
+                bytes: installed,
+                due: hour.max(end.saturating_sub(REGISTRATION_DUE)) + 1,
+                end,
+            });
         }
-        if expiry < machine.now() {
-            let ending = self.registration.as_ref().unwrap();
+        let ending = self.registration.as_ref().unwrap();
+        if hour >= ending.end {
             let hindered = |run: &Run| run.hinders_registration;
-            self.excuse("the registration", ending, hindered, Alarm::is_about_registration);
+            self.excuse(
+                "the registration",
+                ending,
+                hindered,
+                Alarm::is_about_registration,
+            );
             self.excused += 1;
         }
     }
@@ -129,14 +150,23 @@ impl Watch {
         is_about: impl Fn(&Alarm) -> bool,
     ) {
         let Ending { due, end, .. } = ending;
-        let mut chances = self.runs.iter().filter(|run| (*due..*end).contains(&run.at));
+        let mut chances = self
+            .runs
+            .iter()
+            .filter(|run| (*due..*end).contains(&run.at));
         if let Some(run) = chances.find(|run| !hindered(run)) {
             panic!("{what} ended at hour {end}, though it was due from hour {due} on: {run:?}");
         }
-        let told = self
-            .alarms
-            .iter()
-            .any(|alarm| (due.saturating_sub(2 * NOTICE)..=end - NOTICE).contains(&alarm.at) && is_about(alarm));
-        assert!(told, "{what} ended at hour {end}, and nobody was told a day before");
+        let told = self.alarms.iter().any(|alarm| {
+            (due.saturating_sub(2 * NOTICE)..=end - NOTICE).contains(&alarm.at) && is_about(alarm)
+        });
+        assert!(
+            told,
+            "{what} ended at hour {end}, and nobody was told a day before"
+        );
     }
+}
+
+fn is_new(known: Option<&Ending>, bytes: &[u8]) -> bool {
+    known.is_none_or(|known| known.bytes != bytes)
 }
