@@ -466,6 +466,13 @@ impl Machine {
         found.into_keys().collect()
     }
 
+    /// Where registrations of before are kept, the last three.
+    pub(crate) fn backups(&self) -> PathBuf {
+        self.acme
+            .folder()
+            .join("edge/.flex-renew/conf.d_registration.yaml/backups")
+    }
+
     /// Every file of the host with its size.
     pub(crate) fn files(&self) -> BTreeMap<PathBuf, u64> {
         let mut found = BTreeMap::new();
