@@ -15,7 +15,7 @@ expired, opened, grew or was left over. It needs acme.sh, pebble and faketime.
   scripts/nights.sh [--seed N] [--days D] [LIFETIME]
 
   --seed N   repeat the run that printed NIGHTS_SEED=N (default: another one each time)
-  --days D   so many days (default: 400; for certificates of 160 hours 100)
+  --days D   so many days (default: 400; for certificates of 160 hours 60)
   LIFETIME   90_days, 64_days, 45_days or 160_hours (default: one after the other)
 TEXT
 }

@@ -66,6 +66,8 @@ pub(crate) struct Fault {
     /// Hour of the simulated time.
     pub(crate) begins: u64,
     pub(crate) ends: Ends,
+    /// Whether it waits for the worst moment, a renewal that is due, if there is one soon.
+    pub(crate) lurks: bool,
 }
 
 impl Kind {
@@ -136,11 +138,12 @@ impl Kind {
 
 const DAY: u64 = 24;
 
-/// The faults of so many hours: each kind once in random order, then at random, and time to recover in between.
-pub(crate) fn plan(random: &mut Random, hours: u64, can_fill_disk: bool) -> Vec<Fault> {
+/// The faults of so many hours: each kind once in random order, then once more, and now and then some quiet nights, which
+/// come `every` so many hours.
+pub(crate) fn plan(random: &mut Random, hours: u64, every: u64, can_fill_disk: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut coming: Vec<Kind> = Vec::new();
-    let mut at = 2 * DAY + random.below(5 * DAY);
+    let mut at = 2 * every + random.below(5 * every);
     while at < hours {
         if coming.is_empty() {
             coming = kinds(random);
@@ -152,6 +155,7 @@ pub(crate) fn plan(random: &mut Random, hours: u64, can_fill_disk: bool) -> Vec<
             kind,
             begins: at,
             ends,
+            lurks: random.below(2) == 0,
         });
         let lasts = match ends {
             Ends::After(hours) => hours,
@@ -162,7 +166,7 @@ pub(crate) fn plan(random: &mut Random, hours: u64, can_fill_disk: bool) -> Vec<
         at += if random.below(3) == 0 {
             1 + random.below(lasts)
         } else {
-            lasts + DAY + random.below(9 * DAY)
+            lasts + every + random.below(9 * every)
         };
     }
     faults

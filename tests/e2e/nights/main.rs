@@ -86,7 +86,7 @@ mod needs_acme_sh {
                 });
             }
 
-            /// The authority says when. A hundred days, unless `NIGHTS_DAYS` says otherwise.
+            /// The authority says when. Sixty days, unless `NIGHTS_DAYS` says otherwise.
             #[test]
             #[ignore = "needs acme.sh, pebble and faketime: run scripts/test.sh"]
             fn nothing_expires_with_certificates_of_160_hours() {
@@ -101,7 +101,7 @@ mod needs_acme_sh {
                     renewal_info: true,
                     days: &[],
                     every: 6,
-                    nights: 400,
+                    nights: 240,
                     registration_days: 60,
                 });
             }

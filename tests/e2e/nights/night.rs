@@ -90,7 +90,12 @@ impl Nights {
         let machine = Machine::new(life);
         let watch = Watch::from(machine.now());
         let files = machine.files();
-        let mut coming = fault::plan(&mut Random::new(seed), hours, machine.can_fill_disk());
+        let mut coming = fault::plan(
+            &mut Random::new(seed),
+            hours,
+            life.every,
+            machine.can_fill_disk(),
+        );
         coming.reverse();
         Self {
             name: life.name,
@@ -126,7 +131,13 @@ impl Nights {
     /// Faults begin and end, by themselves or by a human.
     fn change(&mut self, hour: u64) {
         let before = self.kinds();
-        while let Some(fault) = self.coming.pop_if(|fault| fault.begins <= hour) {
+        let watch = &self.watch;
+        let begins = |fault: &mut Fault| {
+            fault.begins <= hour && !(fault.lurks && watch.is_due_soon(fault.kind, hour))
+        };
+        let begun: Vec<Fault> = std::iter::from_fn(|| self.coming.pop_if(begins)).collect();
+        for mut fault in begun {
+            fault.begins = hour;
             // One at a time of a kind: a second outage of the same is the same one.
             if self
                 .kinds()

@@ -13,6 +13,8 @@ const NOTICE: u64 = 24;
 /// How long before its end `flex-renew run` renews a registration.
 const REGISTRATION_DUE: u64 = 30 * 24;
 
+const SOON: u64 = 10 * 24;
+
 /// One run of the crontab.
 #[derive(Debug)]
 struct Run {
@@ -73,6 +75,16 @@ impl Watch {
             hinders_certificate: active.iter().any(|kind| kind.hinders_certificate()),
             hinders_registration: active.iter().any(|kind| kind.hinders_registration()),
         });
+    }
+
+    /// Whether something that this kind of fault hinders is due within some days, but not within hours.
+    pub(crate) fn is_due_soon(&self, kind: Kind, hour: u64) -> bool {
+        let soon = |ending: &Option<Ending>| {
+            let due = ending.as_ref().map(|ending| ending.due);
+            due.is_some_and(|due| (hour + 6..hour + SOON).contains(&due))
+        };
+        kind.hinders_certificate() && soon(&self.certificate)
+            || kind.hinders_registration() && soon(&self.registration)
     }
 
     /// Asserts what has to hold at any hour.

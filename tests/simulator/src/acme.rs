@@ -330,3 +330,28 @@ fn renewal_info(shared: &Shared, id: &str) -> Answer {
         None => problem(404, "malformed", "Certificate not found"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_lived_certificates_are_renewed_after_half_of_their_time_and_others_after_two_thirds() {
+        for (days, ideal) in [(90, 60), (45, 30), (6, 3)] {
+            let mut acme = Acme::default();
+            acme.issued.push(Issued {
+                path: String::new(),
+                chain: String::new(),
+                serial: FIRST_SERIAL,
+                validity: Validity {
+                    not_before: 0,
+                    not_after: days * DAY.as_secs() - 1,
+                },
+            });
+            let [start, end] = acme.window(FIRST_SERIAL).unwrap();
+            let ideal = Timestamp::from_second(ideal * 24 * 60 * 60).unwrap();
+            assert!(start < ideal && ideal < end, "{days}: {start} to {end}");
+            assert_eq!(acme.window(FIRST_SERIAL + 1), None);
+        }
+    }
+}
