@@ -15,6 +15,7 @@ fn every_script_explains_itself_and_refuses_what_it_does_not_know() {
         "bench.sh",
         "release.sh",
         "manual.sh",
+        "nights.sh",
     ] {
         let help = place
             .run(Command::new(scripts().join(script)).arg("--help"))
