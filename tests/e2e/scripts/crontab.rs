@@ -331,7 +331,7 @@ fn the_line_of_the_estate_takes_over_from_the_others_every_six_hours() {
     let ran = place.install(&["--cron", "--estate"]).succeeds();
     assert!(ran.stdout.contains("crontab: removed "), "{ran:?}");
     let expected = format!(
-        "{others}7 0,6,12,18 * * * '{}' run --home '{home}' --quiet # anypoint-acme-hooks anypoint-estate {home}\n",
+        "{others}7 0,6,12,18 * * * '{}' run --quiet --home '{home}' # anypoint-acme-hooks anypoint-estate {home}\n",
         text(&place.bin().join("anypoint-estate")),
         home = text(&place.home),
     );
