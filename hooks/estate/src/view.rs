@@ -8,6 +8,7 @@ use common::cli::monitoring::{Item, Kind, Severity, State};
 use common::cli::{Invocation, Outcome, table};
 use common::error::Result;
 use common::log::printable;
+use common::system::process;
 use common::system::workers::side_by_side;
 use jiff::{SignedDuration, Timestamp};
 
@@ -147,8 +148,10 @@ impl View {
         {
             runs.push(stalled(memory, since));
         }
+        let host = process::host_name();
         for item in &mut runs {
             item.program = Some(OWN.to_owned());
+            item.at.insert("host".to_owned(), host.clone());
         }
         self.items.append(&mut runs);
         self.sort();

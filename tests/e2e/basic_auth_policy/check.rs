@@ -200,8 +200,9 @@ fn where_nothing_can_be_read_every_form_says_so() {
     assert_eq!(items[0]["kind"], "platform");
     assert_eq!(items[0]["name"], "Sandbox");
     assert_eq!(items[0]["state"], "unknown");
-    let target = items[0]["at"]["target"].as_str().unwrap();
-    assert!(target.ends_with(&format!(" {ORGANIZATION_ID} Sandbox")));
+    assert_eq!(items[0]["at"]["organization"], ORGANIZATION_ID);
+    assert_eq!(items[0]["at"]["environment"], "Sandbox");
+    assert!(items[0]["at"]["host"].is_string());
     assert!(!items[0]["detail"].as_str().unwrap().is_empty());
     let text = written(&bench);
     assert!(text.contains("anypoint_last_exit_code{program=\"basic-auth-policy\"} 3\n"));
@@ -277,13 +278,11 @@ fn a_hostile_label_stays_text_in_every_form() {
         "<script>a|'b=1;\n\"$(id)`\u{1b}[2J\u{202e}{}",
         "é".repeat(300)
     );
-    let id = add_api(&bench, "evil", Some(&hostile));
+    let id = add_api(&bench, "evil", Some(&hostile)).to_string();
     let told = run(&bench, &["check", "--output", "json"]);
     told.code(10);
     let items = findings(&told);
-    let item = items
-        .iter()
-        .find(|item| item["at"]["api_instance"] == id.to_string());
+    let item = items.iter().find(|item| item["at"]["api_instance"] == id);
     assert_eq!(item.unwrap()["name"], format!("evil/{hostile}"));
     assert!(!told.stdout.contains('\u{1b}'));
     let nagios = run(&bench, &["check", "--output", "nagios"]);
@@ -326,6 +325,13 @@ fn a_password_that_was_not_handed_over_shows_until_the_advice_is_followed() {
     run(&bench, &["check", "--output", "nagios"])
         .code(1)
         .prints(&format!("API {API_INSTANCE_ID} unfinished: "));
+    run(&bench, &["status"])
+        .code(10)
+        .prints(&format!("UNFINISHED API {API_INSTANCE_ID}: "))
+        .prints("authentication  yes");
+    let status = run(&bench, &["status", "--output", "json"]).json();
+    assert_eq!(status["authenticated"], true);
+    assert_eq!(&status["unfinished"][0], item);
     // It is no matter of another API.
     let other = add_api(&bench, "other", None);
     let other = json(&bench, &["--api", &other.to_string()]);

@@ -5,6 +5,7 @@
 mod check;
 mod children;
 mod estate;
+mod needs_promtool;
 mod notification;
 mod real;
 mod run;

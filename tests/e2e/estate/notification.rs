@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use fixtures::root;
+use fixtures::{assert_is_checked, root};
 use serde_json::{Value, json};
 
 use crate::estate::{Estate, in_hours, item, wrong};
@@ -48,17 +48,32 @@ fn notified(estate: &Estate) -> Vec<(String, String)> {
 }
 
 fn assert_valid(notification: &Value) {
-    let read = |name: &str| -> Value {
-        let path = root().join("common/schema").join(name);
-        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-    };
-    let schema = read("notification.schema.json");
-    let validator = jsonschema::options().build(&schema).unwrap();
+    let path = root().join("common/schema/notification.schema.json");
+    let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let validator = jsonschema::options()
+        .should_validate_formats(true)
+        .build(&schema)
+        .unwrap();
     let errors: Vec<String> = validator
         .iter_errors(notification)
         .map(|err| err.to_string())
         .collect();
     assert!(errors.is_empty(), "{errors:?}\n{notification:#}");
+    // Its items are those of a check.
+    let items: Vec<&Value> = notification["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| &event["item"])
+        .collect();
+    assert_is_checked(&json!({
+        "schema_version": 1,
+        "program": notification["program"],
+        "version": notification["version"],
+        "checked_at": notification["checked_at"],
+        "state": "ok",
+        "items": items,
+    }));
 }
 
 fn pairs(events: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -71,11 +71,7 @@ impl Check {
         if let Err(err) = &result {
             add_failure(&mut checked, err);
         }
-        let mut run = Run {
-            ended: self.clock.now(),
-            code: code(&result),
-            last_success: None,
-        };
+        let mut run = Run::new(self.clock.now(), code(&result));
         let textfile = self.textfile.or_else(|| findings.take_textfile());
         let written = match &textfile {
             Some(textfile) if !findings.leaves_textfile() => {

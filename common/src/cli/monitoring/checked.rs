@@ -152,8 +152,7 @@ impl Kind {
             Self::ApiToken => &["account"],
             Self::Zone => &["account", "zone"],
             Self::UnfinishedWork => &["target"],
-            Self::Platform => &["host"],
-            Self::Run => &[],
+            Self::Platform | Self::Run => &["host"],
         }
     }
 }
@@ -183,6 +182,19 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::Due,
+        Self::Missing,
+        Self::Differs,
+        Self::Unfinished,
+        Self::Expired,
+        Self::Open,
+        Self::NotServed,
+        Self::Unknown,
+    ];
+
     /// How grave it is.
     pub fn severity(self) -> Severity {
         match self {

@@ -72,7 +72,10 @@ impl Checked {
         let now = call.clock.now();
         let tokens = self.tokens.iter().map(|token| token.item(now));
         let zones = self.zones.iter().map(CheckedZone::item);
-        let failed = self.failed.iter().map(|(zone, err)| unasked(zone, err));
+        let failed = self
+            .failed
+            .iter()
+            .map(|(zone, err)| unasked(finder.dns.host(), zone, err));
         let items: Vec<Item> = tokens.chain(zones).chain(failed).collect();
         if items.is_empty() {
             return Outcome::Done;
@@ -132,8 +135,9 @@ impl Checked {
 }
 
 /// A zone that could not be asked about, as a row of its own.
-fn unasked(zone: &str, err: &anyhow::Error) -> Item {
-    let mut item = Item::new(What::Platform, format!("zone {zone}"), State::Unknown);
+fn unasked(host: &str, zone: &str, err: &anyhow::Error) -> Item {
+    let mut item =
+        Item::new(What::Platform, format!("zone {zone}"), State::Unknown).at("host", host);
     item.detail = Some(log::sentence(err));
     item.advice = log::advice(err).map(str::to_owned);
     item
