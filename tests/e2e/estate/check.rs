@@ -374,7 +374,7 @@ fn what_nothing_is_set_up_for_is_left_out() {
         .run(["check"])
         .code(2)
         .tells("nothing is set up here");
-    assert_eq!(estate.calls(), ["flex-renew inspect --quiet"]);
+    assert_eq!(estate.calls(), ["flex-renew inspect"]);
 
     estate.bench.write(
         "hooks.toml",

@@ -234,7 +234,7 @@ fn a_notification_has_a_subject_and_a_text_for_people() {
     assert_eq!(lines[0], subject);
     assert_eq!(
         lines[1],
-        "OPEN api orders\\u{1b}[2J (api instance 17, environment Sandbox): orders\\u{1b}[2J is open. Look after orders\\u{1b}[2J."
+        "OPEN api orders\\u{1b}[2J (Sandbox, 17): orders\\u{1b}[2J is open. Look after orders\\u{1b}[2J."
     );
     assert_eq!(lines[lines.len() - 2], "and 11 more");
     assert_eq!(lines[lines.len() - 1], "All in all: 1 open, 40 due.");
