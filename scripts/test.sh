@@ -265,6 +265,7 @@ reason() {
   acme_sh) say "tests with the real acme.sh: set ACME_SH to its path; fetching it from github.com failed" ;;
   openapi) say "contract tests against published API descriptions: set ANYPOINT_OPENAPI_DIR to their folder" ;;
   anypoint_cli_v4) say "tests alongside MuleSoft's anypoint-cli-v4: they need node, npm and the npm registry, or ANYPOINT_CLI_V4" ;;
+  chromium) say "tests that look at a page in a browser: install chromium (too large to be installed by this script)" ;;
   *) say "tests that need $1: install it" ;;
   esac
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Invocation, Outcome, Report, table};
 use crate::error::Result;
 use crate::secret::{mask, without_credentials};
-use crate::settings::{ConfFile, Form, Kind, List, Origin, Setting, Settings};
+use crate::settings::{ConfFile, Form, Kind, List, Origin, Registry, Setting, Settings};
 
 /// Show every setting in force, its value and where it comes from
 #[derive(Debug, Clone, Copy, Args)]
@@ -27,7 +27,7 @@ pub struct ConfigArgs {
 /// A source of settings cannot be read.
 pub fn run(call: &Invocation, args: &ConfigArgs) -> anyhow::Result<Outcome> {
     if args.registry {
-        super::print(&serde_json::to_string_pretty(&all(&call.settings))?)?;
+        super::print(&registry_as_json(call.settings.registry())?)?;
         return Ok(Outcome::Done);
     }
     let mut settings = Vec::new();
@@ -158,8 +158,16 @@ struct Entry {
     help: &'static str,
 }
 
-fn all(settings: &Settings) -> Table {
-    let registry = settings.registry();
+/// The table of a program's settings, as `config --registry` shows it.
+///
+/// # Errors
+///
+/// It does not fit into JSON, which only a defect explains.
+pub fn registry_as_json(registry: &Registry) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&all(registry))
+}
+
+fn all(registry: &Registry) -> Table {
     Table {
         program: registry.program,
         saves_to: match registry.saves_to {

@@ -13,7 +13,7 @@ use super::setting::{Kind, Setting};
 use super::value::{Origin, Sourced, secret_in};
 use crate::acme_sh::{self, Conf, Home, Stored};
 use crate::duration;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::net::http::base_url;
 use crate::net::tls::Trust;
 use crate::net::{Network, Proxies};
@@ -69,7 +69,7 @@ impl Settings {
     pub fn load_to_make_file(registry: &'static Registry, env: &Env, flags: Flags) -> Result<Self> {
         let mut settings = Self::without_toml(registry, env, flags)?;
         settings.file = match settings.config_file() {
-            Err(err) if err.kind() == crate::error::Kind::NotFound => None,
+            Err(err) if err.kind() == ErrorKind::NotFound => None,
             file => file?,
         };
         Ok(settings)

@@ -40,12 +40,16 @@ impl Arguments for Args {
         self.output.choice()
     }
 
+    fn makes_config_file(&self) -> bool {
+        matches!(self.command, Command::Init(_))
+    }
+
     fn monitoring(&self) -> Option<&MonitoringArgs> {
         match &self.command {
             Command::Run(args) => Some(&args.monitoring),
             Command::Check(args) => Some(&args.monitoring),
             Command::Report(args) => Some(&args.monitoring),
-            Command::Config(_) => None,
+            Command::Init(_) | Command::Config(_) => None,
         }
     }
 }
@@ -70,6 +74,13 @@ pub(crate) enum Command {
     /// The page asks nobody for anything, and is replaced in one step. The exit code is that of check.
     Report(ReportArgs),
 
+    /// Write a configuration file for all programs from what is found here
+    ///
+    /// With a comment on everything that it may hold: what the environment sets, the registrations on this host, what acme.sh
+    /// deploys, and the private spaces and APIs that the credentials see. On a terminal it asks for what it does not
+    /// find. A secret is not written into it, but the file or the variable that holds it. A file that is there is left alone.
+    Init(InitArgs),
+
     Config(ConfigArgs),
 }
 
@@ -93,4 +104,11 @@ pub(crate) struct ReportArgs {
 
     #[command(flatten)]
     pub(crate) monitoring: MonitoringArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InitArgs {
+    /// The file to write; that of --config, or the first in which the programs look, unless given
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
 }

@@ -168,6 +168,28 @@ fn finish(
     Ok((finished, failure))
 }
 
+/// What a program answers to something that it can do without, or why it does not. It tells nothing itself.
+///
+/// # Errors
+///
+/// A setting is wrong.
+pub(crate) fn ask(
+    call: &Invocation,
+    program: &Program,
+    words: &[&str],
+) -> Result<std::result::Result<String, String>> {
+    let command = format!("{} {}", program.part.program(), words.join(" "));
+    let time = call.settings.duration(&CHECK_TIMEOUT)?;
+    let called = caller(call, program, words, time)?
+        .args(["--output", "json"])
+        .with_output_up_to(LARGEST_ANSWER);
+    Ok(match called.run() {
+        Ok(finished) if finished.status.success() => Ok(finished.stdout),
+        Ok(finished) => Err(without_advice(&last_words(&command, &finished))),
+        Err(err) => Err(log::sentence(&err.into())),
+    })
+}
+
 /// A program as it is called, before its form of output is said.
 fn caller(
     call: &Invocation,
@@ -262,6 +284,12 @@ impl Failure {
             None => anyhow::anyhow!(what),
         }
     }
+}
+
+/// The error itself, of what a program said last.
+fn without_advice(said: &str) -> String {
+    let error = said.split(" / help: ").next().unwrap_or(said);
+    error.trim_end_matches('.').to_owned()
 }
 
 /// What a program said last, without its own name in front.

@@ -3,12 +3,14 @@
 mod args;
 mod child;
 mod commands;
+mod draft;
 mod notification;
 mod page;
 mod parts;
 mod secrets;
 mod settings;
 mod state;
+mod text;
 mod view;
 
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
             Command::Run(args) => commands::run::run(call, args),
             Command::Check(args) => commands::check::run(call, args),
             Command::Report(args) => commands::report::run(call, args),
+            Command::Init(args) => commands::init::run(call, args),
             Command::Config(args) => config::run(call, args),
         }
     })

@@ -186,6 +186,18 @@ pub(crate) fn programs(call: &Invocation) -> Result<Vec<Program>> {
     Ok(programs)
 }
 
+/// Every program that is installed, whatever is set up.
+pub(crate) fn installed() -> Vec<Program> {
+    let found = Part::ALL.into_iter().filter_map(|part| {
+        Some(Program {
+            part,
+            path: process::beside_or_on_path(part.program())?,
+            is_set_up: true,
+        })
+    });
+    found.collect()
+}
+
 fn chosen(settings: &Settings) -> Result<Option<Vec<Part>>> {
     Ok(settings
         .parsed(&PROGRAMS, parse_all)?

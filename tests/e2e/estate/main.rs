@@ -5,9 +5,11 @@
 mod check;
 mod children;
 mod estate;
+mod init;
 mod needs_promtool;
 mod notification;
 mod real;
+mod report;
 mod run;
 mod scale;
 mod signals;

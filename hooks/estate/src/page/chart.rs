@@ -3,7 +3,7 @@
 use common::cli::monitoring::Item;
 use jiff::Timestamp;
 
-use super::TONES;
+use super::tone::TONES;
 
 /// Whole days from which on something is in the next span, and what the page calls those before it.
 const LIMITS: [(i64, &str); 6] = [

@@ -2,6 +2,7 @@
 
 mod chart;
 mod rows;
+mod tone;
 mod words;
 
 use std::io;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use crate::view::View;
 use chart::Span;
 use rows::Row;
+use tone::{TONES, Tone};
 
 /// The mode of a page that is new: web servers run as somebody else, and it holds no secret.
 const FOR_EVERYBODY: u32 = 0o644;
@@ -26,44 +28,6 @@ const FOR_EVERYBODY: u32 = 0o644;
 /// The one style sheet and the one script that the page may use; its policy names them by what is in them.
 const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
-
-/// A severity in the terms of the page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Tone {
-    severity: Severity,
-    /// Its class, its anchor and the name of its control.
-    word: &'static str,
-    name: &'static str,
-    meaning: &'static str,
-}
-
-/// In the order of the page.
-const TONES: [Tone; 4] = [
-    Tone {
-        severity: Severity::Critical,
-        word: "critical",
-        name: "Critical",
-        meaning: "expired, open, or not served",
-    },
-    Tone {
-        severity: Severity::Warning,
-        word: "warning",
-        name: "Warning",
-        meaning: "due, missing, different, or unfinished",
-    },
-    Tone {
-        severity: Severity::Unknown,
-        word: "unknown",
-        name: "Unknown",
-        meaning: "could not be found out",
-    },
-    Tone {
-        severity: Severity::Ok,
-        word: "ok",
-        name: "OK",
-        meaning: "nothing to do",
-    },
-];
 
 #[derive(Template)]
 #[template(path = "report.html")]

@@ -4,6 +4,7 @@ use common::cli::monitoring::Item;
 use jiff::{SignedDuration, Timestamp};
 
 use super::words;
+use crate::text::clean;
 
 /// So many units are the whole width of a bar.
 const BAR: i64 = 180;
@@ -41,12 +42,12 @@ pub(super) struct Left {
 impl Row {
     pub(super) fn new(item: &Item, now: Timestamp) -> Self {
         let slack = item.slack_hours.map(SignedDuration::from_hours);
-        let text = |text: &Option<String>| text.as_deref().map(words::clean);
+        let text = |text: &Option<String>| text.as_deref().map(clean);
         Self {
             key: item.kind.word(),
             kind: words::kind(item.kind),
             state: words::state(item),
-            name: words::clean(&item.name),
+            name: clean(&item.name),
             places: words::places(item),
             left: Left::of(item, slack, now),
             renewed_by: text(&item.renewed_by),
@@ -69,7 +70,8 @@ impl Left {
             day: words::day(until),
             until,
             width: units(left).clamp(LEAST, BAR),
-            mark: next_try.filter(|mark| (1..BAR).contains(mark)),
+            // What has ended has no bar for it to be in.
+            mark: next_try.filter(|mark| left.is_positive() && (1..BAR).contains(mark)),
         })
     }
 }
@@ -95,9 +97,9 @@ mod tests {
 
     #[test]
     fn the_mark_is_the_next_try_if_it_lies_within_the_bar() {
-        let marks = [(30, 20), (10, -4), (400, 1), (30, 30)];
+        let marks = [(30, 20), (10, -4), (400, 1), (30, 30), (-2, -3)];
         let marks = marks.map(|(days, slack)| left(days, Some(slack)).mark);
-        assert_eq!(marks, [Some(20), Some(28), None, None]);
+        assert_eq!(marks, [Some(20), Some(28), None, None, None]);
         assert_eq!(left(30, None).mark, None);
     }
 }

@@ -1,28 +1,10 @@
 //! What the page calls things.
 
+use crate::text::clean;
 use common::cli::monitoring::{Item, Kind, State};
-use common::secret::mask;
 use jiff::{SignedDuration, Timestamp};
 
 const DAY: i64 = 24 * 60 * 60;
-
-/// Text of others, with what would be invisible or would turn the text around it spelled out.
-pub(super) fn clean(text: &str) -> String {
-    let mut cleaned = String::with_capacity(text.len());
-    for c in mask(text).chars() {
-        if c.is_control() || turns_text(c) {
-            cleaned.extend(c.escape_unicode());
-        } else {
-            cleaned.push(c);
-        }
-    }
-    cleaned
-}
-
-/// The marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm.
-fn turns_text(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
 
 pub(super) fn kind(kind: Kind) -> &'static str {
     match kind {
@@ -115,16 +97,6 @@ fn amount(time: SignedDuration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_turns_text_around_or_cannot_be_seen_is_spelled_out() {
-        assert_eq!(
-            clean("a\u{202e}b\0\u{2066}c\n"),
-            "a\\u{202e}b\\u{0}\\u{2066}c\\u{a}"
-        );
-        // Words of a language that is written from the right are left alone.
-        assert_eq!(clean("שלום 東京"), "שלום 東京");
-    }
 
     #[test]
     fn amounts_are_whole_days_or_hours_never_rounded_up() {
