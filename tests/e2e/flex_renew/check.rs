@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use fixtures::Finished;
+use fixtures::{Finished, assert_is_checked};
 use jiff::Timestamp;
 use serde_json::Value;
 use simulator::Fault;
@@ -17,6 +17,7 @@ use crate::edge::{DAY, Edge, days_left, place};
 /// The findings, which have to be as the schema says.
 fn findings(told: &Finished) -> Vec<Value> {
     let checked = told.json();
+    assert_is_checked(&checked);
     assert_eq!(checked["program"], "flex-renew");
     checked["items"].as_array().unwrap().clone()
 }
@@ -146,7 +147,7 @@ fn every_form_tells_the_same_about_registrations() {
 }
 
 #[test]
-fn a_renewal_is_made_from_the_moment_that_a_check_has_foretold() {
+fn a_check_foretells_from_when_run_renews() {
     // The certificates of the stand-in live a year and are new, so the second `within` is too long for them.
     for within in ["30d", "400d"] {
         let edge = with_gateways(&[10]);

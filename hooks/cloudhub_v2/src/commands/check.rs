@@ -8,7 +8,6 @@ use common::anypoint::tls_contexts::TlsContext;
 use common::cli::monitoring::{Item, Kind as What, State};
 use common::cli::{Invocation, Outcome};
 use common::error::{Error, Kind};
-use common::log;
 use common::system::workers;
 use jiff::Timestamp;
 
@@ -81,13 +80,11 @@ pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome
 
 /// What could not be asked, as a row of its own.
 fn not_asked(err: &anyhow::Error, host: Option<&str>) -> Item {
-    let mut item = Item::new(What::Platform, err.to_string(), State::Unknown);
-    if let Some(host) = host {
-        item = item.at("host", host);
+    let item = Item::new(What::Platform, err.to_string(), State::Unknown).because(err);
+    match host {
+        Some(host) => item.at("host", host),
+        None => item,
     }
-    item.detail = Some(log::sentence(err));
-    item.advice = log::advice(err).map(str::to_owned);
-    item
 }
 
 /// What is checked, and what goes wrong on the way.

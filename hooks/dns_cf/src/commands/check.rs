@@ -5,7 +5,6 @@ use common::cli::monitoring::{Item, Kind as What, State};
 use common::cli::{Invocation, Outcome, exit};
 use common::cloudflare::{Zone, may_lack_permission};
 use common::error::{Error, Kind, Result};
-use common::log;
 use common::net::dns::name::DnsName;
 
 use crate::args::CheckArgs;
@@ -76,7 +75,13 @@ impl Checked {
             .failed
             .iter()
             .map(|(zone, err)| unasked(finder.dns.host(), zone, err));
-        let items: Vec<Item> = tokens.chain(zones).chain(failed).collect();
+        let mut items: Vec<Item> = tokens.chain(zones).chain(failed).collect();
+        if let Some(credentials) = items.first_mut()
+            && self.more_zones > 0
+        {
+            let more = self.more_zones.to_string();
+            credentials.at.insert("zones_not_tried".to_owned(), more);
+        }
         if items.is_empty() {
             return Outcome::Done;
         }
@@ -136,11 +141,9 @@ impl Checked {
 
 /// A zone that could not be asked about, as a row of its own.
 fn unasked(host: &str, zone: &str, err: &anyhow::Error) -> Item {
-    let mut item =
-        Item::new(What::Platform, format!("zone {zone}"), State::Unknown).at("host", host);
-    item.detail = Some(log::sentence(err));
-    item.advice = log::advice(err).map(str::to_owned);
-    item
+    Item::new(What::Platform, format!("zone {zone}"), State::Unknown)
+        .at("host", host)
+        .because(err)
 }
 
 fn zones(finder: &Finder, name: Option<&DnsName>) -> Result<(Vec<ResolvedZone>, u64)> {
