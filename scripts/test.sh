@@ -184,6 +184,16 @@ elif [ -n "$compiler$packages" ] && has_apt; then
   say "Missing here; to install: apt-get install ${compiler:+$compiler }$packages"
 fi
 
+# promtool out of Debian's package, which installed would start a service. It is unpacked into folder $1.
+fetch_promtool() {
+  mkdir -p "$1"
+  (
+    cd "$1"
+    apt-get -qq download prometheus || { apt update && apt-get -qq download prometheus; } || exit 0
+    dpkg-deb -x prometheus_*.deb . && rm -f prometheus_*.deb
+  ) >"$work/promtool.log" 2>&1 </dev/null
+}
+
 # npm goes on asking a registry that it cannot reach for a very long time. (macOS has no timeout.)
 limited() {
   if have timeout; then
@@ -228,6 +238,16 @@ if [ -n "$installing" ]; then
   wait "$installing" || true
 fi
 
+prometheus=$root/target/prometheus
+if [ -n "$install" ] && has_apt && ! have promtool && [ ! -x "$prometheus/usr/bin/promtool" ]; then
+  heading "Unpacking promtool"
+  fetch_promtool "$prometheus"
+fi
+if [ -x "$prometheus/usr/bin/promtool" ]; then
+  PATH=$PATH:$prometheus/usr/bin
+  export PATH
+fi
+
 if [ -n "$installing_cli" ]; then
   heading "Waiting for anypoint-cli-v4"
   wait "$installing_cli" || tail -n 5 "$work/npm.log"
@@ -266,6 +286,7 @@ reason() {
   openapi) say "contract tests against published API descriptions: set ANYPOINT_OPENAPI_DIR to their folder" ;;
   anypoint_cli_v4) say "tests alongside MuleSoft's anypoint-cli-v4: they need node, npm and the npm registry, or ANYPOINT_CLI_V4" ;;
   chromium) say "tests that look at a page in a browser: install chromium (too large to be installed by this script)" ;;
+  promtool) say "tests that read metrics with promtool: install it; Debian has it in the package prometheus" ;;
   *) say "tests that need $1: install it" ;;
   esac
 }

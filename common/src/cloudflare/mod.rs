@@ -122,6 +122,11 @@ impl Client {
         }
     }
 
+    /// The host that is asked.
+    pub fn host(&self) -> &str {
+        self.records.host()
+    }
+
     /// How much time is left for requests.
     pub fn time_left(&self) -> Duration {
         self.records.http.left()

@@ -6,14 +6,15 @@ use common::anypoint::policies::BASIC_AUTHENTICATION;
 use common::cli::Invocation;
 use common::cli::monitoring::{Item, Kind, State};
 use common::log::{advice, sentence};
+use common::net::http::base_url;
 use common::settings::Setting;
 use common::system::process::shell_word;
 
 use crate::credentials;
 use crate::judgment::Gap;
 use crate::settings::{API, ENVIRONMENT, ORGANIZATION, PASSWORD, URL};
-use crate::survey::{ApiStatus, PolicyStatus, Survey};
-use crate::unfinished::{OfApi, Unfinished, Work};
+use crate::survey::{ApiStatus, Apis, PolicyStatus, Survey};
+use crate::unfinished::{self, OfApi, Unfinished, Work};
 
 const PROGRAM: &str = "basic-auth-policy";
 
@@ -101,9 +102,10 @@ fn is_own_basic(policy: &PolicyStatus) -> bool {
 /// The flags that name an API instance whatever else is set.
 fn target(call: &Invocation, organization: &str, environment: &str, api: u64) -> String {
     let plane = match call.settings.address(&URL) {
-        Ok(url) if url != DEFAULT_URL => format!("--anypoint-url {url} "),
+        Ok(url) if url != DEFAULT_URL => format!("--anypoint-url {} ", shell_word(&url)),
         _ => String::new(),
     };
+    let [organization, environment] = [organization, environment].map(shell_word);
     format!("{plane}--organization {organization} --environment {environment} --api {api}")
 }
 
@@ -123,33 +125,30 @@ fn credentials_of(call: &Invocation) -> String {
 pub(crate) fn unknown_api(call: &Invocation, name: Option<&str>, err: &anyhow::Error) -> Item {
     let api = set(call, &API);
     let name = name.or(api.as_deref()).unwrap_or_default();
-    let mut item = failed(Item::new(Kind::Api, name, State::Unknown), err);
-    for (key, value) in [
-        ("organization", set(call, &ORGANIZATION)),
-        ("environment", set(call, &ENVIRONMENT)),
-        ("api_instance", api),
-    ] {
-        if let Some(value) = value {
-            item = item.at(key, value);
-        }
-    }
-    item
+    let item = Item::new(Kind::Api, name, State::Unknown);
+    failed(located(call, with(item, "api_instance", api)), err)
 }
 
 /// An environment that nothing is known of.
 pub(crate) fn unknown_environment(call: &Invocation, err: &anyhow::Error) -> Item {
-    let environment = set(call, &ENVIRONMENT);
-    let target: Vec<String> = [
-        call.settings.address(&URL).ok(),
-        set(call, &ORGANIZATION),
-        environment.clone(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let name = environment.unwrap_or_else(|| PROGRAM.to_owned());
-    let item = Item::new(Kind::Platform, name, State::Unknown).at("target", target.join(" "));
-    failed(item, err)
+    let name = set(call, &ENVIRONMENT).unwrap_or_else(|| PROGRAM.to_owned());
+    let url = call.settings.address(&URL).ok();
+    let host = url.and_then(|url| base_url(&url).ok()?.host_str().map(str::to_owned));
+    let item = Item::new(Kind::Platform, name, State::Unknown);
+    failed(located(call, with(item, "host", host)), err)
+}
+
+/// With the organization and the environment as they are set: nobody could be asked for their ids.
+fn located(call: &Invocation, item: Item) -> Item {
+    let item = with(item, "organization", set(call, &ORGANIZATION));
+    with(item, "environment", set(call, &ENVIRONMENT))
+}
+
+fn with(item: Item, key: &str, value: Option<String>) -> Item {
+    match value {
+        Some(value) => item.at(key, value),
+        None => item,
+    }
 }
 
 fn set(call: &Invocation, setting: &Setting) -> Option<String> {
@@ -163,8 +162,26 @@ fn failed(mut item: Item, err: &anyhow::Error) -> Item {
     item
 }
 
-/// Work that was begun and not finished. `surveys` tell which policy an API has.
-pub(crate) fn of_unfinished(call: &Invocation, left: &Unfinished, surveys: &[&Survey]) -> Item {
+/// Work that this host knows to be unfinished, and `waiting` beside it. Where one API alone is asked about, what is left
+/// of others is for other calls.
+pub(crate) fn of_unfinished<'a>(
+    call: &Invocation,
+    surveys: &[&Survey],
+    waiting: impl IntoIterator<Item = &'a Unfinished>,
+) -> Vec<Item> {
+    let mut left = unfinished::of_user(call);
+    if let [survey] = surveys
+        && let Apis::One(api) = &survey.apis
+    {
+        left.retain(|left| left.work.api().is_none_or(|of| of == api.api_instance_id));
+    }
+    let of = |left: &Unfinished| of_work(call, left, surveys);
+    let known = left.iter().map(of);
+    known.chain(waiting.into_iter().map(of)).collect()
+}
+
+/// `surveys` tell which policy an API has.
+fn of_work(call: &Invocation, left: &Unfinished, surveys: &[&Survey]) -> Item {
     let file = left.file.display().to_string();
     let (name, detail, advice) = match &left.work {
         Work::Password(of) => {

@@ -118,7 +118,7 @@ pub(crate) enum Seen {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Proof {
     #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<String>,
+    pub(crate) target: Option<String>,
     server_name: String,
     host: String,
     addresses: Vec<String>,

@@ -136,7 +136,9 @@ impl<'a> Job<'a> {
             item = item.at("host", &endpoint.host);
         }
         match seen {
-            Seen::Served(proof) => {
+            Seen::Served(mut proof) => {
+                // It stands in the item already.
+                proof.target = None;
                 item = item.until(proof.valid_until, now);
                 item.not_before = Some(proof.valid_from);
                 item.detail = Some(proof.to_string());

@@ -34,17 +34,23 @@ impl Space<'_> {
     }
 }
 
+/// Why a private space is not known, and the control plane that was to say so.
+pub(crate) struct Refused {
+    pub(crate) host: String,
+    pub(crate) err: anyhow::Error,
+}
+
 /// The private spaces behind `targets`, and why others are not known.
 pub(crate) fn distinct<'a>(
     targets: &[&'a Target],
     workers: usize,
-) -> (Vec<Space<'a>>, Vec<anyhow::Error>) {
+) -> (Vec<Space<'a>>, Vec<Refused>) {
     let resolved = workers::side_by_side(targets, workers, |target| {
         let resolved = target.resolve();
         resolved.with_context(|| format!("private space {}", target.name))
     });
     let mut spaces: Vec<Space<'a>> = Vec::new();
-    let mut refused: Vec<anyhow::Error> = Vec::new();
+    let mut refused: Vec<Refused> = Vec::new();
     for (at, (target, resolved)) in targets.iter().zip(resolved).enumerate() {
         match resolved {
             Ok(resolved) => {
@@ -61,8 +67,12 @@ pub(crate) fn distinct<'a>(
             // A hundred certificates meet the same refusal.
             Err(err) => {
                 let text = format!("{err:#}");
-                if !refused.iter().any(|known| format!("{known:#}") == text) {
-                    refused.push(err);
+                if !refused
+                    .iter()
+                    .any(|known| format!("{:#}", known.err) == text)
+                {
+                    let host = target.account.host().to_owned();
+                    refused.push(Refused { host, err });
                 }
             }
         }

@@ -107,9 +107,6 @@ pub(crate) struct LookArgs {
 
 #[derive(Debug, Clone, Default, ArgGroup)]
 pub(crate) struct CheckArgs {
-    #[command(flatten)]
-    pub(crate) look: LookArgs,
-
     /// Also log in with the credentials for flexctl, and see whether they may read the gateway
     #[arg(long)]
     pub(crate) credentials: bool,
@@ -122,6 +119,10 @@ pub(crate) struct CheckArgs {
 
     #[command(flatten)]
     pub(crate) monitoring: MonitoringArgs,
+
+    // Its heading would be that of whatever follows.
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
 }
 
 /// Where in Kubernetes the gateway is.

@@ -9,11 +9,12 @@ use common::cli::monitoring::{Item, Kind, State};
 use common::error;
 use common::flex::registration::Registration;
 use common::log::{advice, sentence};
+use common::net::http::base_url;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::gateway::Gateway;
-use crate::platform::Environment;
-use crate::settings::{ENVIRONMENT, ORGANIZATION, URL};
+use crate::platform::{self, Environment};
+use crate::settings::{ENVIRONMENT, ORGANIZATION};
 
 /// What renews a registration.
 const PROGRAM: &str = "flex-renew";
@@ -101,14 +102,14 @@ pub(crate) fn unknown(gateway: &Gateway, err: &anyhow::Error) -> Item {
 }
 
 /// Credentials for `flexctl` that the platform has not accepted.
-pub(crate) fn credentials(gateway: &Gateway, err: &anyhow::Error) -> Item {
+pub(crate) fn credentials(call: &Invocation, one: &Installed<'_>, err: &anyhow::Error) -> Item {
     let state = match kind_of(err) {
         Some(error::Kind::Credentials) => State::Missing,
         _ => State::Unknown,
     };
-    let item =
-        Item::new(Kind::Platform, "credentials for flexctl", state).at("target", &gateway.name);
-    failed(item, err)
+    let name = format!("credentials for flexctl of {}", one.gateway.name);
+    let item = Item::new(Kind::Platform, name, state);
+    failed(at_host(call, one.registration.as_ref(), item), err)
 }
 
 /// An environment that nothing is known of.
@@ -118,19 +119,40 @@ pub(crate) fn unknown_environment(call: &Invocation, err: &anyhow::Error) -> Ite
         found.map(|found| found.value)
     };
     let environment = set(&ENVIRONMENT);
-    let target = [set(&URL), set(&ORGANIZATION), environment.clone()];
-    let target: Vec<String> = target.into_iter().flatten().collect();
-    let name = environment.unwrap_or_else(|| "replicas".to_owned());
-    failed(
-        Item::new(Kind::Platform, name, State::Unknown).at("target", target.join(" ")),
-        err,
-    )
+    let name = match &environment {
+        Some(environment) => format!("replicas in {environment}"),
+        None => "replicas".to_owned(),
+    };
+    let mut item = Item::new(Kind::Platform, name, State::Unknown);
+    for (key, value) in [
+        ("organization", set(&ORGANIZATION)),
+        ("environment", environment),
+    ] {
+        if let Some(value) = value {
+            item = item.at(key, value);
+        }
+    }
+    failed(at_host(call, None, item), err)
 }
 
 /// A gateway whose replicas could not be read.
-pub(crate) fn unknown_replicas(known: &Known, err: &anyhow::Error) -> Item {
-    let item = Item::new(Kind::Platform, &known.name, State::Unknown).at("target", &known.id);
-    failed(item, err)
+pub(crate) fn unknown_replicas(call: &Invocation, known: &Known, err: &anyhow::Error) -> Item {
+    let item = Item::new(
+        Kind::Platform,
+        format!("replicas of {}", known.name),
+        State::Unknown,
+    )
+    .at("gateway", &known.id);
+    failed(at_host(call, None, item), err)
+}
+
+/// Says which control plane is asked.
+fn at_host(call: &Invocation, registration: Option<&Registration>, item: Item) -> Item {
+    let url = platform::address(&call.settings, registration).ok();
+    match url.and_then(|url| base_url(&url).ok()?.host_str().map(str::to_owned)) {
+        Some(host) => item.at("host", host),
+        None => item,
+    }
 }
 
 fn failed(mut item: Item, err: &anyhow::Error) -> Item {

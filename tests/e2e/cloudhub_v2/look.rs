@@ -1,14 +1,18 @@
 //! `spaces`, `list`, `status` and `check`.
 
+use common::cert::Certificate;
+use fixtures::{assert_is_checked, items_of};
 use serde_json::json;
+use simulator::Fault;
 use simulator::faults::Action;
 
 use std::collections::BTreeMap;
 use std::fs;
 
-use simulator::pki::Validity;
+use simulator::pki::{Leaf, Validity};
 
 use crate::fixture::{CONTEXT, DOMAIN, Fixture, LIST, keep};
+use crate::verify::open_ingress;
 
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
@@ -278,4 +282,198 @@ fn credentials_are_shown_to_other_control_planes_only_from_a_published_one() {
         .code(2)
         .tells("not one of the published control planes");
     assert_eq!(fixture.lines().len(), 0);
+}
+
+/// What a check says of each item of a kind: where, and the state.
+fn served(checked: &serde_json::Value) -> Vec<(String, String)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    items_of(checked, "served_certificate")
+        .iter()
+        .map(|item| (text(&item["at"]["private_space"]), text(&item["state"])))
+        .collect()
+}
+
+#[test]
+fn a_check_sees_what_each_ingress_serves_and_waits_for_none() {
+    let mut fixture = Fixture::new();
+    fixture.bench.add_space("dr");
+    open_ingress(&fixture, "prod");
+    open_ingress(&fixture, "dr");
+    fixture.bench.set("CH2_PRIVATE_SPACE_ID", "prod,dr");
+    let check = ["check", "--served", "--output", "json"];
+    // Nothing is there, and nothing is asked for.
+    let run = fixture.run(&check);
+    assert_eq!(served(&run.code(0).json()), []);
+    fixture.deploy().code(0);
+    let run = fixture.run(&check);
+    let json = run.code(0).json();
+    assert_is_checked(&json);
+    let states = |prod: &str, dr: &str| {
+        [("prod", prod), ("dr", dr)].map(|(space, state)| (space.to_owned(), state.to_owned()))
+    };
+    assert_eq!(served(&json), states("ok", "ok"));
+    for item in items_of(&json, "served_certificate") {
+        assert_eq!(item["days_left"], 89, "{item}");
+        assert_eq!(item["at"]["server_name"], "cloudhub-v2-verify.acme.example");
+    }
+    fixture
+        .run(&check[..2])
+        .code(0)
+        .prints("x-acme-example in prod: served: cloudhub-v2-verify.acme.example: ");
+    fixture
+        .run(&["check", "--served", "--output", "prometheus"])
+        .code(0)
+        .prints("anypoint_served_certificate_matches{");
+
+    // The platform reports another certificate than the one that is served: the ingress has not followed.
+    {
+        let mut world = fixture.bench.sim.world();
+        let space = world.anypoint.space_mut("dr").unwrap();
+        let mut contexts = space.contexts.iter_mut();
+        let context = contexts.find(|context| context.name == CONTEXT).unwrap();
+        let name = context.file_names[0].as_mut().unwrap();
+        *name = format!("{}.cer", "0".repeat(name.len() - ".cer".len()));
+    }
+    let run = fixture.run(&check);
+    let json = run.code(10).json();
+    assert_is_checked(&json);
+    assert_eq!(json["state"], "critical");
+    assert_eq!(served(&json), states("ok", "not_served"));
+    let run = fixture.run(&["check", "--served", "--output", "nagios"]);
+    run.code(2)
+        .prints("CLOUDHUB_V2 CRITICAL: 1 not served, 3 ok; x-acme-example not served: ");
+    let run = fixture.run(&["check", "--served", "--output", "prometheus"]);
+    assert!(
+        run.code(10)
+            .stdout
+            .contains("private_space=\"dr\",host=\"127.0.0.1\",name=\"x-acme-example\"} 0\n"),
+        "{run}"
+    );
+
+    // An ingress that cannot be reached says nothing about the others.
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().to_string()
+    };
+    let mut world = fixture.bench.sim.world();
+    world.anypoint.space_mut("dr").unwrap().dns_target = Some(closed);
+    drop(world);
+    let run = fixture.run(&check);
+    let json = run.code(6).json();
+    assert_is_checked(&json);
+    assert_eq!(served(&json), states("ok", "unknown"));
+    run.tells("what is served for x-acme-example in dr could not be seen");
+    // Each private space is listed once, and asked for its ingress once.
+    fixture.bench.sim.clear_log();
+    let run = fixture.run(&[&check[..], &["-vv"]].concat());
+    // The platform limits how many it answers in a second.
+    let requests = fixture.bench.sim.requests();
+    let answered = requests
+        .iter()
+        .filter(|entry| entry.method == "GET" && entry.status == Some(200));
+    assert_eq!(answered.count(), 5, "{}", run.code(6));
+
+    let ingress = fixture.bench.sim.ingress_addr().to_string();
+    let run = fixture.run(&[&check[..], &["--connect", &ingress]].concat());
+    assert_eq!(
+        items_of(&run.json(), "served_certificate").len(),
+        2,
+        "{run}"
+    );
+}
+
+#[test]
+fn the_plan_of_acme_sh_is_shown_beside_what_is_deployed() {
+    let mut fixture = Fixture::new();
+    let leaf = fixture.leaf(&["shop.example"]);
+    keep(&mut fixture, "shop.example_ecc", &leaf, "cloudhub_v2,");
+    let conf = "acme/shop.example_ecc/shop.example.conf";
+    let text = fs::read_to_string(fixture.bench.home().join(conf)).unwrap();
+    let planned = "Le_NextRenewTime='1900000000'\n";
+    fixture.bench.write(conf, format!("{text}{planned}"));
+    fixture.forget_environment();
+    fixture.run(&["reconcile", "--home", "acme"]).code(0);
+    let run = fixture.run(&["check", "--home", "acme", "--output", "json"]);
+    let json = run.code(0).json();
+    assert_is_checked(&json);
+    let certificate = items_of(&json, "certificate")[0];
+    let context = items_of(&json, "tls_context")[0];
+    for item in [certificate, context] {
+        assert_eq!(item["renewal_due"], "2030-03-17T17:46:40Z", "{item}");
+        assert_eq!(item["renewed_by"], "acme.sh");
+        // To the second, where acme.sh has the same certificate.
+        assert_eq!(item["not_after"], leaf_end(&leaf), "{item}");
+        assert_eq!(item["days_left"], 89);
+    }
+    assert_eq!(certificate["at"]["key_type"], "ecc");
+    fixture
+        .run(&["check", "--home", "acme"])
+        .code(0)
+        .prints("2030-03-17");
+
+    // Without the home only the day is known, and nothing renews it.
+    let app = {
+        let sim = fixture.bench.sim.world();
+        let app = &sim.anypoint.apps[0];
+        (app.client_id.clone(), app.client_secret.clone())
+    };
+    fixture
+        .bench
+        .set("CH2_CLIENT_ID", app.0)
+        .set("CH2_CLIENT_SECRET", app.1)
+        .set("CH2_PRIVATE_SPACE_ID", "prod");
+    let organization = fixture.organization.clone();
+    let url = fixture.bench.sim.url().to_owned();
+    fixture
+        .bench
+        .set("ORGANIZATION_ID", organization)
+        .set("ANYPOINT_URL", url);
+    let json = fixture.run(&["check", "--output", "json"]).code(0).json();
+    let context = items_of(&json, "tls_context")[0];
+    let day = leaf_end(&leaf)[..10].to_owned();
+    assert_eq!(context["not_after"], format!("{day}T00:00:00Z"));
+    assert_eq!(context["days_left"], 90);
+    assert_eq!(context.get("renewed_by"), None);
+}
+
+/// When a certificate ends, as JSON has it.
+fn leaf_end(leaf: &Leaf) -> String {
+    let certificate = Certificate::parse_all(&leaf.cert_pem).unwrap().remove(0);
+    certificate.not_after.to_string()
+}
+
+#[test]
+fn an_unreadable_certificate_and_a_private_space_that_fails_hide_no_other() {
+    let mut fixture = Fixture::new();
+    fixture.bench.add_space("dr");
+    let leaf = fixture.leaf(&["shop.example"]);
+    keep(&mut fixture, "shop.example", &leaf, "cloudhub_v2,");
+    add_to_conf(
+        &fixture,
+        "shop.example",
+        "SAVED_CH2_PRIVATE_SPACE_ID='prod,dr'",
+    );
+    let other = fixture.leaf(&["odd.example"]);
+    keep(&mut fixture, "odd.example", &other, "cloudhub_v2,");
+    fixture.bench.write("acme/odd.example/odd.example.cer", "x");
+    fixture.forget_environment();
+    let dr = fixture.space_id("dr");
+    let path = format!("/runtimefabric/api/organizations/*/privatespaces/{dr}/tlsContexts");
+    fixture
+        .bench
+        .fault(Fault::on("GET", &path, Action::Empty { status: 400 }).always());
+    let run = fixture.run(&["check", "--home", "acme", "--output", "json"]);
+    let json = run.json();
+    assert_is_checked(&json);
+    assert_ne!(run.code, Some(0));
+    let names: Vec<_> = items_of(&json, "platform")
+        .iter()
+        .map(|item| item["name"].clone())
+        .collect();
+    assert_eq!(names, ["odd.example", "private space dr"], "{run}");
+    let contexts = items_of(&json, "tls_context");
+    assert_eq!(contexts.len(), 1, "{run}");
+    assert_eq!(contexts[0]["state"], "missing");
+    // What is known to be wrong outweighs what is not known.
+    assert_eq!(json["state"], "warning");
 }

@@ -40,7 +40,7 @@ fn verify_proves_what_the_ingress_serves() {
 }
 
 /// Opens an ingress for a private space alone, which its DNS target leads to.
-fn open_ingress(fixture: &Fixture, name: &str) -> String {
+pub(crate) fn open_ingress(fixture: &Fixture, name: &str) -> String {
     let at = fixture.bench.sim.open_ingress(name).unwrap().to_string();
     let mut world = fixture.bench.sim.world();
     world.anypoint.space_mut(name).unwrap().dns_target = Some(at.clone());

@@ -1,5 +1,7 @@
 //! `dns_cf check`.
 
+use fixtures::{assert_is_checked, items_of};
+use jiff::{SignedDuration, Timestamp};
 use simulator::cloudflare::{Reach, Status, Token};
 
 use crate::fixture::{ZONE, bench, dns_cf, records_in, without_zone_read, zone_id};
@@ -44,8 +46,7 @@ fn a_check_with_write_proves_it_and_cleans_up() {
         &["check", "*.acme.example", "--write", "--output", "json"],
     );
     let json = done.code(0).json();
-    let mut zone = json["items"].as_array().unwrap().iter();
-    let zone = zone.find(|item| item["kind"] == "zone").unwrap();
+    let zone = items_of(&json, "zone")[0];
     assert_eq!(zone["at"]["proved"], "yes");
     assert_eq!(records_in(&bench, ZONE), 0);
     assert!(
@@ -110,4 +111,91 @@ fn an_account_owned_token_is_verified_at_its_account() {
     dns_cf(&bench, &["check", ZONE])
         .code(0)
         .prints("status: active");
+}
+
+/// A token that ends in so many days.
+fn ending_in(days: i64) -> Token {
+    let end = Timestamp::now() + SignedDuration::from_hours(24 * days + 1);
+    Token {
+        status: if days < 0 {
+            Status::Expired
+        } else {
+            Status::Active
+        },
+        expires_on: Some(end),
+        ..Token::default()
+    }
+}
+
+#[test]
+fn a_token_is_due_thirty_days_before_it_ends() {
+    let mut bench = bench();
+    let check = ["check", "--output", "json"];
+    bench.set_token(ending_in(40));
+    let json = dns_cf(&bench, &check).code(0).json();
+    assert_eq!(items_of(&json, "api_token")[0]["days_left"], 40);
+    bench.set_token(ending_in(20));
+    let json = dns_cf(&bench, &check).code(10).json();
+    assert_is_checked(&json);
+    let token = items_of(&json, "api_token")[0];
+    assert_eq!(
+        (&token["state"], &token["days_left"]),
+        (&"due".into(), &20.into())
+    );
+    assert_eq!(token["name"], "CF_Token (environment)");
+    dns_cf(&bench, &["check"]).code(10).prints(": DUE\n");
+    dns_cf(&bench, &["check", "--within", "5d"]).code(0);
+    dns_cf(&bench, &["check", "--output", "nagios"])
+        .code(1)
+        .prints("DNS_CF WARNING: 1 due, 1 ok; CF_Token (environment) due, 20 days left | ");
+}
+
+#[test]
+fn a_token_that_has_ended_is_critical_although_nothing_else_can_be_asked() {
+    let mut bench = bench();
+    bench.set_token(ending_in(-3));
+    let run = dns_cf(&bench, &["check", "--output", "json"]);
+    let json = run.code(3).json();
+    assert_is_checked(&json);
+    assert_eq!(json["state"], "critical");
+    let states: Vec<_> = json["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| &item["state"])
+        .collect();
+    assert_eq!(states, ["expired"], "{run}");
+    run.tells("The token itself is known and expired.");
+    dns_cf(&bench, &["check", "--output", "nagios"])
+        .code(2)
+        .prints("DNS_CF CRITICAL: 1 expired; CF_Token (environment) expired, -3 days left | ");
+}
+
+#[test]
+fn the_token_that_reads_zones_is_checked_as_well() {
+    let mut bench = bench();
+    let zones = bench.sim.world().cloudflare.insert_token(ending_in(10));
+    bench.set_secret("CF_Zone_Token", zones);
+    let run = dns_cf(&bench, &["check", "--output", "json"]);
+    let json = run.code(10).json();
+    assert_is_checked(&json);
+    let tokens: Vec<_> = items_of(&json, "api_token")
+        .iter()
+        .map(|token| {
+            (
+                token["name"].as_str().unwrap(),
+                token["state"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        tokens,
+        [
+            ("CF_Token (environment)", "ok"),
+            ("CF_Zone_Token (environment)", "due")
+        ]
+    );
+    dns_cf(&bench, &["check"])
+        .code(10)
+        .prints("zones are read with: API token from CF_Zone_Token (environment)");
 }

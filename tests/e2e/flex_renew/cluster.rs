@@ -243,6 +243,13 @@ mod needs_kubectl {
             .code(10)
             .prints("DUE gateway/ingress: 10 days left");
         let json = gateway
+            .run(&["check", "--namespace", "gateway", "--output", "json"])
+            .json();
+        assert_eq!(
+            json["items"][0]["advice"],
+            "flex-renew renew --runtime kubernetes --namespace gateway"
+        );
+        let json = gateway
             .run(&["inspect", "--runtime", "kubernetes", "--output", "json"])
             .code(0)
             .json();

@@ -12,7 +12,7 @@ use super::textfile::Textfile;
 use crate::cli::exit::{self, Outcome};
 use crate::cli::report::{self, Format};
 use crate::error::Result;
-use crate::log::{self, Log, printable};
+use crate::log::{Log, printable};
 use crate::secret::mask;
 use crate::system::clock::SharedClock;
 
@@ -71,11 +71,7 @@ impl Check {
         if let Err(err) = &result {
             add_failure(&mut checked, err);
         }
-        let mut run = Run {
-            ended: self.clock.now(),
-            code: code(&result),
-            last_success: None,
-        };
+        let mut run = Run::new(self.clock.now(), code(&result));
         let textfile = self.textfile.or_else(|| findings.take_textfile());
         let written = match &textfile {
             Some(textfile) if !findings.leaves_textfile() => {
@@ -121,11 +117,10 @@ fn add_failure(checked: &mut Checked, err: &anyhow::Error) {
     if checked.state != Severity::Ok {
         return;
     }
-    let mut item = Item::new(Kind::Platform, checked.program.clone(), State::Unknown);
-    item.detail = Some(log::sentence(err));
-    item.advice = log::advice(err).map(|advice| mask(advice).into_owned());
+    let item = Item::new(Kind::Platform, checked.program.clone(), State::Unknown).because(err);
     checked.state = item.severity;
     checked.items.push(item);
+    mask_strings(checked);
 }
 
 /// Remote systems echo what was sent to them, and here their words are passed on to others.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Outcome;
+use crate::log;
 
 /// The version of the JSON form. It changes when a field changes its meaning or goes, not when one comes.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -152,8 +153,7 @@ impl Kind {
             Self::ApiToken => &["account"],
             Self::Zone => &["account", "zone"],
             Self::UnfinishedWork => &["target"],
-            Self::Platform => &["host"],
-            Self::Run => &[],
+            Self::Platform | Self::Run => &["host"],
         }
     }
 }
@@ -183,6 +183,19 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::Due,
+        Self::Missing,
+        Self::Differs,
+        Self::Unfinished,
+        Self::Expired,
+        Self::Open,
+        Self::NotServed,
+        Self::Unknown,
+    ];
+
     /// How grave it is.
     pub fn severity(self) -> Severity {
         match self {
@@ -302,6 +315,14 @@ impl Item {
     #[must_use]
     pub fn at(mut self, key: &str, value: impl Into<String>) -> Self {
         self.at.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Says by an error why it is in its state.
+    #[must_use]
+    pub fn because(mut self, err: &anyhow::Error) -> Self {
+        self.detail = Some(log::sentence(err));
+        self.advice = log::advice(err).map(str::to_owned);
         self
     }
 

@@ -18,11 +18,22 @@ pub(super) struct Run {
     pub(super) ended: Timestamp,
     /// Its exit code as the table has it.
     pub(super) code: u8,
-    /// When a run last found everything out.
+    /// When a run last found everything out, as far as that is known.
     pub(super) last_success: Option<Timestamp>,
 }
 
 impl Run {
+    /// A run of which nothing is known but how it ended.
+    pub(super) fn new(ended: Timestamp, code: u8) -> Self {
+        let mut run = Self {
+            ended,
+            code,
+            last_success: None,
+        };
+        run.last_success = run.is_success().then_some(ended);
+        run
+    }
+
     /// Whether everything was found out, however bad it is.
     pub(super) fn is_success(&self) -> bool {
         let all = [Outcome::Done, Outcome::Due, Outcome::Expired];
@@ -96,24 +107,26 @@ pub(super) fn text(checked: &Checked, run: &Run) -> String {
         }
     }
     counts(&mut text, checked);
+    let seconds = Timestamp::as_second;
     let of_run = [
         (
             LAST_RUN,
             "When the program was last run.",
-            run.ended.as_second(),
+            Some(seconds(run.ended)),
         ),
         (
             LAST_SUCCESS,
             "When the program last found out everything that it looks for, 0 for never.",
-            run.last_success.map_or(0, Timestamp::as_second),
+            run.last_success.map(seconds),
         ),
         (
             LAST_CODE,
             "Exit code of the last run: 0 all is well, 10 something is due, 11 expired, others that it failed.",
-            i64::from(run.code),
+            Some(i64::from(run.code)),
         ),
     ];
     for (name, help, value) in of_run {
+        let Some(value) = value else { continue };
         head(&mut text, name, help);
         let program = escaped(&checked.program);
         let _ = writeln!(text, "{name}{{program=\"{program}\"}} {value}");
@@ -235,11 +248,7 @@ mod tests {
     use super::*;
 
     fn run(code: u8) -> Run {
-        Run {
-            ended: Timestamp::from_second(1_800_000_000).unwrap(),
-            code,
-            last_success: None,
-        }
+        Run::new(time(1_800_000_000), code)
     }
 
     fn time(second: i64) -> Timestamp {
@@ -288,9 +297,13 @@ anypoint_tls_context_not_after_timestamp_seconds{organization=\"\",private_space
     #[test]
     fn the_last_success_is_read_back() {
         let checked = Checked::new("p", time(0), Vec::new());
-        let never = text(&checked, &run(6));
-        assert_eq!(last_success(&never, "p"), None);
         let mut run = run(6);
+        let unknown = text(&checked, &run);
+        assert!(!unknown.contains(LAST_SUCCESS));
+        run.last_success = Some(Timestamp::UNIX_EPOCH);
+        let never = text(&checked, &run);
+        assert!(never.contains(&format!("{LAST_SUCCESS}{{program=\"p\"}} 0\n")));
+        assert_eq!(last_success(&never, "p"), None);
         run.last_success = Some(time(1_700_000_000));
         let text = text(&checked, &run);
         assert_eq!(last_success(&text, "p"), run.last_success);
@@ -302,5 +315,38 @@ anypoint_tls_context_not_after_timestamp_seconds{organization=\"\",private_space
     fn a_run_that_finds_something_wrong_is_a_success_and_one_that_fails_is_none() {
         let successes: Vec<u8> = (0..20).filter(|code| run(*code).is_success()).collect();
         assert_eq!(successes, [0, 10, 11]);
+    }
+
+    mod needs_promtool {
+        use std::io::Write as _;
+        use std::process::{Command, Stdio};
+
+        use super::*;
+
+        #[test]
+        #[ignore = "needs promtool, of Debian's prometheus: scripts/test.sh"]
+        fn promtool_accepts_every_metric_that_there_is() {
+            let now = time(1_800_000_000);
+            let items = Kind::ALL.map(|kind| {
+                let mut item = Item::new(kind, "n", State::Ok).until(now, now);
+                item.not_before = Some(now);
+                item.renewal_due = Some(now);
+                item
+            });
+            let text = text(&Checked::new("p", now, items.to_vec()), &run(0));
+            let mut tool = Command::new("promtool")
+                .args(["check", "metrics"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut input = tool.stdin.take().unwrap();
+            input.write_all(text.as_bytes()).unwrap();
+            drop(input);
+            let output = tool.wait_with_output().unwrap();
+            let is_silent = output.stdout.is_empty() && output.stderr.is_empty();
+            assert!(output.status.success() && is_silent, "{output:?}\n{text}");
+        }
     }
 }

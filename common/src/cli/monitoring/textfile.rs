@@ -4,9 +4,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::checked::Checked;
 use super::prometheus::{self, Run};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::log::Log;
 use crate::system::files;
 
@@ -40,20 +42,19 @@ impl Textfile {
     /// Replaces the file in one step, and tells in `run` when the last success was.
     pub(super) fn write(&self, checked: &Checked, run: &mut Run, log: &Log) -> Result<()> {
         let Self(path) = self;
-        run.last_success = if run.is_success() {
-            Some(run.ended)
-        } else {
-            self.last_success(&checked.program, log)
-        };
+        if run.last_success.is_none() {
+            let before = self.last_success(&checked.program, log);
+            run.last_success = before.or(Some(Timestamp::UNIX_EPOCH));
+        }
         let text = prometheus::text(checked, run);
         files::replace(path, text.as_bytes(), MODE).map_err(|err| unwritable(path, err))
     }
 
     /// What the last run has written. A file that cannot be read is no reason not to report this run.
-    fn last_success(&self, program: &str, log: &Log) -> Option<jiff::Timestamp> {
+    fn last_success(&self, program: &str, log: &Log) -> Option<Timestamp> {
         match files::read_text("the file of metrics", &self.0, LARGEST) {
             Ok(text) => prometheus::last_success(&text, program),
-            Err(err) if err.kind() == crate::error::Kind::NotFound => None,
+            Err(err) if err.kind() == Kind::NotFound => None,
             Err(err) => {
                 log.warn(format!("the time of the last success is lost: {err}"));
                 None

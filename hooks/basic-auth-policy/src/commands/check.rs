@@ -27,7 +27,7 @@ pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome
     } else {
         each(call, &entries, args.all)?
     };
-    let (items, text) = shown(call, &mut parts, is_one);
+    let (items, text) = shown(call, &mut parts);
     let mut outcome = call.found(now, items, &text);
     if parts.iter().any(Part::is_one_open) {
         outcome = outcome.max(Outcome::Due);
@@ -110,7 +110,7 @@ impl Part {
 }
 
 /// The findings, and how people are told about them.
-fn shown(call: &Invocation, parts: &mut [Part], is_one: bool) -> (Vec<Item>, String) {
+fn shown(call: &Invocation, parts: &mut [Part]) -> (Vec<Item>, String) {
     let mut items: Vec<Item> = parts
         .iter_mut()
         .flat_map(|part| std::mem::take(&mut part.items))
@@ -120,19 +120,10 @@ fn shown(call: &Invocation, parts: &mut [Part], is_one: bool) -> (Vec<Item>, Str
         .filter_map(|part| part.survey.as_ref())
         .collect();
     let mut texts: Vec<String> = surveys.iter().map(|survey| survey.apis.text()).collect();
-    let mut left = unfinished::of_user(call);
-    // Of one API alone, what is left of others is for other checks.
-    if let ([survey], true) = (&surveys[..], is_one) {
-        let known = survey.apis.all();
-        let is_known = |api: u64| known.iter().any(|one| one.api_instance_id == api);
-        left.retain(|left| left.work.api().is_none_or(is_known));
-    }
     let waiting = parts.iter().filter_map(|part| part.waiting.as_ref());
-    for left in left.iter().chain(waiting) {
-        let item = findings::of_unfinished(call, left, &surveys);
-        texts.push(findings::line(&item));
-        items.push(item);
-    }
+    let left = findings::of_unfinished(call, &surveys, waiting);
+    texts.extend(left.iter().map(findings::line));
+    items.extend(left);
     let is_long = texts.iter().any(|text| text.lines().count() > 2);
     (items, texts.join(if is_long { "\n\n" } else { "\n" }))
 }

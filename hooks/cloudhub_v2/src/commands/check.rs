@@ -8,7 +8,6 @@ use common::anypoint::tls_contexts::TlsContext;
 use common::cli::monitoring::{Item, Kind as What, State};
 use common::cli::{Invocation, Outcome};
 use common::error::{Error, Kind};
-use common::log;
 use common::system::workers;
 use jiff::Timestamp;
 
@@ -16,7 +15,7 @@ use crate::account::Logins;
 use crate::args::CheckArgs;
 use crate::checked_context::{self, Certificate, CheckedContext, Kept};
 use crate::expiry::Within;
-use crate::spaces::{self, Space};
+use crate::spaces::{self, Refused, Space};
 use crate::target::Target;
 use crate::walk::{self, HOOK, Local};
 use crate::{compare, failures, health, planes, serving, settings, targets};
@@ -44,19 +43,29 @@ pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome
     let (spaces, refused) = spaces::distinct(&all, workers);
     let read = workers::side_by_side(&spaces, workers, |space| space.contexts());
     let mut failed = std::mem::take(&mut check.failures);
-    failed.extend(refused);
-    let mut contexts = Vec::new();
+    let mut unasked: Vec<Item> = failed.iter().map(|err| not_asked(err, None)).collect();
+    for Refused { host, err } in refused {
+        unasked.push(not_asked(&err, Some(&host)));
+        failed.push(err);
+    }
+    let (mut contexts, mut read_well) = (Vec::new(), 0);
     for (space, read) in spaces.iter().zip(read) {
         match read {
-            Ok(read) => contexts.extend(check.contexts(space, read)),
-            Err(err) => failed.push(err),
+            Ok(read) => {
+                read_well += 1;
+                contexts.extend(check.contexts(space, read));
+            }
+            Err(err) => {
+                unasked.push(not_asked(&err, Some(space.target.account.host())));
+                failed.push(err);
+            }
         }
     }
     let (now, within) = (check.now, check.within);
     let mut items: Vec<Item> = contexts.iter().map(|checked| checked.item(now)).collect();
     let certificates = check.certificates.iter();
     items.extend(certificates.filter_map(|one| one.item(now, within)));
-    items.extend(failed.iter().map(failure));
+    items.extend(unasked);
     if args.served {
         let (served, unseen) = serving::look(&call, &contexts, workers, now)?;
         items.extend(served);
@@ -64,17 +73,18 @@ pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome
     }
     let text = checked_context::text(&items, failed.is_empty());
     let outcome = call.found(now, items, &text);
-    let all = spaces.len().max(1) + failed.len();
+    let all = read_well + failed.len();
     failures::conclude(failed, all, "The others are shown.", &call.log)?;
     Ok(outcome)
 }
 
 /// What could not be asked, as a row of its own.
-fn failure(err: &anyhow::Error) -> Item {
-    let mut item = Item::new(What::Platform, err.to_string(), State::Unknown);
-    item.detail = Some(log::sentence(err));
-    item.advice = log::advice(err).map(str::to_owned);
-    item
+fn not_asked(err: &anyhow::Error, host: Option<&str>) -> Item {
+    let item = Item::new(What::Platform, err.to_string(), State::Unknown).because(err);
+    match host {
+        Some(host) => item.at("host", host),
+        None => item,
+    }
 }
 
 /// What is checked, and what goes wrong on the way.

@@ -36,7 +36,7 @@ pub(crate) fn run(call: &Invocation, _args: &PruneArgs) -> anyhow::Result<Outcom
     let workers = settings::workers(&call.settings)?;
     let all: Vec<&Target> = all.iter().collect();
     let (spaces, refused) = spaces::distinct(&all, workers);
-    failed.extend(refused);
+    failed.extend(refused.into_iter().map(|refused| refused.err));
     let mut contexts = Vec::new();
     let read = workers::side_by_side(&spaces, workers, |space| space.contexts());
     for (space, there) in spaces.iter().zip(read) {

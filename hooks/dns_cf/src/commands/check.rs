@@ -5,7 +5,6 @@ use common::cli::monitoring::{Item, Kind as What, State};
 use common::cli::{Invocation, Outcome, exit};
 use common::cloudflare::{Zone, may_lack_permission};
 use common::error::{Error, Kind, Result};
-use common::log;
 use common::net::dns::name::DnsName;
 
 use crate::args::CheckArgs;
@@ -72,8 +71,17 @@ impl Checked {
         let now = call.clock.now();
         let tokens = self.tokens.iter().map(|token| token.item(now));
         let zones = self.zones.iter().map(CheckedZone::item);
-        let failed = self.failed.iter().map(|(zone, err)| unasked(zone, err));
-        let items: Vec<Item> = tokens.chain(zones).chain(failed).collect();
+        let failed = self
+            .failed
+            .iter()
+            .map(|(zone, err)| unasked(finder.dns.host(), zone, err));
+        let mut items: Vec<Item> = tokens.chain(zones).chain(failed).collect();
+        if let Some(credentials) = items.first_mut()
+            && self.more_zones > 0
+        {
+            let more = self.more_zones.to_string();
+            credentials.at.insert("zones_not_tried".to_owned(), more);
+        }
         if items.is_empty() {
             return Outcome::Done;
         }
@@ -132,11 +140,10 @@ impl Checked {
 }
 
 /// A zone that could not be asked about, as a row of its own.
-fn unasked(zone: &str, err: &anyhow::Error) -> Item {
-    let mut item = Item::new(What::Platform, format!("zone {zone}"), State::Unknown);
-    item.detail = Some(log::sentence(err));
-    item.advice = log::advice(err).map(str::to_owned);
-    item
+fn unasked(host: &str, zone: &str, err: &anyhow::Error) -> Item {
+    Item::new(What::Platform, format!("zone {zone}"), State::Unknown)
+        .at("host", host)
+        .because(err)
 }
 
 fn zones(finder: &Finder, name: Option<&DnsName>) -> Result<(Vec<ResolvedZone>, u64)> {

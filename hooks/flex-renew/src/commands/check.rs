@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::anypoint::Credentials;
 use common::cli::monitoring::{Item, State};
 use common::cli::{Invocation, Outcome};
-use common::error::{Kind, Result};
+use common::error::{Error, Kind, Result};
 use common::log::sentence;
 use jiff::Timestamp;
 
@@ -119,7 +119,7 @@ impl Check {
         match accepted {
             Some(Err(err)) => {
                 let err = err.into();
-                self.items.push(findings::credentials(one.gateway, &err));
+                self.items.push(findings::credentials(call, one, &err));
                 self.fail(name, err);
             }
             accepted => self.lines.push(line(one, accepted.is_some(), self.now)),
@@ -142,11 +142,15 @@ impl Check {
                 Ok(replicas) => {
                     let items = judge.replicas(&known, &replicas);
                     self.lines.extend(items.iter().map(replica_line));
+                    if let Some(silent) = items.iter().find(|item| item.state == State::Unknown) {
+                        self.failed.push((known.name, silence(silent).into()));
+                    }
                     self.items.extend(items);
                 }
                 Err(err) => {
                     let err = err.into();
-                    self.items.push(findings::unknown_replicas(&known, &err));
+                    self.items
+                        .push(findings::unknown_replicas(call, &known, &err));
                     self.fail(&known.name, err);
                 }
             }
@@ -184,6 +188,15 @@ impl Check {
             (concluded, None) => concluded,
         }
     }
+}
+
+/// A replica that is connected with nobody knows what.
+fn silence(item: &Item) -> Error {
+    Error::new(
+        Kind::Unproved,
+        format!("replica {} reports no certificate", item.name),
+    )
+    .advise("Check the registration itself, on the host of the gateway.")
 }
 
 /// The line for people about a registration.
