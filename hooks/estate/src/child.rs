@@ -91,6 +91,7 @@ pub(crate) fn check(call: &Invocation, program: &Program) -> Result<Answer> {
     let command = format!("{} check", program.part.program());
     let time = call.settings.duration(&CHECK_TIMEOUT)?;
     let called = caller(call, program, program.part.check(&call.settings)?, time)?
+        .args(verbosity(call, 1))
         .arg("--output=json")
         .with_output_up_to(LARGEST_ANSWER);
     let (answer, failure) = match finish(call, command.clone(), &called) {
@@ -130,7 +131,9 @@ pub(crate) fn step(
     words: &[&str],
 ) -> Result<std::result::Result<String, Failure>> {
     let command = command(program, words);
-    let called = caller(call, program, words, call.settings.duration(&STEP_TIMEOUT)?)?;
+    let time = call.settings.duration(&STEP_TIMEOUT)?;
+    // What it changes is worth a word.
+    let called = caller(call, program, words, time)?.args(verbosity(call, 0));
     Ok(match finish(call, command, &called) {
         Ok((_, Some(failure))) | Err(failure) => Err(failure),
         // What it sums up stands last.
@@ -209,8 +212,16 @@ fn caller(
         .ends_within(call.settings.duration(&GRACE)?))
 }
 
-/// What this call was given of the settings that all programs have, and how much they are to tell: warnings and errors,
-/// unless more is asked for.
+/// How much a program is to tell: warnings and errors, unless this one was told to tell at least so much more.
+fn verbosity(call: &Invocation, least: u8) -> Vec<&'static str> {
+    let asked = call.log.verbosity();
+    if asked.quiet || asked.verbose < least {
+        return vec!["--quiet"];
+    }
+    vec!["--verbose"; usize::from(asked.verbose)]
+}
+
+/// What this call was given of the settings that all programs have.
 fn flags(call: &Invocation) -> Vec<String> {
     let mut flags = Vec::new();
     for setting in general::SETTINGS {
@@ -221,10 +232,6 @@ fn flags(call: &Invocation) -> Vec<String> {
         if setting.kind != SettingKind::Switch {
             flags.push(value.to_owned());
         }
-    }
-    match call.log.verbosity().verbose {
-        0 => flags.push("--quiet".to_owned()),
-        more => flags.extend((0..more).map(|_| "--verbose".to_owned())),
     }
     flags
 }

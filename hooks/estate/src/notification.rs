@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::settings::{NOTIFY_CMD, NOTIFY_TIMEOUT};
 use crate::state::{Alarm, Subject, is_kept};
-use crate::view::{View, in_one_line};
+use crate::view::{View, in_one_line, place};
 
 /// The version of the JSON form, which `common/schema/notification.schema.json` writes down.
 const SCHEMA_VERSION: u32 = 1;
@@ -222,13 +222,8 @@ impl Event {
             item.kind.word().replace('_', " "),
             item.name
         );
-        let places: Vec<String> = item
-            .at
-            .iter()
-            .map(|(key, place)| format!("{key} {place}"))
-            .collect();
-        if !places.is_empty() {
-            line += &format!(" ({})", places.join(", ").replace('_', " "));
+        if let Some(place) = place(item) {
+            line += &format!(" ({place})");
         }
         if let Some(days) = item.days_left {
             line += &format!(", {days} days left");

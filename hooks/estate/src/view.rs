@@ -8,6 +8,7 @@ use common::cli::monitoring::{Item, Kind, Severity, State};
 use common::cli::{Invocation, Outcome, table};
 use common::error::Result;
 use common::log::printable;
+use common::system::process;
 use common::system::workers::side_by_side;
 use jiff::{SignedDuration, Timestamp};
 
@@ -147,8 +148,10 @@ impl View {
         {
             runs.push(stalled(memory, since));
         }
+        let host = process::host_name();
         for item in &mut runs {
             item.program = Some(OWN.to_owned());
+            item.at.insert("host".to_owned(), host.clone());
         }
         self.items.append(&mut runs);
         self.sort();
@@ -291,18 +294,46 @@ pub(crate) fn in_one_line(text: &str) -> String {
     printable(&text.replace(['\n', '\t'], " ")).into_owned()
 }
 
+/// Where something is, in the words that tell people most. Everything that is known stands in the other forms.
+pub(crate) fn place(item: &Item) -> Option<String> {
+    let keys: &[&[&str]] = match item.kind {
+        Kind::TlsContext => &[&["private_space"]],
+        Kind::ServedCertificate => &[&["private_space"], &["host"]],
+        Kind::Certificate => &[&["home"], &["key_type"]],
+        Kind::Registration => &[&["registration", "gateway"]],
+        Kind::Replica => &[&["environment"]],
+        Kind::Api => &[&["environment"], &["api_instance"]],
+        Kind::ApiToken => &[&["account"]],
+        Kind::Zone => &[&["account_name", "account"]],
+        Kind::UnfinishedWork => &[&["target"]],
+        Kind::Platform | Kind::Run => &[&["host", "target"]],
+    };
+    let places: Vec<String> = keys
+        .iter()
+        .filter_map(|names| names.iter().find_map(|name| item.at.get(*name)))
+        .map(|place| shortened(place))
+        .collect();
+    (!places.is_empty()).then(|| in_one_line(&places.join(", ")))
+}
+
+/// Ids by their beginning, which tells most of them apart.
+fn shortened(place: &str) -> String {
+    const SHOWN: usize = 8;
+    let is_id = place.len() >= 32 && place.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    if is_id {
+        format!("{}…", &place[..SHOWN])
+    } else {
+        place.to_owned()
+    }
+}
+
 fn cells(item: &Item) -> [String; 7] {
     let dash = || "-".to_owned();
-    let places: Vec<&str> = item.at.values().map(String::as_str).collect();
     [
         item.state.word().replace('_', " ").to_uppercase(),
         item.kind.word().replace('_', " "),
         in_one_line(&item.name),
-        if places.is_empty() {
-            dash()
-        } else {
-            in_one_line(&places.join(", "))
-        },
+        place(item).unwrap_or_else(dash),
         item.days_left.map_or_else(dash, |days| days.to_string()),
         item.slack_hours
             .map_or_else(dash, |hours| match hours / 24 {

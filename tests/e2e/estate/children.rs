@@ -144,3 +144,20 @@ fn what_cannot_be_asked_from_here_is_not_asked() {
     );
     assert!(calls[1].starts_with("flex-renew check --home"), "{calls:?}");
 }
+
+#[test]
+fn a_program_that_changes_something_tells_as_much_as_this_one_is_to_tell() {
+    let estate = Estate::new();
+    for (flags, expected) in [
+        (&[][..], ""),
+        (&["-q"], " --quiet"),
+        (&["-v"], " --verbose"),
+    ] {
+        estate
+            .run([&["run", "--only", "flex-renew"], flags].concat())
+            .code(0);
+        let home = estate.bench.home().join(".acme.sh");
+        let step = format!("flex-renew run --home {}{expected}", text(&home));
+        assert!(estate.calls().contains(&step), "{step}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use fixtures::root;
+use fixtures::{assert_is_checked, root};
 use serde_json::{Value, json};
 
 use crate::estate::{Estate, in_hours, item, wrong};
@@ -48,17 +48,32 @@ fn notified(estate: &Estate) -> Vec<(String, String)> {
 }
 
 fn assert_valid(notification: &Value) {
-    let read = |name: &str| -> Value {
-        let path = root().join("common/schema").join(name);
-        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-    };
-    let schema = read("notification.schema.json");
-    let validator = jsonschema::options().build(&schema).unwrap();
+    let path = root().join("common/schema/notification.schema.json");
+    let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let validator = jsonschema::options()
+        .should_validate_formats(true)
+        .build(&schema)
+        .unwrap();
     let errors: Vec<String> = validator
         .iter_errors(notification)
         .map(|err| err.to_string())
         .collect();
     assert!(errors.is_empty(), "{errors:?}\n{notification:#}");
+    // Its items are those of a check.
+    let items: Vec<&Value> = notification["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| &event["item"])
+        .collect();
+    assert_is_checked(&json!({
+        "schema_version": 1,
+        "program": notification["program"],
+        "version": notification["version"],
+        "checked_at": notification["checked_at"],
+        "state": "ok",
+        "items": items,
+    }));
 }
 
 fn pairs(events: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -219,7 +234,7 @@ fn a_notification_has_a_subject_and_a_text_for_people() {
     assert_eq!(lines[0], subject);
     assert_eq!(
         lines[1],
-        "OPEN api orders\\u{1b}[2J (api instance 17, environment Sandbox): orders\\u{1b}[2J is open. Look after orders\\u{1b}[2J."
+        "OPEN api orders\\u{1b}[2J (Sandbox, 17): orders\\u{1b}[2J is open. Look after orders\\u{1b}[2J."
     );
     assert_eq!(lines[lines.len() - 2], "and 11 more");
     assert_eq!(lines[lines.len() - 1], "All in all: 1 open, 40 due.");

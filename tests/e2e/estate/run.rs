@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use fixtures::{Finished, wait_until};
+use fixtures::{Finished, assert_is_checked, wait_until};
 
 use crate::estate::{Estate, PROGRAMS, in_hours, item, text, wrong};
 
@@ -94,6 +94,7 @@ fn a_step_that_fails_stops_nothing_else_and_is_seen_by_the_next_check() {
     assert_eq!(estate.calls().len(), 7);
 
     let checked = estate.run(["check", "--output", "json"]).code(10).json();
+    assert_is_checked(&checked);
     let row = &checked["items"][1];
     assert_eq!(
         (row["name"].as_str(), row["kind"].as_str()),

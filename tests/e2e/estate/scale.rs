@@ -212,7 +212,6 @@ fn what_is_asked_grows_no_faster_than_what_there_is_to_read() {
 
 #[test]
 #[ignore = "takes minutes; with ANYPOINT_ESTATE_SCALE=10,100,1000 and --release it measures"]
-#[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 fn figures_at_scale() {
     let sizes = std::env::var("ANYPOINT_ESTATE_SCALE").unwrap_or_else(|_| "10,100".to_owned());
     for size in sizes.split(',').map(|size| size.parse().unwrap()) {

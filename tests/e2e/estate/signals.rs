@@ -88,7 +88,7 @@ fn a_step_that_comes_to_a_good_end_after_the_signal_has_succeeded() {
         sleep 600 & wait $!
         "#,
     );
-    let child = started(&estate, &["run"]);
+    let child = started(&estate, &["run", "--steps", "flex-renew"]);
     wait_until("it is at work", || {
         estate.bin().join("flex-renew.waits").is_file()
     });

@@ -10,7 +10,13 @@ use simulator::faults::Action;
 pub(crate) const LIST: &str = "/runtimefabric/api/organizations/*/privatespaces/*/tlsContexts";
 
 /// Every program that has a check.
-pub(crate) const PROGRAMS: [&str; 4] = ["cloudhub_v2", "dns_cf", "flex-renew", "basic-auth-policy"];
+pub(crate) const PROGRAMS: [&str; 5] = [
+    "cloudhub_v2",
+    "dns_cf",
+    "flex-renew",
+    "basic-auth-policy",
+    "anypoint-estate",
+];
 
 /// Names that break out of whatever they are put into without care.
 pub(crate) fn hostile_names() -> [String; 4] {

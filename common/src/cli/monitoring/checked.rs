@@ -153,8 +153,7 @@ impl Kind {
             Self::ApiToken => &["account"],
             Self::Zone => &["account", "zone"],
             Self::UnfinishedWork => &["target"],
-            Self::Platform => &["host"],
-            Self::Run => &[],
+            Self::Platform | Self::Run => &["host"],
         }
     }
 }
