@@ -24,6 +24,7 @@ const MOST_MEMORY_KIB: u64 = 32 * 1024;
 
 /// So many TLS contexts over private spaces, gateways with three replicas, and APIs.
 fn world(size: usize) -> Bench {
+    program("anypoint-estate");
     for name in PROGRAMS {
         program(name);
     }
@@ -79,6 +80,7 @@ fn world(size: usize) -> Bench {
     }
     let ingress = bench.sim.ingress_addr().to_string();
     bench
+        .set("FLEX_RUNTIME", "linux")
         .set("ANYPOINT_ENV", "Sandbox")
         .set("ENVIRONMENT_ID", "Sandbox")
         .set("ORGANIZATION_ID", ORGANIZATION_ID)
@@ -157,7 +159,12 @@ fn see_memory(pid: u32, memory: &mut Vec<(String, u64)>) {
             .map(str::trim)
     };
     let peak: Option<u64> = field("VmHWM:").and_then(|text| text.split(' ').next()?.parse().ok());
-    if let (Some(name), Some(peak)) = (field("Name:"), peak) {
+    // The kernel cuts names.
+    let is_ours = |name: &str| {
+        let ours = PROGRAMS.iter().any(|program| program.starts_with(name));
+        ours || name == "anypoint-estate"
+    };
+    if let (Some(name), Some(peak)) = (field("Name:").filter(|name| is_ours(name)), peak) {
         match memory.iter_mut().find(|(known, _)| known == name) {
             Some((_, most)) => *most = peak.max(*most),
             None => memory.push((name.to_owned(), peak)),
