@@ -174,13 +174,28 @@ run_acme() {
     run "$acme_sh" "$@"
     return
   fi
-  code=0
-  { errors=$("$acme_sh" "$@" 2>&1 >&3) || code=$?; } 3>&1
+  call_acme "$@"
+  case $errors in
+  # A run that was killed has left the key, and no certificate that could be in use with it.
+  *'Domain key exists'*) has_certificate || call_acme "$@" --force ;;
+  esac
   case $code in
   0 | 2) [ -z "$errors" ] || say "$errors" >&2 ;;
   *) stop "$code" ;;
   esac
   errors=
+}
+
+call_acme() {
+  code=0
+  { errors=$("$acme_sh" "$@" 2>&1 >&3) || code=$?; } 3>&1
+}
+
+has_certificate() {
+  case $("$acme_sh" --info -d "$domain" 2>/dev/null) in
+  *Le_CertCreateTime=*) return 0 ;;
+  *) return 1 ;;
+  esac
 }
 
 # check CODE COMMAND...: a look that changes nothing, shown where it fails. It may end with CODE as well, which says that
