@@ -12,20 +12,20 @@ stopped, and changes nothing that is right.
   scripts/vanity-api.sh --domain '*.acme.example' [--domain NAME...] --host orders.acme.example --space prod --app orders \
     --api 'Orders API' --environment Production --username svc --password-out orders.password [OPTION...] [-- ACME...]
 
-  --domain NAME             a name of the certificate, the main one first; can be repeated
-  --host HOST               where the API is to be; one of the names has to cover it
-  --space NAME              the private space that the application runs in
-  --app NAME                the application
-  --api NAME                the API in API Manager; created if it is not there
-  --environment NAME        the environment of both
-  --username NAME           the one user who gets in
-  --password-out FILE       where that user's generated password goes
-  --url URL                 what to ask for in the last proof (default: https://HOST/)
+  --domain NAME               a name of the certificate, the main one first; can be repeated
+  --host HOST                 where the API is to be; one of the names has to cover it
+  --space NAME                the private space that the application runs in
+  --app NAME                  the application
+  --api NAME                  the API in API Manager; created if it is not there
+  --environment NAME          the environment of both
+  --username NAME             the one user who gets in
+  --password-out FILE         where that user's generated password goes
+  --url URL                   what to ask for in the last proof (default: https://HOST/)
   --verify-connect HOST:PORT  where the ingress is reached while DNS does not lead there
-  --timeout TIME            how long a step waits for what takes effect late, for example 10m
-  --yes                     the application has no protected properties that would get lost: do not ask
-  --dry-run                 print the commands and run none
-  ACME...                   more options for acme.sh --issue, for example --server letsencrypt
+  --timeout TIME              how long a step waits for what takes effect late, for example 10m
+  --yes                       no protected property of the application would get lost: do not ask
+  --dry-run                   print the commands and run none
+  ACME...                     more options for acme.sh --issue, for example --server letsencrypt
 
 Settings, such as credentials, come from the programs' variables (CF_Token, ANYPOINT_CLIENT_ID, ANYPOINT_CLIENT_SECRET,
 ORGANIZATION_ID, ...), from what acme.sh has saved, and from the configuration file. acme.sh is taken from $ACME_SH, PATH or
@@ -66,7 +66,7 @@ while [ $# -gt 0 ]; do
   --url) url=$2 && shift ;;
   --verify-connect) connect=$2 && shift ;;
   --timeout) timeout=$2 && shift ;;
-  --yes) yes=--yes ;;
+  --yes) yes=yes ;;
   --dry-run) dry_run=yes ;;
   -h | --help) usage && exit 0 ;;
   --) shift && break ;;
@@ -89,8 +89,17 @@ for domain in $domains; do
 done
 [ -n "$covered" ] || refuse "the certificate would not cover $host: its names are$domains. Add --domain '$host'"
 
-domain=${domains# } domain=${domain%% *} # the main one, by which acme.sh knows the certificate
 url=${url:-https://$host/}
+case $url in
+https://?*) ;;
+*) refuse "--url '$url' is not an address such as https://$host/orders" ;;
+esac
+case $connect in
+'' | ?*:*[0-9]) ;;
+*) refuse "--verify-connect '$connect' is not HOST:PORT" ;;
+esac
+
+domain=${domains# } domain=${domain%% *} # the main one, by which acme.sh knows the certificate
 
 # The same home for acme.sh and the programs, which find what it has saved there; the same private space for both.
 LE_WORKING_DIR=${LE_WORKING_DIR:-$HOME/.acme.sh}
@@ -174,13 +183,28 @@ run_acme() {
     run "$acme_sh" "$@"
     return
   fi
-  code=0
-  { errors=$("$acme_sh" "$@" 2>&1 >&3) || code=$?; } 3>&1
+  call_acme "$@"
+  case $errors in
+  # A run that was killed has left the key, and no certificate that could be in use with it.
+  *'Domain key exists'*) has_certificate || call_acme "$@" --force ;;
+  esac
   case $code in
   0 | 2) [ -z "$errors" ] || say "$errors" >&2 ;;
   *) stop "$code" ;;
   esac
   errors=
+}
+
+call_acme() {
+  code=0
+  { errors=$("$acme_sh" "$@" 2>&1 >&3) || code=$?; } 3>&1
+}
+
+has_certificate() {
+  case $("$acme_sh" --info -d "$domain" 2>/dev/null) in
+  *Le_CertCreateTime=*) return 0 ;;
+  *) return 1 ;;
+  esac
 }
 
 # check CODE COMMAND...: a look that changes nothing, shown where it fails. It may end with CODE as well, which says that
@@ -208,7 +232,7 @@ look() {
   check 0 dns_cf check "$host"
   # 10: it is not exposed there yet.
   check 10 cloudhub_v2 expose --app "$app" --host "$host" --environment "$environment" --private-space "$space" \
-    --dry-run --before-deploy
+    --dry-run --before-deploy ${timeout:+--redeploy-timeout "$timeout"}
   known=$(basic-auth-policy create-api "$api" --environment "$environment" --dry-run --quiet) || stop $?
   # 4: there is no such API yet.
   check 4 basic-auth-policy apply --api "${known:-$api}" --environment "$environment" --username "$username" \
@@ -259,7 +283,7 @@ step "Create the API '$api', or find it" \
 
 step "Connect the application to it" \
   run basic-auth-policy autodiscover --app "$app" --api "$api_id" --environment "$environment" \
-  ${yes:+"$yes"} ${timeout:+--timeout "$timeout"}
+  ${yes:+--yes} ${timeout:+--timeout "$timeout"}
 
 step "Close it for everybody but $username" \
   run basic-auth-policy apply --api "$api_id" --environment "$environment" --username "$username" \

@@ -18,12 +18,15 @@ fn script(arguments: &[&str]) -> Ran {
 }
 
 #[test]
-fn each_option_that_is_missing_is_named() {
+fn each_option_that_is_missing_or_malformed_is_named() {
     for missing in 0..options().len() {
         let mut given = options().to_vec();
         let name = given.remove(missing)[0];
         script(&given.concat()).refused_with(&format!("{name} is missing"));
     }
+    let with = |more: &[&str]| script(&[&options().concat()[..], more].concat());
+    with(&["--url", "orders.acme.example"]).refused_with("--url 'orders.acme.example' is not");
+    with(&["--verify-connect", "ingress"]).refused_with("--verify-connect 'ingress' is not");
     script(&["--host"]).refused_with("--host needs a value");
     script(&["--hosts", "x"]).refused_with("unknown option '--hosts'");
 }

@@ -36,6 +36,7 @@ fn what_is_not_there_is_named_before_anything_is_changed() {
     );
     ends_with(&["--password-out", "acme"], 2, "is a folder");
     ends_with(&["--username", "s:vc"], 2, "colon");
+    ends_with(&["--timeout", "soon"], 2, "soon");
     ends_with(
         &["--domain", "*.other.example", "--host", "a.other.example"],
         4,

@@ -1,5 +1,7 @@
 //! One fault in each step: its message, its exit code, and the next run goes on from there.
 
+use std::fs;
+
 use simulator::Fault;
 use simulator::faults::Action;
 
@@ -19,6 +21,15 @@ fn refuse(road: &Road, method: &str, path: &str) {
         .add(Fault::on(method, path, action).always());
 }
 
+/// What an acme.sh leaves that is killed right after it has made the key, with more in the conf.
+fn leave_a_key(road: &Road, conf: &str) {
+    let folder = road.acme.home().join("*.acme.example_ecc");
+    fs::create_dir_all(&folder).unwrap();
+    let conf = format!("Le_Domain='*.acme.example'\n{conf}");
+    fs::write(folder.join("*.acme.example.conf"), conf).unwrap();
+    fs::write(folder.join("*.acme.example.key"), "a key").unwrap();
+}
+
 #[test]
 #[ignore = "needs acme.sh and pebble: run scripts/test.sh"]
 fn a_fault_ends_the_road_at_its_step_and_the_next_run_goes_on_from_there() {
@@ -36,6 +47,11 @@ fn a_fault_ends_the_road_at_its_step_and_the_next_run_goes_on_from_there() {
         switches.application_manager.failing_redeployments = 1;
     };
 
+    // One that a certificate may be in use with is not replaced.
+    leave_a_key(&road, "Le_CertCreateTime='1767225600'\n");
+    stops(1, 1, "Domain key exists");
+
+    leave_a_key(&road, "");
     refuse(&road, "POST", "/client/v4/zones/*/dns_records");
     stops(1, 1, "maintenance until noon");
 

@@ -32,18 +32,28 @@ fn kill_after(road: &Road, step: u64, moment: Duration) -> bool {
         .command(&[])
         .process_group(0)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let begins = format!("== {step}/10 ");
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let has_begun = lines.any(|line| line.unwrap().starts_with(&begins));
-    if has_begun {
-        thread::sleep(moment);
+    let mut printed = Vec::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        let has_begun = line.starts_with(&begins);
+        printed.push(line);
+        if has_begun {
+            thread::sleep(moment);
+            // The number is the child's own until it has been waited for.
+            kill_process_group(Pid::from_child(&child), Signal::KILL).unwrap();
+            return !child.wait().unwrap().success();
+        }
     }
-    // Its number is its own until it has been waited for.
-    kill_process_group(Pid::from_child(&child), Signal::KILL).unwrap();
-    has_begun && !child.wait().unwrap().success()
+    let told = child.wait_with_output().unwrap();
+    panic!(
+        "it ends before step {step}:\n{}\n{}",
+        printed.join("\n"),
+        String::from_utf8_lossy(&told.stderr)
+    );
 }
 
 #[test]
@@ -64,7 +74,7 @@ fn killed_at_any_moment_and_run_again_it_ends_in_the_same_state() {
             killed += 1;
         } else {
             missed += 1;
-            assert!(missed < times, "the script ends before it can be killed");
+            assert!(missed < times, "it ends before it can be killed");
         }
     }
     road.run(&[]).code(0);
