@@ -352,6 +352,7 @@ impl Machine {
                     ours.replace_by_hand(&leaf).unwrap();
                 }
             }
+            Kind::PolicyOff => world.anypoint.switch_policies_off(API_INSTANCE_ID),
             Kind::SpaceRenamed => {
                 let name = format!("prod-{}", &world.ids.hex()[..6]);
                 world.anypoint.spaces[0].name = name;
