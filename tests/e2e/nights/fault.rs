@@ -20,6 +20,7 @@ pub(crate) enum Kind {
     ContextDeleted,
     CertificateReplaced,
     SpaceRenamed,
+    PolicyOff,
     /// The fault of the stand-in `flexctl`.
     Flexctl(&'static str),
 }
@@ -87,6 +88,7 @@ impl Kind {
             Self::ContextDeleted => "TLS context deleted",
             Self::CertificateReplaced => "certificate replaced by hand",
             Self::SpaceRenamed => "private space renamed",
+            Self::PolicyOff => "policy switched off by hand",
             Self::Flexctl(_) => "flexctl that fails",
         }
     }
@@ -104,7 +106,7 @@ impl Kind {
                 [AcmeSh, Cloudhub].contains(&program)
             }
             Self::SecretExpired(App::Flex) | Self::Flexctl(_) => program == Flex,
-            Self::SecretExpired(App::Policy) => program == Policy,
+            Self::SecretExpired(App::Policy) | Self::PolicyOff => program == Policy,
             Self::ContextDeleted | Self::CertificateReplaced => program == Cloudhub,
             Self::DiskFull => true,
             // Nothing runs that could raise one.
@@ -116,12 +118,30 @@ impl Kind {
     pub(crate) fn hinders_certificate(self) -> bool {
         self == Self::MachineOff
             || (self.touches(Program::AcmeSh) || self.touches(Program::Cloudhub))
-                && !matches!(self, Self::ContextDeleted | Self::CertificateReplaced)
+                && self.undone_by().is_none()
     }
 
     /// Whether a registration cannot be renewed meanwhile.
     pub(crate) fn hinders_registration(self) -> bool {
         self == Self::MachineOff || self.touches(Program::Flex)
+    }
+
+    /// What undoes what somebody has done by hand.
+    pub(crate) fn undone_by(self) -> Option<Program> {
+        match self {
+            Self::ContextDeleted | Self::CertificateReplaced => Some(Program::Cloudhub),
+            Self::PolicyOff => Some(Program::Policy),
+            _ => None,
+        }
+    }
+
+    /// Whether the program cannot undo it meanwhile.
+    pub(crate) fn stops(self, program: Program) -> bool {
+        match self {
+            Self::AnypointDown | Self::AnypointLimited | Self::DiskFull | Self::MachineOff => true,
+            Self::SecretExpired(_) | Self::SpaceRenamed => self.touches(program),
+            _ => false,
+        }
     }
 
     /// Whether nobody but a human can end it, who has to be told on the first night.
@@ -188,6 +208,7 @@ fn kinds(random: &mut Random) -> Vec<Kind> {
         Kind::ContextDeleted,
         Kind::CertificateReplaced,
         Kind::SpaceRenamed,
+        Kind::PolicyOff,
         Kind::Flexctl(FLEXCTL[random.index(FLEXCTL.len())]),
     ]
 }
@@ -195,7 +216,7 @@ fn kinds(random: &mut Random) -> Vec<Kind> {
 fn length(kind: Kind, random: &mut Random) -> Ends {
     match kind {
         Kind::MachineOff => Ends::After(7 * DAY),
-        Kind::ContextDeleted | Kind::CertificateReplaced => Ends::AtOnce,
+        _ if kind.undone_by().is_some() => Ends::AtOnce,
         _ if kind.mended_by().is_some() => Ends::Mended(DAY + random.below(3 * DAY)),
         _ => Ends::After(DAY + random.below(4 * DAY + 1)),
     }

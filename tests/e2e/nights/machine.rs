@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use common::flex::registration::{Files, Registration};
 use fixtures::{AcmeSh, Finished, Pebble, program};
 use jiff::Timestamp;
@@ -21,7 +23,7 @@ use simulator::{Fault, Seed, Sim, SimConfig};
 use crate::disk::{self, Disk};
 use crate::fault::{App, Kind};
 use crate::night::Life;
-use crate::program::Job;
+use crate::program::{Job, Program};
 
 pub(crate) const HOST: &str = "orders.acme.example";
 const DOMAIN: &str = "*.acme.example";
@@ -113,12 +115,13 @@ impl Machine {
     /// Runs a line of the crontab.
     pub(crate) fn run(&self, job: &Job) -> Finished {
         let mut environment = self.with(Environment::new());
-        match job.program.name() {
-            "acme.sh" => self.acme.run(&environment, job.arguments),
-            name => {
+        match job.program {
+            Program::AcmeSh => self.acme.run(&environment, job.arguments),
+            own => {
                 // Instead of the system's store, which takes longer to read than everything else that a quiet night does.
                 environment.push(("SSL_CERT_FILE", text(self.sim.ca_pem_path())));
-                self.acme.run_program(name, &environment, job.arguments)
+                self.acme
+                    .run_program(own.name(), &environment, job.arguments)
             }
         }
     }
@@ -209,16 +212,29 @@ impl Machine {
             Kind::Flexctl(fault) => Some(fault),
             _ => None,
         });
-        let world = self.sim.world();
-        let apps = &world.anypoint.apps;
-        let app = apps.iter().find(|app| app.client_id == self.flex.0);
         let content = format!(
             "good='{}'\nexport FLEXCTL_FAULT='{}' FLEXCTL_DAYS='{}'\n",
-            app.unwrap().client_secret,
+            self.secret_in_force(&self.flex.0),
             fault.unwrap_or_default(),
             self.registration_days,
         );
         fs::write(self.acme.folder().join("flexctl.env"), content).unwrap();
+    }
+
+    fn client_id(&self, app: App) -> &str {
+        match app {
+            App::Cloudhub => CLIENT_ID,
+            App::Flex => &self.flex.0,
+            App::Policy => &self.policy.0,
+        }
+    }
+
+    /// The secret that the platform takes from this app.
+    fn secret_in_force(&self, client_id: &str) -> String {
+        let world = self.sim.world();
+        let mut apps = world.anypoint.apps.iter();
+        let app = apps.find(|app| app.client_id == client_id);
+        app.unwrap().client_secret.clone()
     }
 
     fn set_up(&self, life: &Life, server: &str) {
@@ -312,7 +328,7 @@ impl Machine {
     }
 
     /// What happens in one moment.
-    pub(crate) fn begin(&mut self, kind: Kind) {
+    pub(crate) fn begin(&self, kind: Kind) {
         let mut world = self.sim.world();
         let world = &mut *world;
         match kind {
@@ -322,11 +338,7 @@ impl Machine {
                 }
             }
             Kind::SecretExpired(app) => {
-                let id = match app {
-                    App::Cloudhub => CLIENT_ID,
-                    App::Flex => &self.flex.0,
-                    App::Policy => &self.policy.0,
-                };
+                let id = self.client_id(app);
                 let apps = &mut world.anypoint.apps;
                 let app = apps.iter_mut().find(|app| app.client_id == id);
                 app.unwrap().client_secret = world.ids.hex();
@@ -352,6 +364,7 @@ impl Machine {
                     ours.replace_by_hand(&leaf).unwrap();
                 }
             }
+            Kind::PolicyOff => world.anypoint.switch_policies_off(API_INSTANCE_ID),
             Kind::SpaceRenamed => {
                 let name = format!("prod-{}", &world.ids.hex()[..6]);
                 world.anypoint.spaces[0].name = name;
@@ -372,17 +385,7 @@ impl Machine {
                 self.acme.run(&environment, renew).code == Some(0)
             }
             Kind::SecretExpired(app) => {
-                let id = match app {
-                    App::Cloudhub => CLIENT_ID,
-                    App::Flex => &self.flex.0,
-                    App::Policy => &self.policy.0,
-                };
-                let secret = {
-                    let world = self.sim.world();
-                    let apps = &world.anypoint.apps;
-                    let app = apps.iter().find(|app| app.client_id == id);
-                    app.unwrap().client_secret.clone()
-                };
+                let secret = self.secret_in_force(self.client_id(app));
                 self.acme.never_shown(secret.clone());
                 let folder = self.acme.folder();
                 match app {
@@ -437,8 +440,7 @@ impl Machine {
 
     /// The status for a request without credentials, and for one with the right ones.
     pub(crate) fn answers(&self) -> [u16; 2] {
-        use base64::Engine as _;
-        let right = base64::prelude::BASE64_STANDARD.encode(format!("svc:{PASSWORD}"));
+        let right = BASE64_STANDARD.encode(format!("svc:{PASSWORD}"));
         let right = format!("Basic {right}");
         [None, Some(right.as_str())].map(|given| self.sim.status_of(HOST, "/orders", given))
     }

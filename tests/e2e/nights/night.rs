@@ -123,9 +123,6 @@ impl Nights {
         }
         let kinds = self.kinds();
         self.watch.look(&self.machine, hour, &kinds);
-        if hour.is_multiple_of(self.every) {
-            self.past_acts();
-        }
     }
 
     /// Faults begin and end, by themselves or by a human.
@@ -202,19 +199,22 @@ impl Nights {
             }
         }
         self.watch.alarms.extend(raised);
-        self.is_tidy(hour, &kinds);
+        self.past_acts();
+        self.is_tidy(hour);
         self.machine.sim.clear_log();
     }
 
-    /// What was done to the space in one moment is undone by the first run that can.
+    /// What was done by hand is undone by the first run that can.
     fn past_acts(&mut self) {
-        let hindered = self.kinds().iter().any(|kind| kind.hinders_certificate());
-        self.active
-            .retain(|one| one.fault.ends != Ends::AtOnce || hindered);
+        let kinds = self.kinds();
+        self.active.retain(|one| {
+            let undone_by = one.fault.kind.undone_by();
+            undone_by.is_none_or(|program| kinds.iter().any(|kind| kind.stops(program)))
+        });
     }
 
     /// Nothing is left over, nothing grows.
-    fn is_tidy(&mut self, hour: u64, kinds: &[Kind]) {
+    fn is_tidy(&self, hour: u64) {
         let machine = &self.machine;
         assert!(
             machine.sim.unexpected().is_empty(),
@@ -222,7 +222,7 @@ impl Nights {
             machine.sim.unexpected()
         );
         assert_eq!(machine.challenges(), [""; 0], "hour {hour}: the zone");
-        let deleted = kinds.contains(&Kind::ContextDeleted);
+        let deleted = self.kinds().contains(&Kind::ContextDeleted);
         assert!(
             machine.contexts() == ["x-acme-example"] || deleted && machine.contexts().is_empty(),
             "hour {hour}: {:?}",
