@@ -214,7 +214,7 @@ impl Program {
             });
         }
         let status = self.wait(&mut child, &streams, &signals);
-        let (stdout, stderr) = streams.texts();
+        let (stdout, stderr) = streams.into_texts();
         Ok(Finished {
             status: status?,
             stdout,
@@ -360,7 +360,7 @@ impl Program {
     }
 
     fn unfinished(&self, why: &str, streams: &Streams) -> Error {
-        let said = last_words(&streams.texts().1);
+        let said = last_words(&streams.stderr());
         let said = if said.is_empty() {
             said
         } else {

@@ -26,11 +26,19 @@ impl Streams {
         )
     }
 
+    /// What came on standard error so far; what is not UTF-8 is replaced.
+    pub(super) fn stderr(&self) -> String {
+        let bytes = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// What came on standard output and standard error; what is not UTF-8 is replaced.
-    pub(super) fn texts(&self) -> (String, String) {
+    pub(super) fn into_texts(self) -> (String, String) {
         let text = |bytes: &Mutex<Vec<u8>>| {
-            let bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
-            String::from_utf8_lossy(&bytes).into_owned()
+            let mut bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
+            // It may be large, and is not needed twice.
+            String::from_utf8(std::mem::take(&mut bytes))
+                .unwrap_or_else(|err| String::from_utf8_lossy(err.as_bytes()).into_owned())
         };
         (text(&self.stdout), text(&self.stderr))
     }

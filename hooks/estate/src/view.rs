@@ -169,9 +169,9 @@ impl View {
     }
 
     /// Leaves the findings to be shown, with `text` for people, and says how the run ends: with the first failure, else
-    /// with the gravest finding.
-    pub(crate) fn conclude(&self, call: &Invocation, text: &str) -> anyhow::Result<Outcome> {
-        let outcome = call.found(self.checked_at, self.items.clone(), text);
+    /// with the gravest finding. They may be many, so they are handed over rather than copied.
+    pub(crate) fn conclude(self, call: &Invocation, text: &str) -> anyhow::Result<Outcome> {
+        let outcome = call.found(self.checked_at, self.items, text);
         match self.failures.first() {
             None => Ok(outcome),
             Some(first) => Err(first.error(format!(

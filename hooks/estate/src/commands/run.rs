@@ -88,7 +88,7 @@ impl Run<'_> {
             return self.stop();
         }
         view.begin_with(&done);
-        self.finish(&mut view, steps, &done)
+        self.finish(view, steps, &done)
     }
 
     fn remember(&mut self, steps: &[Step<'_>], done: &[Done]) {
@@ -113,7 +113,7 @@ impl Run<'_> {
 
     fn finish(
         mut self,
-        view: &mut View,
+        mut view: View,
         steps: &[Step<'_>],
         done: &[Done],
     ) -> anyhow::Result<Outcome> {
@@ -127,9 +127,9 @@ impl Run<'_> {
         let page = self
             .page
             .take()
-            .map_or(Ok(()), |page| page::write(&page, view));
-        let news = News::of(view, &self.memory.alarms);
-        match news.send(call, view) {
+            .map_or(Ok(()), |page| page::write(&page, &view));
+        let news = News::of(&view, &self.memory.alarms);
+        match news.send(call, &view) {
             Ok(()) => self.memory.alarms = news.alarms,
             Err(err) => {
                 // Whether people were told is not what was to be found out; the next run tries again.
@@ -137,10 +137,10 @@ impl Run<'_> {
                 call.log.failure(&err);
             }
         }
-        let text = if is_silent(call, view) {
+        let text = if is_silent(call, &view) {
             String::new()
         } else {
-            text(view, steps, done)
+            text(&view, steps, done)
         };
         let mut result = view.conclude(call, &text);
         if let Err(err) = page {
