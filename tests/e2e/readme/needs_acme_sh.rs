@@ -51,6 +51,13 @@ impl Place {
             registration.unwrap().registration,
         )
         .unwrap();
+        // Of the gateways and APIs in it, the README shows the form.
+        let config = format!(
+            "[anypoint]\nenvironment = \"Production\"\n\n[[flex.gateway]]\nname = \"edge\"\nfile = \"{}\"\n\n\
+             [[basic_auth_policy.api]]\napi_instance = \"orders-api\"\nusername = \"svc\"\n",
+            place.home().join("registration.yaml").display()
+        );
+        fs::write(place.acme.home().join("anypoint-hooks.toml"), config).unwrap();
         symlink(place.acme.home(), place.home().join(".acme.sh")).unwrap();
         symlink(root().join("scripts"), place.home().join("scripts")).unwrap();
         // A reader's system trusts the platforms, and the authority whose certificates it gets.
@@ -149,7 +156,12 @@ impl Place {
             "scripts/demo.sh" | "scripts/test.sh" => None,
             "scripts/install.sh" => {
                 let built = program("dns_cf");
-                for name in ["cloudhub_v2", "flex-renew", "basic-auth-policy"] {
+                for name in [
+                    "cloudhub_v2",
+                    "flex-renew",
+                    "basic-auth-policy",
+                    "anypoint-estate",
+                ] {
                     program(name);
                 }
                 Some(format!(
@@ -170,6 +182,27 @@ impl Place {
                 Some(self.filled_in(command) + &here)
             }
         }
+    }
+
+    /// The text as a reader with a usual home would see it, columns included.
+    fn without_places(&self, text: &str) -> String {
+        let places = [(self.acme.home(), "~/.acme.sh"), (&self.home(), "~")];
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        for (place, shown) in places {
+            let place = place.to_str().unwrap();
+            for line in &mut lines {
+                let Some((head, tail)) = line.split_once(place) else {
+                    continue;
+                };
+                let column = tail.find("  ").map(|at| tail.split_at(at));
+                let gap = " ".repeat(place.len() - shown.len());
+                *line = match column {
+                    Some((word, rest)) => format!("{head}{shown}{word}{gap}{rest}"),
+                    None => format!("{head}{shown}{tail}"),
+                };
+            }
+        }
+        lines.join("\n")
     }
 
     /// Runs the commands in one shell, and returns what each printed. Each has to end with 0.
@@ -206,14 +239,10 @@ impl Place {
             );
         }
         assert!(status.success(), "{status}");
-        let home = self.home();
         (0..commands.len())
             .map(|number| Shown {
                 command: commands[number].command.clone(),
-                output: read(file("out", number))
-                    .replace(home.to_str().unwrap(), "~")
-                    .trim_end()
-                    .to_owned(),
+                output: self.without_places(read(file("out", number)).trim_end()),
             })
             .collect()
     }
