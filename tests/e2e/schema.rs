@@ -331,6 +331,29 @@ fn the_schema_takes_exactly_what_the_programs_take() {
 }
 
 #[test]
+fn no_key_of_a_list_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hooks.toml");
+    let mut lists = 0;
+    for name in PROGRAMS {
+        for list in registry(name).lists {
+            if list.keys.is_empty() {
+                continue;
+            }
+            fs::write(&path, format!("[[{}]]\nno_such_key = 1\n", list.name)).unwrap();
+            let refusal = String::from_utf8(config(name, &[&path]).stderr).unwrap();
+            let (_, expected) = refusal.split_once("expected one of ").unwrap();
+            let line = expected.lines().next().unwrap();
+            let taken: BTreeSet<&str> = line.split('`').skip(1).step_by(2).collect();
+            let listed: BTreeSet<&str> = list.keys.iter().map(|key| key.name.as_str()).collect();
+            assert_eq!(listed, taken, "{}", list.name);
+            lists += 1;
+        }
+    }
+    assert_eq!(lists, 4);
+}
+
+#[test]
 fn one_file_with_a_value_for_every_key_is_taken_by_all_programs() {
     let mut tables: toml_text::Tables = toml_text::Tables::default();
     for name in PROGRAMS {

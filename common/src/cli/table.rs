@@ -21,9 +21,15 @@ pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
 }
 
 fn lay_out<const N: usize>(rows: &[[String; N]], width: Option<usize>) -> String {
-    let widest = |column: usize| rows.iter().map(|row| row[column].width()).max();
-    let before: usize = (0..N.saturating_sub(1))
-        .map(|column| widest(column).unwrap_or(0) + GAP)
+    // Once for all rows: there may be thousands.
+    let widest: [usize; N] = std::array::from_fn(|column| {
+        let widths = rows.iter().map(|row| row[column].width());
+        widths.max().unwrap_or(0)
+    });
+    let before: usize = widest
+        .iter()
+        .take(N.saturating_sub(1))
+        .map(|width| width + GAP)
         .sum();
     let room = width
         .map(|width| width.saturating_sub(before))
@@ -33,7 +39,7 @@ fn lay_out<const N: usize>(rows: &[[String; N]], width: Option<usize>) -> String
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             if column + 1 < N {
-                let padding = widest(column).unwrap_or(0) - cell.width() + GAP;
+                let padding = widest[column] - cell.width() + GAP;
                 line.push_str(cell);
                 line.extend(std::iter::repeat_n(' ', padding));
             }

@@ -7,7 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-use fixtures::{Bench, Finished, program};
+use fixtures::{Bench, Finished, program, root};
+use serde_json::Value;
 use simulator::registration::{Identity, Layout, compose, now};
 use simulator::seed;
 
@@ -40,9 +41,23 @@ fn in_force(text: &str) -> Vec<&str> {
 }
 
 fn accepted_by_all(bench: &Bench, file: &Path) {
+    fits_the_schema(file);
     for name in PROGRAMS.iter().chain(&["anypoint-estate"]) {
         bench.run(name, ["config", "--config", text(file)]).code(0);
     }
+}
+
+/// Whether an editor would mark nothing in it.
+fn fits_the_schema(file: &Path) {
+    let schema = root().join("common/schema/anypoint-hooks.schema.json");
+    let schema: Value = serde_json::from_str(&fs::read_to_string(schema).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let written: Value = toml::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(&written)
+        .map(|err| format!("{} at {}", err, err.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}");
 }
 
 #[test]
@@ -143,6 +158,7 @@ fn every_line_that_is_switched_off_can_be_switched_on() {
         })
         .collect();
     let file = bench.write("all.toml", all);
+    fits_the_schema(&file);
     for name in PROGRAMS.iter().chain(&["anypoint-estate"]) {
         bench
             .run(
