@@ -241,7 +241,7 @@ fi
 prometheus=$root/target/prometheus
 if [ -n "$install" ] && has_apt && ! have promtool && [ ! -x "$prometheus/usr/bin/promtool" ]; then
   heading "Unpacking promtool"
-  fetch_promtool "$prometheus"
+  fetch_promtool "$prometheus" || true
 fi
 if [ -x "$prometheus/usr/bin/promtool" ]; then
   PATH=$PATH:$prometheus/usr/bin

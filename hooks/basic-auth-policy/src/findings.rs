@@ -5,7 +5,6 @@ use common::anypoint::api_instances::{Location, Technology};
 use common::anypoint::policies::BASIC_AUTHENTICATION;
 use common::cli::Invocation;
 use common::cli::monitoring::{Item, Kind, State};
-use common::log::{advice, sentence};
 use common::net::http::base_url;
 use common::settings::Setting;
 use common::system::process::shell_word;
@@ -126,7 +125,7 @@ pub(crate) fn unknown_api(call: &Invocation, name: Option<&str>, err: &anyhow::E
     let api = set(call, &API);
     let name = name.or(api.as_deref()).unwrap_or_default();
     let item = Item::new(Kind::Api, name, State::Unknown);
-    failed(located(call, with(item, "api_instance", api)), err)
+    located(call, with(item, "api_instance", api)).because(err)
 }
 
 /// An environment that nothing is known of.
@@ -135,7 +134,7 @@ pub(crate) fn unknown_environment(call: &Invocation, err: &anyhow::Error) -> Ite
     let url = call.settings.address(&URL).ok();
     let host = url.and_then(|url| base_url(&url).ok()?.host_str().map(str::to_owned));
     let item = Item::new(Kind::Platform, name, State::Unknown);
-    failed(located(call, with(item, "host", host)), err)
+    located(call, with(item, "host", host)).because(err)
 }
 
 /// With the organization and the environment as they are set: nobody could be asked for their ids.
@@ -154,12 +153,6 @@ fn with(item: Item, key: &str, value: Option<String>) -> Item {
 fn set(call: &Invocation, setting: &Setting) -> Option<String> {
     let found = call.settings.text(setting).ok().flatten();
     found.map(|found| found.value)
-}
-
-fn failed(mut item: Item, err: &anyhow::Error) -> Item {
-    item.detail = Some(sentence(err));
-    item.advice = advice(err).map(str::to_owned);
-    item
 }
 
 /// Work that this host knows to be unfinished, and `waiting` beside it. Where one API alone is asked about, what is left

@@ -8,7 +8,6 @@ use common::cli::exit::kind_of;
 use common::cli::monitoring::{Item, Kind, State};
 use common::error;
 use common::flex::registration::Registration;
-use common::log::{advice, sentence};
 use common::net::http::base_url;
 use jiff::{SignedDuration, Timestamp};
 
@@ -98,7 +97,7 @@ impl Installed<'_> {
 pub(crate) fn unknown(gateway: &Gateway, err: &anyhow::Error) -> Item {
     let item = Item::new(Kind::Registration, &gateway.name, State::Unknown)
         .at("registration", gateway.place_in_words());
-    failed(item, err)
+    item.because(err)
 }
 
 /// Credentials for `flexctl` that the platform has not accepted.
@@ -109,7 +108,7 @@ pub(crate) fn credentials(call: &Invocation, one: &Installed<'_>, err: &anyhow::
     };
     let name = format!("credentials for flexctl of {}", one.gateway.name);
     let item = Item::new(Kind::Platform, name, state);
-    failed(at_host(call, one.registration.as_ref(), item), err)
+    at_host(call, one.registration.as_ref(), item).because(err)
 }
 
 /// An environment that nothing is known of.
@@ -132,7 +131,7 @@ pub(crate) fn unknown_environment(call: &Invocation, err: &anyhow::Error) -> Ite
             item = item.at(key, value);
         }
     }
-    failed(at_host(call, None, item), err)
+    at_host(call, None, item).because(err)
 }
 
 /// A gateway whose replicas could not be read.
@@ -143,7 +142,7 @@ pub(crate) fn unknown_replicas(call: &Invocation, known: &Known, err: &anyhow::E
         State::Unknown,
     )
     .at("gateway", &known.id);
-    failed(at_host(call, None, item), err)
+    at_host(call, None, item).because(err)
 }
 
 /// Says which control plane is asked.
@@ -153,12 +152,6 @@ fn at_host(call: &Invocation, registration: Option<&Registration>, item: Item) -
         Some(host) => item.at("host", host),
         None => item,
     }
-}
-
-fn failed(mut item: Item, err: &anyhow::Error) -> Item {
-    item.detail = Some(sentence(err));
-    item.advice = advice(err).map(str::to_owned);
-    item
 }
 
 /// What is needed to judge replicas.

@@ -383,6 +383,22 @@ fn a_check_sees_what_each_ingress_serves_and_waits_for_none() {
 }
 
 #[test]
+fn what_is_said_of_ingresses_is_refused_where_none_is_looked_at() {
+    let fixture = Fixture::new();
+    for flag in ["--connect", "--server-name", "--resolver"] {
+        fixture
+            .run(&["check", flag, "127.0.0.1"])
+            .code(2)
+            .tells(&format!("{flag} says nothing without --served"));
+    }
+    fixture
+        .run(&["check", "--served", "--server-name", "www.acme.example"])
+        .code(2)
+        .tells("--server-name can be the name of one certificate only");
+    assert_eq!(fixture.lines().len(), 0);
+}
+
+#[test]
 fn the_plan_of_acme_sh_is_shown_beside_what_is_deployed() {
     let mut fixture = Fixture::new();
     let leaf = fixture.leaf(&["shop.example"]);

@@ -7,7 +7,8 @@ use common::acme_sh::Stored;
 use common::anypoint::tls_contexts::TlsContext;
 use common::cli::monitoring::{Item, Kind as What, State};
 use common::cli::{Invocation, Outcome};
-use common::error::{Error, Kind};
+use common::error::{Error, Kind, Result};
+use common::settings::Setting;
 use common::system::workers;
 use jiff::Timestamp;
 
@@ -15,6 +16,7 @@ use crate::account::Logins;
 use crate::args::CheckArgs;
 use crate::checked_context::{self, Certificate, CheckedContext, Kept};
 use crate::expiry::Within;
+use crate::settings::{VERIFY_CONNECT, VERIFY_RESOLVER, VERIFY_SERVER_NAME};
 use crate::spaces::{self, Refused, Space};
 use crate::target::Target;
 use crate::walk::{self, HOOK, Local};
@@ -25,6 +27,7 @@ pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome
     if args.planes {
         return planes::run(call);
     }
+    check_flags(call, args)?;
     let domain = args.domain.as_deref();
     let mut check = Check {
         now: call.clock.now(),
@@ -76,6 +79,27 @@ pub(crate) fn run(call: &Invocation, args: &CheckArgs) -> anyhow::Result<Outcome
     let all = read_well + failed.len();
     failures::conclude(failed, all, "The others are shown.", &call.log)?;
     Ok(outcome)
+}
+
+/// What is said of a look at the ingresses has to apply to one.
+fn check_flags(call: &Invocation, args: &CheckArgs) -> Result<()> {
+    let given = |setting: &Setting| {
+        let is_given = call.settings.flag(setting).is_some();
+        setting.flag.map(|flag| flag.name).filter(|_| is_given)
+    };
+    let all = [&VERIFY_CONNECT, &VERIFY_SERVER_NAME, &VERIFY_RESOLVER];
+    if let Some(flag) = all.into_iter().find_map(given).filter(|_| !args.served) {
+        return Err(Error::config(format!(
+            "{flag} says nothing without --served"
+        )));
+    }
+    match given(&VERIFY_SERVER_NAME).filter(|_| args.domain.is_none()) {
+        Some(flag) => Err(
+            Error::config(format!("{flag} can be the name of one certificate only"))
+                .advise("Give the DOMAIN whose certificate is meant."),
+        ),
+        None => Ok(()),
+    }
 }
 
 /// What could not be asked, as a row of its own.
