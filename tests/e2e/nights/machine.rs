@@ -23,7 +23,7 @@ use simulator::{Fault, Seed, Sim, SimConfig};
 use crate::disk::{self, Disk};
 use crate::fault::{App, Kind};
 use crate::night::Life;
-use crate::program::{Job, Program};
+use crate::program::{CHECKS, Job, Program};
 
 pub(crate) const HOST: &str = "orders.acme.example";
 const DOMAIN: &str = "*.acme.example";
@@ -382,7 +382,8 @@ impl Machine {
                 self.token = value;
                 let environment = self.with(vec![("CF_Token", self.token.clone())]);
                 let renew = ["--renew", "--force", "-d", DOMAIN];
-                self.acme.run(&environment, renew).code == Some(0)
+                // Where it cannot be saved, the next night would not have it: whoever mends it looks.
+                self.acme.run(&environment, renew).code == Some(0) && self.accepts_token()
             }
             Kind::SecretExpired(app) => {
                 let secret = self.secret_in_force(self.client_id(app));
@@ -404,6 +405,11 @@ impl Machine {
             }
             _ => true,
         }
+    }
+
+    fn accepts_token(&self) -> bool {
+        let check = CHECKS.iter().find(|job| job.program == Program::DnsCf);
+        self.run(check.unwrap()).code == Some(0)
     }
 
     // --- What can be seen ------------------------------------------------------------------------------------------
