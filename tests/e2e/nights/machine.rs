@@ -520,7 +520,7 @@ fn prepare(sim: &Sim, life: &Life) -> ((String, String), (String, String)) {
     });
     let sandbox = world.anypoint.organizations[0].environments[0].clone();
     let application = &mut world.anypoint.deployments[0];
-    application.public_url = format!("https://{HOST}/orders");
+    application.expose_at(&format!("https://{HOST}/orders"));
     application.desired.properties = [
         ("api.id", API_INSTANCE_ID.to_string()),
         ("anypoint.platform.client_id", sandbox.client_id),
