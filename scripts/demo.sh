@@ -1,5 +1,5 @@
 #!/bin/sh
-# Shows the main job against simulated platforms, without any account: see --help.
+# Shows the whole road against simulated platforms, without any account: see --help.
 set -eu
 
 here=$(CDPATH='' cd -P -- "$(dirname -- "$0")" && pwd -P)
@@ -9,14 +9,15 @@ root=$(dirname "$here")
 
 usage() {
   cat <<'TEXT'
-Shows the main job on this machine, without any account: acme.sh issues a wildcard certificate from pebble (a small
-ACME server) through dns_cf, cloudhub_v2 deploys it, and a renewal with an empty environment replaces it. Cloudflare
-and the Anypoint Platform are simulated. Nothing outside of a temporary folder and target/ is touched, except that
-packages it needs are installed when it runs as root on Debian or Ubuntu.
+Shows on this machine, without any account, how an application gets from a bare domain to an address with a valid
+certificate that is closed to strangers, and stays so: scripts/vanity-api.sh has acme.sh issue a certificate from pebble (a
+small ACME server), deploys it, leads DNS there, exposes the application and puts a password on its API; a renewal with an
+empty environment then replaces the certificate. Cloudflare and the Anypoint Platform are simulated. Nothing outside of a
+temporary folder and target/ is touched, except that packages it needs are installed when it runs as root on Debian or Ubuntu.
 
   scripts/demo.sh [--direct] [--no-install]
 
-  --direct       without acme.sh and pebble: call the executables directly, with a certificate made by openssl
+  --direct       without acme.sh and pebble: only the certificate, made by openssl, with the executables called directly
   --no-install   install nothing, even as root on Debian or Ubuntu
 
 Environment:
@@ -39,7 +40,7 @@ done
 
 have cargo || die "cargo is missing: install Rust from https://rustup.rs"
 required="$c_compiler openssl:openssl"
-# acme.sh calls curl; git fetches acme.sh.
+# acme.sh calls curl, and so does this; git fetches acme.sh.
 optional='pebble:pebble curl:curl git:git'
 if [ -n "$direct" ]; then optional=; fi
 # shellcheck disable=SC2086 # a list of tools
@@ -89,7 +90,7 @@ built=$target/debug
 cd "$root"
 cargo build --quiet --locked --target-dir "$target" --workspace --bins
 
-step "Starting the simulator: Cloudflare with its name servers, and the Anypoint Platform with a private space"
+step "Starting the simulator: Cloudflare with its name servers, and the Anypoint Platform with an application in a private space"
 mkdir "$work/world"
 mkfifo "$work/ready"
 "$built/anypoint-sim" --dir "$work/world" >"$work/ready" &
@@ -117,7 +118,7 @@ names='*.acme.example and acme.example'
 
 # What the ingress of the private space serves: the certificate that a browser would see.
 served() {
-  openssl s_client -connect "$(value SIM_INGRESS)" -servername shop.acme.example </dev/null 2>/dev/null |
+  openssl s_client -connect "$(value SIM_INGRESS)" -servername orders.acme.example </dev/null 2>/dev/null |
     openssl x509 -noout -serial -subject -dates
 }
 
@@ -130,7 +131,7 @@ cloudhub() {
 }
 
 show_served() {
-  step "The private space's TLS contexts, and what https://shop.acme.example serves $1"
+  step "The private space's TLS contexts, and what https://orders.acme.example serves $1"
   show cloudhub list
   show served
 }
@@ -144,8 +145,8 @@ if [ -z "$direct" ]; then
     direct="there is no acme.sh here, and fetching it failed: set ACME_SH to its path"
   elif ! have pebble; then
     direct="there is no pebble here: on Debian and Ubuntu, apt-get install pebble"
-  elif ! have curl && ! have wget; then
-    direct="there is no curl here, which acme.sh needs: install it"
+  elif ! have curl; then
+    direct="there is no curl here: install it"
   fi
 fi
 
@@ -153,17 +154,22 @@ fi
 start_pebble() {
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj '/CN=pebble' \
     -addext 'subjectAltName=IP:127.0.0.1' -keyout "$work/pebble.key" -out "$work/pebble.pem" 2>/dev/null
+  cat "$(value CA_BUNDLE)" "$work/pebble.pem" >"$work/ca.pem"
   for try in 1 2 3 4 5; do
     port=$((20000 + ($$ + try * 7919) % 20000))
     cat >"$work/pebble.json" <<JSON
-{"pebble": {"listenAddress": "127.0.0.1:$port", "certificate": "$work/pebble.pem", "privateKey": "$work/pebble.key",
+{"pebble": {"listenAddress": "127.0.0.1:$port", "managementListenAddress": "127.0.0.1:$((port + 1))", "certificate": "$work/pebble.pem", "privateKey": "$work/pebble.key",
             "httpPort": 5002, "tlsPort": 5001}}
 JSON
     PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=0 PEBBLE_AUTHZREUSE=0 \
       pebble -config "$work/pebble.json" -dnsserver "$(value SIM_DNS)" >"$work/pebble.log" 2>&1 &
     pebble=$!
     while kill -0 "$pebble" 2>/dev/null; do
-      if openssl s_client -connect "127.0.0.1:$port" </dev/null >/dev/null 2>&1; then return; fi
+      # What browsers would have: the root that its certificates lead to.
+      if curl --silent --fail --cacert "$work/pebble.pem" "https://127.0.0.1:$((port + 1))/roots/0" >"$work/root.pem" 2>/dev/null; then
+        cat "$work/root.pem" >>"$work/ca.pem"
+        return
+      fi
       sleep 0.1 2>/dev/null || sleep 1
     done
   done
@@ -173,10 +179,20 @@ JSON
 # Nothing of this user's own acme.sh or environment.
 bare() { env -i HOME="$work/user" PATH="$PATH" "$@"; }
 
+# Asks for the API as its consumers do: their browser trusts the CA, and DNS leads them to the ingress.
+consumer() {
+  curl --silent --show-error --cacert "$work/root.pem" --connect-to "orders.acme.example:443:$(value SIM_INGRESS)" \
+    --write-out '\n%{http_code}\n' "$@" https://orders.acme.example/
+}
+
+# The password goes to curl where no list of processes shows it.
+consumer_with_password() {
+  printf 'user = "svc:%s"\n' "$(cat "$work/orders.password")" | consumer --config -
+}
+
 with_acme_sh() {
   step "Starting pebble, which asks the simulated name servers"
   start_pebble
-  cat "$(value CA_BUNDLE)" "$work/pebble.pem" >"$work/ca.pem"
 
   step "Installing acme.sh from $acme_sh into a home of its own, and the hooks into that"
   home=$work/acme
@@ -185,24 +201,26 @@ with_acme_sh() {
   bare sh "$here/install.sh" --home "$home" --bin-dir "$home/bin" --from "$built" >"$work/hooks.log" ||
     die "installing the hooks failed"
   show grep '^installed' "$work/hooks.log"
-  acme="$home/acme.sh"
 
-  step "acme.sh --issue: a certificate for $names through dns_cf"
-  show bare CA_BUNDLE="$work/ca.pem" CF_Token="$(value CF_Token)" CF_Api="$(value CF_Api)" \
-    "$acme" --home "$home" --server "https://127.0.0.1:$port/dir" --issue --dns dns_cf --dnssleep 1 \
-    -d '*.acme.example' -d acme.example
+  step "scripts/vanity-api.sh: from a bare domain to https://orders.acme.example"
+  show bare PATH="$home/bin:$PATH" LE_WORKING_DIR="$home" ACME_SH="$home/acme.sh" CA_BUNDLE="$work/ca.pem" \
+    CF_Token="$(value CF_Token)" CF_Api="$(value CF_Api)" ANYPOINT_URL="$(value ANYPOINT_URL)" \
+    ANYPOINT_CLIENT_ID="$(value ANYPOINT_CLIENT_ID)" ANYPOINT_CLIENT_SECRET="$(value ANYPOINT_CLIENT_SECRET)" \
+    ORGANIZATION_ID="$(value ORGANIZATION_ID)" CH2_VERIFY_RESOLVER="$(value SIM_DNS)" \
+    sh "$here/vanity-api.sh" --domain '*.acme.example' --domain acme.example --host orders.acme.example \
+    --space prod-space --app orders --api 'Orders API' --environment Production --username svc \
+    --password-out "$work/orders.password" --verify-connect "$(value SIM_INGRESS)" --yes \
+    -- --server "https://127.0.0.1:$port/dir" --dnssleep 1
 
-  step "acme.sh --deploy: into the private space through cloudhub_v2"
-  show bare CH2_CLIENT_ID="$(value ANYPOINT_CLIENT_ID)" CH2_CLIENT_SECRET="$(value ANYPOINT_CLIENT_SECRET)" \
-    ORGANIZATION_ID="$(value ORGANIZATION_ID)" CH2_PRIVATE_SPACE_ID="$(value CH2_PRIVATE_SPACE_ID)" \
-    ANYPOINT_URL="$(value ANYPOINT_URL)" \
-    "$acme" --home "$home" --deploy -d '*.acme.example' --deploy-hook cloudhub_v2
-
-  show_served "now"
+  step "curl https://orders.acme.example/ without the password, and with it"
+  show consumer
+  show consumer_with_password
+  [ "$(consumer | tail -n 1) $(consumer_with_password | tail -n 1)" = "401 200" ] || die "the API is not closed as it should be"
   served >"$work/first"
 
   step "acme.sh --cron --force: a renewal as cron runs it, with nothing in the environment but HOME and PATH"
-  show bare "$acme" --cron --force --home "$home"
+  bare "$home/acme.sh" --cron --force --home "$home" >"$work/cron.log" 2>&1 || die "the renewal failed: $(cat "$work/cron.log")"
+  show grep -e 'TXT record _acme' -e 'Cert success' -e 'TLS context' "$work/cron.log"
 }
 
 # --- The same without acme.sh -------------------------------------------------------------------------------------
@@ -253,10 +271,9 @@ step "Done. For your own accounts:"
 cat <<'TEXT'
     scripts/install.sh                        # executables and shims, into your acme.sh
     export CF_Token=...                       # Cloudflare API token: Zone:Read and DNS:Edit for your zone
-    acme.sh --issue --dns dns_cf -d '*.example.com' -d example.com
-    export CH2_CLIENT_ID=... CH2_CLIENT_SECRET=...  # connected app that may manage the private space's network
-    export ORGANIZATION_ID=... CH2_PRIVATE_SPACE_ID=...
+    export ANYPOINT_CLIENT_ID=... ANYPOINT_CLIENT_SECRET=... ORGANIZATION_ID=...   # a connected app
     export ANYPOINT_URL=...                   # only for a control plane other than https://anypoint.mulesoft.com
-    acme.sh --deploy -d '*.example.com' --deploy-hook cloudhub_v2
+    scripts/vanity-api.sh --domain '*.example.com' --host orders.example.com --space prod --app orders \
+      --api 'Orders API' --environment Production --username svc --password-out orders.password
 From then on, acme.sh's own cron job renews and deploys: what worked is saved.
 TEXT

@@ -76,8 +76,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-all_programs='dns_cf cloudhub_v2 flex-renew basic-auth-policy anypoint-estate'
-programs=${programs:-$all_programs}
+programs=${programs:-$workspace_programs}
 [ -z "$flex" ] || [ -n "$schedule" ] || refuse "--flex needs --cron or --systemd"
 [ -z "$estate" ] || [ -n "$schedule" ] || refuse "--estate needs --cron or --systemd"
 [ -z "$estate$flex" ] || [ "$estate" != "$flex" ] || refuse "--estate does the work of --flex, too: choose one"

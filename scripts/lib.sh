@@ -15,6 +15,10 @@ refuse() {
   exit 2
 }
 
+# The programs of this workspace.
+# shellcheck disable=SC2034 # for those who source this
+workspace_programs='dns_cf cloudhub_v2 flex-renew basic-auth-policy anypoint-estate'
+
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # --- Packages ---------------------------------------------------------------------------------------------------

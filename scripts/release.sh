@@ -46,7 +46,10 @@ cd "$root"
 case $target in
 *-linux-*) RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }-C target-feature=+crt-static" && export RUSTFLAGS ;;
 esac
-cargo build --release --locked --target-dir "$built" --target "$target" -p dns_cf -p cloudhub_v2 -p flex-renew -p basic-auth-policy -p anypoint-estate
+packages=
+for program in $workspace_programs; do packages="$packages -p $program"; done
+# shellcheck disable=SC2086 # a list of options
+cargo build --release --locked --target-dir "$built" --target "$target" $packages
 
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 name=anypoint-acme-hooks-$version-$target
@@ -56,10 +59,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir -p "$work/$name/bin" "$work/$name/scripts"
-for program in dns_cf cloudhub_v2 flex-renew basic-auth-policy anypoint-estate; do
+for program in $workspace_programs; do
   cp "$built/$target/release/$program" "$work/$name/bin/"
 done
-cp -R scripts/dnsapi scripts/deploy scripts/install.sh scripts/schedule.sh scripts/lib.sh "$work/$name/scripts/"
+cp -R scripts/dnsapi scripts/deploy scripts/install.sh scripts/schedule.sh scripts/lib.sh scripts/vanity-api.sh "$work/$name/scripts/"
 cp README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$work/$name/"
 # Unpacked by root, the files would belong to whoever has the builder's number there.
 if tar --version 2>/dev/null | grep -q GNU; then owner='--owner=0 --group=0'; else owner='--uid 0 --gid 0'; fi

@@ -108,16 +108,13 @@ cron_fields() {
   esac
 }
 
-# cron_command JOB EXECUTABLE CONFIG-HOME: what follows the five fields of time.
+# cron_command JOB EXECUTABLE CONFIG-HOME [FLAG]: what follows the five fields of time. Standard error is what cron mails,
+# and a night on which all is well, or was made so, is no mail. (Lines of earlier installations have no --quiet.)
 cron_command() {
-  _command="$(shell_quote "$2") $(verb_of "$1") --home $(shell_quote "$home")"
+  _command="$(shell_quote "$2") $(verb_of "$1")${4- --quiet} --home $(shell_quote "$home")"
   if [ "$3" != "$home" ]; then _command="$_command --config-home $(shell_quote "$3")"; fi
-  case $1 in
-  # What it finds is to be mailed, too.
-  anypoint-estate) _command="$_command --quiet" ;;
-  # Standard error is what cron mails.
-  *) _command="$_command >/dev/null" ;;
-  esac
+  # What anypoint-estate finds is to be mailed, too.
+  [ "$1" = anypoint-estate ] || _command="$_command >/dev/null"
   printf '%s %s\n' "$(printf '%s' "$_command" | sed 's/%/\\%/g')" "$(cron_mark "$1")"
 }
 
@@ -128,10 +125,12 @@ change_lines() {
   new_table=$(
     printf '%s' "$new_table" | ACTION=$1 OLD1=$(cron_command "$2" "$bin_dir/$2" "$config_home") \
     OLD2=$(cron_command "$2" "$bin_dir/$2" "$home") OLD3=$(cron_command "$2" "$_old" "$config_home") \
-    OLD4=$(cron_command "$2" "$_old" "$home") awk '
-      BEGIN { for (i = 1; i <= 4; i++) old[i] = " " ENVIRON["OLD" i] }
+    OLD4=$(cron_command "$2" "$_old" "$home") OLD5=$(cron_command "$2" "$bin_dir/$2" "$config_home" '') \
+    OLD6=$(cron_command "$2" "$bin_dir/$2" "$home" '') OLD7=$(cron_command "$2" "$_old" "$config_home" '') \
+    OLD8=$(cron_command "$2" "$_old" "$home" '') awk '
+      BEGIN { for (i = 1; i <= 8; i++) old[i] = " " ENVIRON["OLD" i] }
       !/^[ \t]*#/ {
-        for (i = 1; i <= 4; i++) {
+        for (i = 1; i <= 8; i++) {
           at = length($0) - length(old[i]) + 1
           if (at > 1 && substr($0, at) == old[i]) {
             if (ENVIRON["ACTION"] == "drop") next

@@ -158,10 +158,10 @@ fi
 # --- What the tests need --------------------------------------------------------------------------------------
 
 # command:package in Debian, for everything that a test may call.
-tools='dash:dash bash:bash busybox:busybox mksh:mksh ksh93:ksh93u+m yash:yash zsh:zsh shellcheck:shellcheck
-  shfmt:shfmt pebble:pebble lego:lego certbot:certbot podman:podman runc:runc kubectl:kubernetes-client
+tools='dash:dash bash:bash busybox:busybox mksh:mksh ksh93:ksh93u+m yash:yash zsh:zsh fish:fish mandoc:mandoc
+  shellcheck:shellcheck shfmt:shfmt pebble:pebble lego:lego certbot:certbot podman:podman runc:runc kubectl:kubernetes-client
   openssl:openssl curl:curl git:git jq:jq tmux:tmux setpriv:util-linux unshare:util-linux
-  systemd-analyze:systemd'
+  systemd-analyze:systemd faketime:faketime'
 
 # shellcheck disable=SC2086 # a list of tools
 packages=$(missing_packages $tools)

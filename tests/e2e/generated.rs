@@ -70,9 +70,6 @@ struct Setting {
     flag: Option<String>,
     toml: Vec<String>,
     secret: bool,
-    saved: bool,
-    default: Option<String>,
-    help: String,
 }
 
 impl Setting {
@@ -218,90 +215,96 @@ fn each_program_is_handed_its_own_secrets_by_the_one_that_calls_it() {
 }
 
 #[test]
-fn the_readme_lists_every_setting() {
+fn the_readme_names_every_variable() {
     let registries: BTreeMap<&str, Registry> = PROGRAMS
         .iter()
         .map(|name| (*name, registry(name)))
         .collect();
-    // Two programs may have a flag of the same name, each for something of its own.
-    let is_same = |one: &Setting, other: &Setting| one.name == other.name && one.toml == other.toml;
-    let users = |setting: &Setting| {
+    let users = |variable: &String| {
         let has = |registry: &&Registry| {
-            registry
-                .settings
-                .iter()
-                .any(|other| is_same(other, setting))
+            let mut all = registry.settings.iter();
+            all.any(|setting| setting.variables.contains(variable))
         };
         registries.values().filter(has).count()
     };
-    let mut groups: Vec<(String, Vec<Setting>)> = vec![
-        ("every program".to_owned(), Vec::new()),
-        ("every Anypoint program".to_owned(), Vec::new()),
+    let mut groups: Vec<(String, Vec<String>)> = vec![
+        ("all".to_owned(), Vec::new()),
+        ("Anypoint programs".to_owned(), Vec::new()),
     ];
     for name in PROGRAMS {
         let mut own = Vec::new();
         for setting in &registries[name].settings {
-            let group = match users(setting) {
-                count if count == PROGRAMS.len() => &mut groups[0].1,
-                1 => &mut own,
-                _ => &mut groups[1].1,
-            };
-            match group.iter_mut().find(|known| is_same(known, setting)) {
-                Some(known) if known.flag != setting.flag => {
-                    let flags: BTreeSet<&str> = [&known.flag, &setting.flag]
-                        .into_iter()
-                        .flatten()
-                        .flat_map(|flag| flag.split(", "))
-                        .collect();
-                    known.flag = Some(flags.into_iter().collect::<Vec<_>>().join(", "));
+            for variable in &setting.variables {
+                let group = match users(variable) {
+                    count if count == PROGRAMS.len() => &mut groups[0].1,
+                    1 => &mut own,
+                    _ => &mut groups[1].1,
+                };
+                let secret = if setting.secret { "*" } else { "" };
+                let shown = format!("`{variable}`{secret}");
+                if !group.contains(&shown) {
+                    group.push(shown);
                 }
-                Some(_) => {}
-                None => group.push(setting.clone()),
             }
         }
         groups.push((format!("`{name}`"), own));
     }
-    let mut table =
-        String::from("\n\n| variable | flag | TOML | what it sets |\n|---|---|---|---|\n");
-    for (user, settings) in &groups {
-        writeln!(table, "| *{user}* | | | |").unwrap();
-        for setting in settings {
-            let code = |words: &[String]| {
-                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-                words.join(", ")
-            };
-            let flags: Vec<String> = setting
-                .flag
-                .iter()
-                .flat_map(|flags| flags.split(", ").map(str::to_owned))
-                .collect();
-            let mut what = setting.help.clone();
-            if let Some(default) = &setting.default {
-                write!(what, " (default `{default}`)").unwrap();
-            }
-            if setting.saved {
-                what.push_str("; saved");
-            }
-            writeln!(
-                table,
-                "| {} | {} | {} | {what} |",
-                code(&setting.variables),
-                code(&flags),
-                code(&setting.toml)
-            )
-            .unwrap();
-        }
+    let mut table = String::from("\n| programs | variables (* secret) |\n|---|---|\n");
+    for (user, variables) in &groups {
+        writeln!(table, "| {user} | {} |", variables.join(" ")).unwrap();
     }
-    let lists: Vec<String> = PROGRAMS
-        .iter()
-        .flat_map(|name| &registries[name].lists)
-        .map(|list| format!("`{}`", list.name))
-        .collect();
-    write!(table, "\nLists of the TOML file: {}.\n\n", lists.join(", ")).unwrap();
     hold(
         "README.md",
-        "<!-- settings: begin (written by scripts/generate.sh) -->",
-        "<!-- settings: end -->",
+        "<!-- settings: begin (written by scripts/generate.sh) -->\n",
+        "\n<!-- settings: end -->",
         &table,
     );
+}
+
+#[test]
+fn the_help_of_a_program_names_every_way_to_set_something() {
+    for name in PROGRAMS {
+        let mut help = help(name, &[]);
+        for command in commands(&help) {
+            help.push_str(&self::help(name, &[&command]));
+        }
+        for setting in registry(name).settings {
+            for variable in setting.all_variables() {
+                assert!(help.contains(&variable), "{name} --help: no {variable}");
+            }
+            for flag in setting.flag.iter().flat_map(|flags| flags.split(", ")) {
+                assert!(help.contains(flag), "{name} --help: no {flag}");
+            }
+            for key in &setting.toml {
+                let key = key.trim_end_matches("_env").trim_end_matches("_file");
+                assert!(help.contains(key), "{name} --help: no {key}");
+            }
+        }
+        for list in registry(name).lists {
+            let last = list.name.rsplit('.').next().unwrap();
+            assert!(help.contains(last), "{name} --help: no {}", list.name);
+        }
+    }
+}
+
+fn help(name: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program(name))
+        .args(arguments)
+        .arg("--help")
+        .env_clear()
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The commands that a help text lists.
+fn commands(help: &str) -> Vec<String> {
+    help.lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| line.is_empty() || line.starts_with("  "))
+        .filter(|line| !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
 }

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::api_instances::Location;
+use super::endpoints::Inbound;
 use super::{Client, Permission, lenient, refusal};
 use crate::error::{Error, Kind, Result};
-use crate::net::http::segment;
+use crate::net::http::{Repeat, segment};
 use crate::secret::Secret;
 
 /// Reading applications.
@@ -20,7 +21,7 @@ pub const READ_APPLICATIONS: Permission = Permission {
 
 /// Redeploying applications.
 pub const MANAGE_SETTINGS: Permission = Permission {
-    purpose: "to change properties and versions of applications (together with \"Create Applications\" (create:applications))",
+    purpose: "to change applications (together with \"Create Applications\" (create:applications))",
     scopes: &[("Manage Settings", "manage:application_settings")],
 };
 
@@ -70,8 +71,10 @@ pub struct Deployment {
     pub properties: BTreeMap<String, String>,
     /// Names of the protected properties, where the platform shows them. Their values cannot be read.
     pub secure_names: BTreeSet<String>,
-    /// Where the application answers.
-    pub public_url: Option<String>,
+    /// Id of the private space, or other target, that it runs in.
+    pub target: Option<String>,
+    /// Where the application is wanted to answer.
+    pub inbound: Inbound,
 }
 
 /// An application in Exchange.
@@ -109,6 +112,8 @@ pub struct Redeployment<'a> {
     pub properties: Option<AllProperties<'a>>,
     /// Another version of the same application.
     pub version: Option<&'a str>,
+    /// Other addresses. What was read is written whole: whether the platform merges it is not documented.
+    pub inbound: Option<&'a Inbound>,
 }
 
 /// How far a redeployment has come.
@@ -192,6 +197,7 @@ struct Application {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Target {
+    target_id: Option<String>,
     deployment_settings: Option<Value>,
 }
 
@@ -219,12 +225,9 @@ impl From<Wire> for Deployment {
             .filter_map(object)
             .flat_map(|secure| secure.keys().cloned())
             .collect();
-        let public_url = wire
-            .target
-            .deployment_settings
-            .as_ref()
-            .and_then(|settings| settings.pointer("/http/inbound/publicUrl")?.as_str())
-            .map(str::to_owned);
+        let settings = wire.target.deployment_settings.as_ref();
+        let inbound = settings.and_then(|settings| settings.pointer("/http/inbound"));
+        let inbound = Inbound::read(inbound);
         Self {
             id: wire.id,
             name: wire.name,
@@ -242,7 +245,8 @@ impl From<Wire> for Deployment {
             artifact: wire.application.artifact,
             properties,
             secure_names,
-            public_url,
+            target: wire.target.target_id,
+            inbound,
         }
     }
 }
@@ -321,7 +325,7 @@ impl Client {
         Ok(wire.into())
     }
 
-    /// Changes properties or version of an application, or both at once. It restarts.
+    /// Changes an application, which restarts. What the change does not name stays; of properties that is both kinds.
     ///
     /// `PATCH …/deployments/ID`
     ///
@@ -360,9 +364,22 @@ impl Client {
             });
             application.insert("ref".to_owned(), artifact);
         }
-        let body = json!({ "application": application });
+        let mut body = Map::new();
+        if !application.is_empty() {
+            body.insert("application".to_owned(), Value::Object(application));
+        }
+        if let Some(inbound) = change.inbound {
+            let target =
+                json!({ "deploymentSettings": { "http": { "inbound": inbound.as_written() } } });
+            body.insert("target".to_owned(), target);
+        }
         let path = format!("{}/{}", deployments_path(at), segment(&deployment.id));
-        let reply = self.send(|http| http.request(Method::PATCH, &path).json(&body))?;
+        let reply = self.send(|http| {
+            // Each one restarts the application.
+            http.request(Method::PATCH, &path)
+                .json(&body)
+                .repeat(Repeat::IfNotExecuted)
+        })?;
         match reply.status() {
             404 => Err(no_such_application(at, &deployment.name)),
             409 => Err(refusal(&reply, &MANAGE_SETTINGS)

@@ -6,11 +6,13 @@
 pub mod api_instances;
 pub mod deployments;
 pub mod directory;
+pub mod endpoints;
 pub mod exchange;
 mod lenient;
 pub mod login;
 pub mod policies;
 pub mod private_spaces;
+pub mod redeployment;
 pub mod settings;
 pub mod standalone;
 pub mod templates;

@@ -3,6 +3,7 @@
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command};
 
+use super::exit;
 use super::report::Format;
 use crate::duration;
 use crate::log::Verbosity;
@@ -60,6 +61,56 @@ pub(super) fn with_flags(mut command: Command, registry: &Registry) -> Command {
         }
     }
     command
+}
+
+/// What the manuals of all programs share.
+pub(super) const SHARED: &str = include_str!("manual.txt");
+
+/// The command line whose `--help` ends with what is looked up: the program's own topics, the variables that no flag
+/// stands for, the keys of the TOML file, what all programs share, and the exit codes.
+pub(super) fn with_manual(command: Command, registry: &Registry) -> Command {
+    let own = command.get_after_long_help().map(ToString::to_string);
+    let variables: String = registry
+        .settings()
+        .filter(|setting| setting.flag.is_none())
+        .map(variable)
+        .collect();
+    command.after_long_help(format!(
+        "{}\nVariables without a flag:\n{variables}\nKeys of the TOML file, and what else sets the same:\n{}\n{SHARED}\n{}",
+        own.unwrap_or_default(),
+        keys(registry),
+        exit::HELP
+    ))
+}
+
+fn variable(setting: &Setting) -> String {
+    let names: Vec<String> = setting.all_variables().collect();
+    let default = match setting.default {
+        Some(default) => format!(" [default: {default}]"),
+        None => String::new(),
+    };
+    format!("  {}\n      {}{default}\n", names.join(", "), setting.help)
+}
+
+/// The keys of the TOML file, a line each.
+pub(super) fn keys(registry: &Registry) -> String {
+    let mut text = String::new();
+    for setting in registry.settings() {
+        let same = setting.flag.map(|flag| flag.name);
+        let same = same.or_else(|| setting.variables.first().copied());
+        for key in setting.toml {
+            // A secret stands in the file by where it is.
+            let key = match setting.kind {
+                Kind::Secret => format!("{key}_file, ..._env"),
+                _ => (*key).to_owned(),
+            };
+            text.push_str(&format!(
+                "    {key:<42}  {}\n",
+                same.unwrap_or(setting.help)
+            ));
+        }
+    }
+    text
 }
 
 fn with_arg(command: Command, path: &str, arg: &Arg) -> Command {

@@ -8,8 +8,16 @@ use crate::error::Result;
 use crate::secret::{mask, without_credentials};
 use crate::settings::{ConfFile, Form, Kind, List, Origin, Registry, Setting, Settings};
 
+/// Of whatever program.
+const EXAMPLES: &str = "\
+Examples:
+  PROGRAM config
+  PROGRAM config --set --home ~/.acme.sh
+";
+
 /// Show every setting in force, its value and where it comes from
 #[derive(Debug, Clone, Copy, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ConfigArgs {
     /// Only what was set by somebody, without defaults
     #[arg(long)]

@@ -8,6 +8,8 @@ pub mod config;
 pub mod exit;
 mod family;
 mod invocation;
+#[cfg(feature = "manual")]
+mod manual;
 pub mod monitoring;
 mod progress;
 mod question;
@@ -53,7 +55,7 @@ pub trait Arguments: Parser {
 
 /// Runs a program: reads its command line, gives its one [`Invocation`] to `run`, and reports how that ended.
 ///
-/// The flags of the settings are added to the command line from the registry.
+/// The flags of the settings are added to the command line from the registry, and the reference to its `--help`.
 pub fn main<A: Arguments>(
     registry: &'static Registry,
     run: impl FnOnce(A, &Invocation) -> anyhow::Result<Outcome>,
@@ -65,7 +67,12 @@ pub fn main<A: Arguments>(
         .filter(|setting| setting.kind == Kind::Secret);
     environment::keep_from_children(secrets.flat_map(|setting| setting.variables.iter().copied()));
     let given: Vec<OsString> = std::env::args_os().collect();
-    let mut command = args::with_flags(A::command(), registry);
+    let command = args::with_flags(A::command(), registry);
+    #[cfg(feature = "manual")]
+    if let Some(code) = manual::asked_for(&command, registry) {
+        return code;
+    }
+    let mut command = args::with_manual(command, registry);
     let parsed = command
         .try_get_matches_from_mut(&given)
         .and_then(|matches| {

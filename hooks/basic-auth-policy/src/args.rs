@@ -18,12 +18,16 @@ Examples:
   basic-auth-policy verify --api 20123456 --url https://api.example.com/orders
   basic-auth-policy rotate --api 20123456 --password-out svc.password --url https://api.example.com/orders
   basic-auth-policy status --require
+  basic-auth-policy check --all
+  basic-auth-policy disable --api 20123456
+  basic-auth-policy enable --api 20123456
+  basic-auth-policy remove --api 20123456
   acme.sh --deploy -d '*.example.com' --deploy-hook cloudhub_v2,basic_auth_policy
 ";
 
 /// Applies, rotates and proves the "Basic Authentication - Simple" policy of an API Manager API
 #[derive(Debug, Parser)]
-#[command(name = "basic-auth-policy", version, after_help = help(), max_term_width = 100)]
+#[command(name = "basic-auth-policy", version, after_help = help(), after_long_help = long_help(), max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -47,6 +51,10 @@ impl cli::Arguments for Args {
 
 fn help() -> String {
     format!("{EXAMPLES}\n{}", exit::HELP)
+}
+
+fn long_help() -> String {
+    format!("{EXAMPLES}\n{}", include_str!("manual.txt"))
 }
 
 #[derive(Debug, Subcommand)]
@@ -145,6 +153,10 @@ pub(crate) struct ApplyArgs {
     /// Do not ask for confirmation where the policy would let more requests through than before
     #[arg(long)]
     pub(crate) yes: bool,
+
+    /// Show what would change, and whether the password could be handed over; change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -277,6 +289,10 @@ pub(crate) struct CreateApiArgs {
     /// Address that a Flex Gateway listens on, for example http://0.0.0.0:8081/orders
     #[arg(long, value_name = "URL")]
     pub(crate) listen: Option<String>,
+
+    /// Create nothing: print the number of the instance if it is there
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -97,6 +97,42 @@ impl Convergence<'_> {
         }
     }
 
+    /// What [`Convergence::run`] would do, where the versions that the platform offers run on the API.
+    pub(crate) fn planned(&self) -> Result<(Action, Vec<String>)> {
+        let policies = self.session.policies(self.api)?;
+        let Some(applied) = session::basic(self.call, self.api, &policies)? else {
+            self.versions(None)?;
+            return Ok((Action::Created, Vec::new()));
+        };
+        let versions = self.versions(Some(applied))?;
+        let mut changes = self.differences(applied, &versions[0]).words;
+        if let Some(order) = self.desired.rest.order
+            && plan::reordered(&policies, applied.id, order).is_some()
+        {
+            changes.push(format!("position {order}"));
+        }
+        let action = if changes.is_empty() {
+            Action::Unchanged
+        } else {
+            Action::Changed
+        };
+        Ok((action, changes))
+    }
+
+    fn differences(&self, applied: &Policy, version: &Version) -> Differences {
+        let configuration = self.desired.configuration();
+        let password = self
+            .memory
+            .compare(self.session, self.api, applied, configuration);
+        Differences::between(
+            applied,
+            &self.desired.username.value,
+            password,
+            version,
+            &self.desired.rest.scope,
+        )
+    }
+
     /// Asks whether requests may get through that the policy refuses now, where that is what is desired.
     fn may_narrow(&self, applied: &Policy) -> Result<bool> {
         let rest = &self.desired.rest;
@@ -183,19 +219,10 @@ impl Convergence<'_> {
 
     fn change(&self, applied: &Policy, versions: &[Version]) -> Result<Written> {
         let configuration = self.desired.configuration();
-        let password = self
-            .memory
-            .compare(self.session, self.api, applied, configuration);
         let scope = &self.desired.rest.scope;
         let mut changes = Vec::new();
         let write = |version: &Version| {
-            let found = Differences::between(
-                applied,
-                &self.desired.username.value,
-                password,
-                version,
-                scope,
-            );
+            let found = self.differences(applied, version);
             changes.clone_from(&found.words);
             if !found.any() {
                 return Ok(());

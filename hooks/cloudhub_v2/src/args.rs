@@ -13,13 +13,28 @@ use common::log::Verbosity;
 const EXAMPLES: &str = "\
 Examples:
   acme.sh --deploy -d '*.example.com' --deploy-hook cloudhub_v2
+  cloudhub_v2 spaces
   cloudhub_v2 list --private-space prod
   cloudhub_v2 status '*.example.com' --home ~/.acme.sh
+  cloudhub_v2 deploy '*.example.com' key.pem cert.pem ca.pem fullchain.pem
+  cloudhub_v2 reconcile --home ~/.acme.sh
+  cloudhub_v2 verify '*.example.com' --server-name orders.example.com
+  cloudhub_v2 dns '*.example.com' --check
+  cloudhub_v2 check --home ~/.acme.sh --within 20d
+  cloudhub_v2 prune --dry-run --home ~/.acme.sh
+  cloudhub_v2 remove '*.example.com'
+  cloudhub_v2 expose --app orders --host orders.example.com --environment Production
+";
+
+const EXPOSE_EXAMPLES: &str = "\
+Examples:
+  cloudhub_v2 expose --app orders --host orders.example.com --environment Production
+  cloudhub_v2 expose --app orders --host api.example.com --path /orders --environment Production --verify
 ";
 
 /// Puts certificates into the TLS contexts of CloudHub 2.0 private spaces, and proves that they are served
 #[derive(Debug, Parser)]
-#[command(name = "cloudhub_v2", version, after_help = help(), max_term_width = 100)]
+#[command(name = "cloudhub_v2", version, after_help = help(), after_long_help = long_help(), max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -30,6 +45,10 @@ pub(crate) struct Args {
 
 fn help() -> String {
     format!("{EXAMPLES}\n{}", exit::HELP)
+}
+
+fn long_help() -> String {
+    format!("{EXAMPLES}\n{}", include_str!("manual.txt"))
 }
 
 impl Arguments for Args {
@@ -64,6 +83,14 @@ pub(crate) enum Command {
 
     /// Show the DNS record that a domain needs, and what DNS answers now
     Dns(DnsArgs),
+
+    /// Have an application answer under a host that a TLS context of its private space is for
+    ///
+    /// Adds https://HOST[/P] to the application's public endpoints. Everything else about the deployment stays, protected
+    /// properties included. The application restarts, and the command waits until the new version runs; where it is so
+    /// already, nothing happens.
+    #[command(after_help = EXPOSE_EXAMPLES)]
+    Expose(ExposeArgs),
 
     /// Show the private spaces of the organization
     Spaces(SpacesArgs),
@@ -138,6 +165,14 @@ pub(crate) struct DnsArgs {
     /// Exit with 10 unless the record is there
     #[arg(long)]
     pub(crate) check: bool,
+
+    /// Wait until DNS leads there, at most --timeout
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) wait: bool,
+
+    /// Print the DNS target alone, which the record has to point to, and ask DNS nothing
+    #[arg(long, conflicts_with_all = ["check", "wait"])]
+    pub(crate) dns_target: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -149,6 +184,33 @@ pub(crate) struct ReconcileArgs {
     /// Change nothing; exit with 10 if something would be deployed
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExposeArgs {
+    /// Name of the application, or id of its deployment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: String,
+
+    /// The host, for example orders.example.com
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: String,
+
+    /// The path below which it answers there, for example /orders
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<String>,
+
+    /// Take all other public endpoints away
+    #[arg(long)]
+    pub(crate) only: bool,
+
+    /// Change nothing; exit with 10 if something would be changed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// With --dry-run: the certificate is deployed later, so no TLS context has to be for the host yet
+    #[arg(long, requires = "dry_run")]
+    pub(crate) before_deploy: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::Args)]

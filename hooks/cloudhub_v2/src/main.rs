@@ -1,6 +1,8 @@
 //! `cloudhub_v2`: puts issued certificates into the TLS contexts of CloudHub 2.0 private spaces.
 
 mod account;
+mod answer;
+mod applications;
 mod args;
 mod caller;
 mod checked_context;
@@ -9,6 +11,7 @@ mod compare;
 mod cure;
 mod domain;
 mod expiry;
+mod exposure;
 mod failures;
 mod health;
 mod inventory;
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
             Command::Reconcile(args) => commands::reconcile::run(call, args),
             Command::Verify(args) => commands::verify::run(call, args),
             Command::Dns(args) => commands::dns::run(call, args),
+            Command::Expose(args) => commands::expose::run(call, args),
             Command::Spaces(args) => commands::spaces::run(call, args),
             Command::List(args) => commands::list::run(call, args),
             Command::Status(args) => commands::status::run(call, args),

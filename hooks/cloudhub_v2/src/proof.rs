@@ -5,7 +5,6 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use common::anypoint::private_spaces::PrivateSpace;
 use common::anypoint::tls_contexts::TlsContext;
 use common::cert::Certificate;
 use common::cli::Invocation;
@@ -35,46 +34,49 @@ const PROBED_LABEL: &str = "cloudhub-v2-verify.";
 pub(crate) enum Expected {
     /// The certificate itself.
     Whole(Box<Certificate>),
-    /// What the platform reports about the one that is deployed.
-    Deployed(Box<TlsContext>),
+    /// What the platform reports about the one that is deployed; of several, any, and of none, whatever clients trust.
+    Deployed(Vec<TlsContext>),
 }
 
 impl Expected {
     /// What is wrong with the certificate that is served, if anything is.
     fn differs(&self, served: &Certificate) -> Option<String> {
-        let other = |wanted: String| {
-            Some(format!(
-                "another certificate ({}, valid until {}) instead of {wanted}",
-                short(&served.fingerprint()),
-                served.not_after
-            ))
-        };
         match self {
             Self::Whole(wanted) if **wanted == *served => None,
-            Self::Whole(wanted) => other(short(&wanted.fingerprint())),
-            Self::Deployed(context) => {
-                let store = &context.key_store;
-                let name = store
-                    .file_name
-                    .as_deref()
-                    .filter(|name| is_our_file_name(name));
-                if let Some(name) = name {
-                    let wanted = name.trim_end_matches(".cer");
-                    return if served.fingerprint().starts_with(wanted) {
-                        None
-                    } else {
-                        other(short(wanted))
-                    };
-                }
-                let date = store.expiration_date.as_deref().map(compare::date);
-                let day = served.not_after.strftime("%Y-%m-%d").to_string();
-                match date {
-                    Some(date) if date != day => other(format!("the one that expires on {date}")),
-                    _ => None,
-                }
+            Self::Whole(wanted) => Some(another(served, &short(&wanted.fingerprint()))),
+            Self::Deployed(contexts) => {
+                let mut differences = contexts.iter().map(|context| differs(context, served));
+                let first = differences.next()?;
+                first.filter(|_| differences.all(|other| other.is_some()))
             }
         }
     }
+}
+
+/// What is wrong with `served` where the certificate of `context` should be.
+fn differs(context: &TlsContext, served: &Certificate) -> Option<String> {
+    let store = &context.key_store;
+    let name = store
+        .file_name
+        .as_deref()
+        .filter(|name| is_our_file_name(name));
+    if let Some(name) = name {
+        let wanted = name.trim_end_matches(".cer");
+        let is_it = served.fingerprint().starts_with(wanted);
+        return (!is_it).then(|| another(served, &short(wanted)));
+    }
+    let date = store.expiration_date.as_deref().map(compare::date);
+    let day = served.not_after.strftime("%Y-%m-%d").to_string();
+    let date = date.filter(|date| *date != day)?;
+    Some(another(served, &format!("the one that expires on {date}")))
+}
+
+fn another(served: &Certificate, wanted: &str) -> String {
+    format!(
+        "another certificate ({}, valid until {}) instead of {wanted}",
+        short(&served.fingerprint()),
+        served.not_after
+    )
 }
 
 /// Enough of a fingerprint to distinguish two certificates by eye.
@@ -121,7 +123,7 @@ pub(crate) struct Proof {
     pub(crate) target: Option<String>,
     server_name: String,
     host: String,
-    addresses: Vec<String>,
+    addresses: Vec<SocketAddr>,
     /// Addresses that this host has no route to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<String>,
@@ -131,6 +133,13 @@ pub(crate) struct Proof {
     pub(crate) valid_from: Timestamp,
     pub(crate) valid_until: Timestamp,
     protocol: &'static str,
+}
+
+impl Proof {
+    /// Where it was proved.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
 }
 
 impl fmt::Display for Proof {
@@ -143,7 +152,7 @@ impl fmt::Display for Proof {
             "{}: {} ({}) serves the certificate: SHA-256 {}, valid until {}, chain trusted",
             self.server_name,
             self.host,
-            self.addresses.join(", "),
+            shown(&self.addresses).join(", "),
             self.fingerprint,
             self.valid_until
         )?;
@@ -191,11 +200,20 @@ impl Probe {
 
     /// As [`Probe::new`], with a judge that others share.
     pub(crate) fn by(judge: Judge, call: &Invocation, domain: &str) -> Result<Self> {
-        let settings = &call.settings;
-        let server_name = match settings.text(&VERIFY_SERVER_NAME)? {
+        let server_name = match call.settings.text(&VERIFY_SERVER_NAME)? {
             Some(name) => canonical(&name.value),
             None => canonical(domain).replacen("*.", PROBED_LABEL, 1),
         };
+        Self::asking(judge, call, &server_name)
+    }
+
+    /// How to prove what is served for one name.
+    pub(crate) fn for_host(call: &Invocation, server_name: &str) -> Result<Self> {
+        Self::asking(judge(call)?, call, server_name)
+    }
+
+    fn asking(judge: Judge, call: &Invocation, server_name: &str) -> Result<Self> {
+        let settings = &call.settings;
         let named = settings.parsed(&VERIFY_CONNECT, endpoint)?;
         let network = settings.network()?;
         Ok(Self {
@@ -204,7 +222,7 @@ impl Probe {
                 connect: network.connect_timeout,
                 handshake: network.connect_timeout,
             },
-            server_name,
+            server_name: server_name.to_owned(),
             named: named.map(|found| found.value),
             resolver: match &settings::resolvers(settings)?[..] {
                 [] => None,
@@ -227,7 +245,23 @@ impl Probe {
         target: &Target,
         expected: &Expected,
     ) -> Result<Proof> {
-        let endpoint = self.ingress(target, &target.private_space()?)?;
+        let space = target.private_space()?;
+        let endpoint = self.ingress(&target.name, space.network.dns_target.as_deref())?;
+        self.prove_at(call, &endpoint, expected)
+    }
+
+    /// Proves it at the place that is named, else at the ingress of this private space.
+    pub(crate) fn prove_ingress(
+        &self,
+        call: &Invocation,
+        space: &str,
+        dns_target: Option<&str>,
+        expected: &Expected,
+    ) -> Result<Proof> {
+        let endpoint = match &self.named {
+            Some(named) => named.clone(),
+            None => self.ingress(space, dns_target)?,
+        };
         self.prove_at(call, &endpoint, expected)
     }
 
@@ -241,17 +275,20 @@ impl Probe {
         self.named.as_ref()
     }
 
-    /// The ingress of `space`, which the target leads to.
-    pub(crate) fn ingress(&self, target: &Target, space: &PrivateSpace) -> Result<Endpoint> {
-        Ok(match space.network.dns_target.as_deref() {
-            Some(dns_target) => Endpoint {
-                target: Some(target.name.clone()),
-                ..endpoint(dns_target).map_err(|why| {
-                    Error::config(format!("the DNS target of {} {why}", target.name))
-                })?
-            },
-            None => self.named_or_dns(Some(target.name.clone())),
-        })
+    /// The ingress of a private space, which its DNS target leads to.
+    pub(crate) fn ingress(&self, space: &str, dns_target: Option<&str>) -> Result<Endpoint> {
+        let target = Some(space.to_owned());
+        let Some(dns_target) = dns_target else {
+            return Ok(self.named_or_dns(target));
+        };
+        let endpoint = endpoint(dns_target)
+            .map_err(|why| Error::config(format!("the DNS target of {space} {why}")))?;
+        Ok(Endpoint { target, ..endpoint })
+    }
+
+    /// The longest wait.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Proves that `leaf` is served: by every target, or at the one place that is named instead.
@@ -339,9 +376,6 @@ impl Probe {
         let (addresses, left_out): (Vec<_>, Vec<_>) = addresses
             .into_iter()
             .partition(|address| (self.has_route)(*address));
-        let shown = |addresses: &[SocketAddr]| -> Vec<String> {
-            addresses.iter().map(ToString::to_string).collect()
-        };
         let mut first: Option<(Served, Certificate)> = None;
         for address in &addresses {
             let (served, leaf) = match self.look_at(call, *address, expected) {
@@ -362,7 +396,7 @@ impl Probe {
                 target: endpoint.target.clone(),
                 server_name: self.server_name.clone(),
                 host: endpoint.host.clone(),
-                addresses: shown(&addresses),
+                addresses,
                 left_out: shown(&left_out),
                 fingerprint: leaf.fingerprint(),
                 valid_from: leaf.not_before,
@@ -462,6 +496,10 @@ impl Probe {
         )
         .advise(advice)
     }
+}
+
+fn shown(addresses: &[SocketAddr]) -> Vec<String> {
+    addresses.iter().map(ToString::to_string).collect()
 }
 
 /// Judges by the roots that the settings name.

@@ -84,7 +84,7 @@ impl<'a> Job<'a> {
         // Whether the ingress follows is asked here, and not whether what it should serve is the latest.
         let expected = match local.filter(|_| checked.health.is_local) {
             Some(local) => Expected::Whole(Box::new(local.identity.leaf.clone())),
-            None => Expected::Deployed(Box::new(context.clone())),
+            None => Expected::Deployed(vec![context.clone()]),
         };
         Ok(Some(Self {
             checked,
@@ -98,7 +98,10 @@ impl<'a> Job<'a> {
         let target = self.checked.space.target;
         let endpoint = match (self.probe.named(), space) {
             (Some(named), _) => named.clone(),
-            (None, Some(Ok(space))) => match self.probe.ingress(target, space) {
+            (None, Some(Ok(space))) => match self
+                .probe
+                .ingress(&target.name, space.network.dns_target.as_deref())
+            {
                 Ok(endpoint) => endpoint,
                 Err(err) => return (None, Seen::Unknown(err.to_string())),
             },

@@ -1,10 +1,10 @@
 //! Every setting: variables, flags, keys of the TOML file, what is secret and what is saved.
 
 use common::anypoint::settings::{BEARER, ORGANIZATION, URL};
-use common::error::Result;
+use common::error::{Error, Result};
 use common::net::dns::{self, ServerAddress};
 use common::settings::file::OneOrMany;
-use common::settings::{ConfFile, List, Registry, Setting, Settings, fits};
+use common::settings::{ConfFile, List, Registry, Setting, Settings, Sourced, fits};
 use serde::Deserialize;
 
 /// All of them.
@@ -13,6 +13,7 @@ pub(crate) static SETTINGS: Registry = Registry {
     own: &[
         &PRIVATE_SPACE,
         &ORGANIZATION,
+        &ENVIRONMENT,
         &URL,
         &CONTEXT_NAME,
         &CLIENT_ID,
@@ -26,6 +27,7 @@ pub(crate) static SETTINGS: Registry = Registry {
         &VERIFY_SERVER_NAME,
         &VERIFY_RESOLVER,
         &VERIFY_TIMEOUT,
+        &REDEPLOY_TIMEOUT,
         &STRICT,
         &WORKERS,
         &RATE,
@@ -56,6 +58,15 @@ pub(crate) static PRIVATE_SPACE: Setting = Setting::list(
 .flag("--private-space", "SPACES")
 .toml(&["cloudhub_v2.private_space"])
 .saved();
+
+pub(crate) static ENVIRONMENT: Setting = Setting::text(
+    &["CH2_ENVIRONMENT_ID", "ANYPOINT_ENV"],
+    "environment of the application, by name or id",
+)
+.flag("--environment", "ENV")
+.only_for(&["expose"])
+.toml(&["cloudhub_v2.environment", "anypoint.environment"])
+.optional();
 
 pub(crate) static CONTEXT_NAME: Setting = Setting::text(
     &["CH2_TLS_CONTEXT_NAME"],
@@ -106,18 +117,15 @@ pub(crate) static CIPHERS: Setting = Setting::list(
 
 pub(crate) static VERIFY: Setting = Setting::switch(
     &["CH2_VERIFY"],
-    "prove by a handshake with the ingress that the certificate is served",
+    "prove by a handshake with the ingress that the certificate is served, and that an application that was exposed answers",
 )
 .flag("--verify", "")
-.only_for(&["deploy"])
+.only_for(&["deploy", "expose"])
 .toml(&["cloudhub_v2.verify"])
 .saved();
 
-/// The commands that prove.
-const PROVING: &[&str] = &["deploy", "reconcile", "verify"];
-
 /// The commands that look at what is served.
-const LOOKING: &[&str] = &["check", "deploy", "reconcile", "verify"];
+const LOOKING: &[&str] = &["check", "deploy", "expose", "reconcile", "verify"];
 
 pub(crate) static VERIFY_CONNECT: Setting = Setting::text(
     &["CH2_VERIFY_CONNECT"],
@@ -135,7 +143,7 @@ pub(crate) static VERIFY_SERVER_NAME: Setting = Setting::text(
     "server name to ask for, instead of the domain; for a wildcard, any name that it covers",
 )
 .flag("--server-name", "NAME")
-.only_for(LOOKING)
+.only_for(&["check", "deploy", "reconcile", "verify"])
 .heading("Proof")
 .toml(&["cloudhub_v2.verify_server_name"])
 .optional()
@@ -147,7 +155,7 @@ pub(crate) static VERIFY_RESOLVER: Setting = Setting::list(
      https://HOST/dns-query",
 )
 .flag("--resolver", "ADDRESS")
-.only_for(&["check", "deploy", "dns", "reconcile", "verify"])
+.only_for(&["check", "deploy", "dns", "expose", "reconcile", "verify"])
 .heading("Proof")
 .toml(&["cloudhub_v2.verify_resolver"])
 .optional()
@@ -155,14 +163,24 @@ pub(crate) static VERIFY_RESOLVER: Setting = Setting::list(
 
 pub(crate) static VERIFY_TIMEOUT: Setting = Setting::duration(
     &["CH2_VERIFY_TIMEOUT"],
-    "how long to wait for an ingress to serve the certificate",
+    "how long to wait for an ingress to serve the certificate, and for DNS to lead there",
 )
 .flag("--timeout", "TIME")
-.only_for(PROVING)
+.only_for(&["deploy", "dns", "expose", "reconcile", "verify"])
 .heading("Proof")
 .toml(&["cloudhub_v2.verify_timeout"])
 .default("5m")
 .saved();
+
+/// A rolling update of several replicas takes minutes.
+pub(crate) static REDEPLOY_TIMEOUT: Setting = Setting::duration(
+    &["CH2_REDEPLOY_TIMEOUT"],
+    "how long to wait for an application to run with another endpoint",
+)
+.flag("--redeploy-timeout", "TIME")
+.only_for(&["expose"])
+.toml(&["cloudhub_v2.redeploy_timeout"])
+.default("10m");
 
 pub(crate) static STRICT: Setting = Setting::switch(
     &["CH2_STRICT"],
@@ -197,6 +215,16 @@ pub(crate) fn resolvers(settings: &Settings) -> Result<Vec<ServerAddress>> {
     Ok(settings
         .parsed(&VERIFY_RESOLVER, parse)?
         .map_or_else(Vec::new, |found| found.value))
+}
+
+/// The environment that is set.
+pub(crate) fn environment(settings: &Settings) -> Result<Sourced> {
+    settings.text(&ENVIRONMENT)?.ok_or_else(|| {
+        Error::config("no environment is given").advise(format!(
+            "Set {} to the name or the id of the application's environment, for example Production.",
+            ENVIRONMENT.how_to_give()
+        ))
+    })
 }
 
 /// How many targets are worked on in parallel.

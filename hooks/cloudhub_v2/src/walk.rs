@@ -1,9 +1,11 @@
 //! The certificates in acme.sh's home that are deployed with this hook, and which of several counts.
 
 use common::acme_sh::{Conf, Home, Stored};
+use common::cli::Invocation;
 use common::error::Result;
 use jiff::Timestamp;
 
+use crate::domain::{canonical, is_for};
 use crate::expiry;
 use crate::material::{Files, Identity};
 
@@ -44,6 +46,36 @@ pub(crate) fn certificates(home: &Home) -> Result<Vec<Walked>> {
         })
     });
     Ok(walked.collect())
+}
+
+impl Walked {
+    fn covers(&self, host: &str) -> bool {
+        let others = self
+            .conf
+            .as_ref()
+            .ok()
+            .and_then(|conf| conf.value("Le_Alt"));
+        let others = others.unwrap_or_default();
+        std::iter::once(self.domain.as_str())
+            .chain(others.split(','))
+            .any(|name| is_for(&canonical(name), host))
+    }
+}
+
+/// The same call with what acme.sh has saved for the certificate that `host` is served with: that of this very name, else
+/// one that covers it.
+pub(crate) fn call_for_host(call: &Invocation, host: &str) -> Result<Invocation> {
+    let home = call.settings.home();
+    let Some(home) = home.filter(|home| home.find(host).is_none()) else {
+        return call.for_domain(host);
+    };
+    let host = canonical(host);
+    // Where there is no home, nothing is saved.
+    let walked = certificates(home).unwrap_or_default();
+    match walked.iter().find(|walked| walked.covers(&host)) {
+        Some(Walked { stored, .. }) => Ok(call.with_settings(call.settings.for_stored(stored)?)),
+        None => Ok(call.clone()),
+    }
 }
 
 impl Local {

@@ -11,6 +11,28 @@ use common::duration;
 use common::log::Verbosity;
 use common::net::dns::{self, ServerAddress};
 
+const EXAMPLES: &str = "\
+Examples:
+  export CF_Token=…
+  dns_cf check example.com
+  acme.sh --issue --dns dns_cf -d example.com -d '*.example.com'
+  dns_cf add _acme-challenge.example.com VALUE --wait
+  dns_cf rm _acme-challenge.example.com VALUE
+  dns_cf cname set api.example.com target.cloudhub.io
+  dns_cf sweep example.com --older-than 1h
+  EXEC_PATH=/usr/local/bin/dns_cf lego --dns exec …
+  certbot certonly --manual --preferred-challenges dns \\
+    --manual-auth-hook 'dns_cf add' --manual-cleanup-hook 'dns_cf rm' …
+";
+
+fn help() -> String {
+    format!("{EXAMPLES}\n{}", exit::HELP)
+}
+
+fn long_help() -> String {
+    format!("{EXAMPLES}\n{}", include_str!("manual.txt"))
+}
+
 /// The end of a help text: examples, then the table of exit codes.
 macro_rules! after {
     ($examples:literal) => {
@@ -20,26 +42,7 @@ macro_rules! after {
 
 /// Cloudflare DNS records for ACME DNS-01 challenges, and CNAME records for vanity domains
 #[derive(Debug, Parser)]
-#[command(name = "dns_cf", version, after_help = after!("\
-Examples:
-  export CF_Token=…
-  dns_cf check example.com
-  acme.sh --issue --dns dns_cf -d example.com -d '*.example.com'
-  dns_cf add _acme-challenge.example.com VALUE --wait
-  dns_cf rm _acme-challenge.example.com VALUE
-  dns_cf cname set api.example.com target.cloudhub.io
-  dns_cf sweep example.com --older-than 1h
-
-  EXEC_PATH=/usr/local/bin/dns_cf lego --dns exec …
-  certbot certonly --manual --preferred-challenges dns \\
-    --manual-auth-hook 'dns_cf add' --manual-cleanup-hook 'dns_cf rm' …
-
-Credentials come from the environment, the values that acme.sh has saved (--home) or the configuration file: CF_Token, an \
-API token with Zone / Zone / Read and Zone / DNS / Edit, or CF_Key and CF_Email. With CF_Zone_ID, Zone / DNS / Edit \
-alone is enough; CF_Zone_Token is a second token, which reads zones. Each secret X can be given as X_FILE, the path of a \
-file that holds it. For several accounts, the configuration file lists zones with their credentials as [[dns_cf.account]]. \
-`dns_cf config` shows every setting in force and where it comes from.
-"))]
+#[command(name = "dns_cf", version, after_help = help(), after_long_help = long_help(), max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,

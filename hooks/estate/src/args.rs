@@ -22,7 +22,7 @@ Examples:
 /// It calls dns_cf, cloudhub_v2, flex-renew and basic-auth-policy, which lie beside it or on PATH, each as it is set up:
 /// whatever a program finds in its variables, in acme.sh's home and in the configuration file, it finds here, too.
 #[derive(Debug, Parser)]
-#[command(name = "anypoint-estate", version, after_help = help(), max_term_width = 100)]
+#[command(name = "anypoint-estate", version, after_help = help(), after_long_help = long_help(), max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -33,6 +33,10 @@ pub(crate) struct Args {
 
 fn help() -> String {
     format!("{EXAMPLES}\n{}", exit::HELP)
+}
+
+fn long_help() -> String {
+    format!("{EXAMPLES}\n{}", include_str!("manual.txt"))
 }
 
 impl Arguments for Args {

@@ -6,12 +6,12 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use common::cli::config::ConfigArgs;
 use common::cli::monitoring::MonitoringArgs;
-use common::cli::{Arguments, Format, VerbosityArgs};
+use common::cli::{Arguments, Format, VerbosityArgs, exit};
 use common::log::Verbosity;
 
 use crate::runtime::Runtime;
 
-const AFTER: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   flex-renew inspect                                   what the registration on this host says
   flex-renew check --within 30d                        for monitoring: exit code 0, 10 (due) or 11 (expired)
@@ -19,6 +19,7 @@ Examples:
   flex-renew renew /srv/edge/conf.d/registration.yaml --runtime docker
   flex-renew renew --runtime kubernetes --namespace gateway --deployment ingress
   flex-renew restore                                   back to the registration before the last renewal
+  flex-renew status --gateway edge                     what the platform reports about its replicas
   flex-renew run                                       every [[flex.gateway]] of the configuration file
 ";
 
@@ -27,7 +28,7 @@ Examples:
 /// A registration holds a certificate that expires; after that, replicas cannot load their configuration. This program
 /// renews it in time, keeps the old file, restarts the gateway and proves the result.
 #[derive(Debug, Parser)]
-#[command(name = "flex-renew", version, after_help = format!("{AFTER}\n{}", common::cli::exit::HELP))]
+#[command(name = "flex-renew", version, after_help = help(), after_long_help = long_help(), max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -38,6 +39,14 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) verbosity: VerbosityArgs,
+}
+
+fn help() -> String {
+    format!("{EXAMPLES}\n{}", exit::HELP)
+}
+
+fn long_help() -> String {
+    format!("{EXAMPLES}\n{}", include_str!("manual.txt"))
 }
 
 /// The form of a result.

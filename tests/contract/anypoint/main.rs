@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "in a test, this is how it fails")]
 
 mod api_manager;
+mod application_manager;
 mod openapi;
 mod tls_contexts;

@@ -534,3 +534,29 @@ fn apis_beyond_the_first_page_are_found() {
     bench.set("API_INSTANCE_ID", "api-149");
     run(&bench, &["apply"]).code(0).prints("api-149");
 }
+
+#[test]
+fn a_dry_run_shows_what_would_change_and_changes_nothing() {
+    let bench = bench();
+    let plan = |more: &[&str]| run(&bench, &[&["apply", "--dry-run"], more].concat());
+    plan(&[]).code(0).prints("would be applied");
+    assert!(writes(&bench).is_empty());
+    run(&bench, &["apply"]).code(0);
+    plan(&[]).code(0).prints("is up to date");
+    let told = plan(&["--username", "other", "--order", "1", "--output", "json"]);
+    assert_eq!(
+        told.code(0).json()["changes"],
+        serde_json::json!(["user svc → other", "password"])
+    );
+    assert_eq!(writes(&bench).len(), 1);
+
+    // What would be generated is known to be another.
+    let out = ["--generate-password", "--password-out", "new"];
+    plan(&out).code(0).prints("would be changed: password");
+    assert!(!bench.home().join("new").exists());
+    let nowhere = ["--generate-password", "--password-out", "missing/new"];
+    bench.sim.clear_log();
+    plan(&nowhere).code(2).tells("cannot be written there");
+    assert!(bench.sim.requests().is_empty());
+    plan(&["--api", "Missing API"]).code(4);
+}

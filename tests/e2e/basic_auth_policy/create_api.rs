@@ -3,7 +3,7 @@
 use simulator::Fault;
 use simulator::anypoint::Asset;
 use simulator::faults::Action;
-use simulator::seed::ORGANIZATION_ID;
+use simulator::seed::{API_INSTANCE_ID, ORGANIZATION_ID};
 
 use crate::fixture::{bench, run};
 
@@ -214,4 +214,21 @@ fn create_api_refuses_what_exchange_cannot_take() {
     run(&bench, &["create-api", "x", "--asset-version", "1.2.3"])
         .code(5)
         .tells("major versions");
+}
+
+#[test]
+fn a_dry_run_of_create_api_prints_the_number_of_what_is_there_and_creates_nothing() {
+    let bench = bench();
+    let dry = |name: &str| run(&bench, &["create-api", name, "--dry-run"]);
+    let told = dry("Stock API");
+    assert_eq!(told.code(0).tells("one would be created").stdout, "");
+    let told = dry("Orders API");
+    assert_eq!(told.code(0).stdout, format!("{API_INSTANCE_ID}\n"));
+    assert!(
+        bench
+            .sim
+            .requests()
+            .iter()
+            .all(|entry| entry.method == "GET" || entry.path.ends_with("/token"))
+    );
 }

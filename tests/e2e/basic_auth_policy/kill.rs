@@ -11,9 +11,9 @@
 use std::fs;
 use std::process::{Child, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use fixtures::Bench;
+use fixtures::{Bench, Random};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fixture::{connected, password_of, pending, run, the_policy, url};
@@ -24,18 +24,6 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable)
         .ok()
         .map(|number| number.parse().unwrap())
-}
-
-/// xorshift: good enough to spread moments.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        limit.mul_f64((self.0 >> 11) as f64 / (1u64 << 53) as f64)
-    }
 }
 
 /// Where the new password goes.
@@ -67,7 +55,7 @@ fn stop_often(to: Destination) {
     let times = number("BASIC_AUTH_KILLS").map_or(KILLS, |times| u32::try_from(times).unwrap());
     let seed = number("BASIC_AUTH_KILLS_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("{to:?}: BASIC_AUTH_KILLS_SEED={seed}");
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut random = Random::new(seed);
     let bench = connected();
     run(&bench, &["apply"]).code(0);
     let url = url(&bench, "/orders");
@@ -98,7 +86,7 @@ fn stop_often(to: Destination) {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        thread::sleep(random.below(lasts.mul_f64(1.1)));
+        thread::sleep(random.time_below(lasts.mul_f64(1.1)));
         let gentle = count.stopped % 2 == 1;
         let (success, printed) = stop(child, gentle);
         if success {

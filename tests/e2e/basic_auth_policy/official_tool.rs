@@ -4,7 +4,10 @@ use std::path::Path;
 
 use fixtures::{Bench, Finished};
 use simulator::anypoint::api_manager::BASIC;
-use simulator::seed::{API_INSTANCE_ID, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID};
+use simulator::anypoint::{FlexGateway, Replica};
+use simulator::seed::{
+    API_INSTANCE_ID, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PRODUCTION_ID, SANDBOX_ID,
+};
 
 use crate::fixture::{OTHER, PASSWORD, connected, password_of, policies, run, the_policy, url};
 
@@ -160,5 +163,37 @@ mod needs_anypoint_cli_v4 {
             .to_owned();
         tool.run(&bench, &["api-mgr", "api", "describe", &id])
             .prints("stock-api");
+    }
+
+    #[test]
+    #[ignore = "needs anypoint-cli-v4: scripts/test.sh installs it with npm"]
+    fn the_official_tool_lists_the_gateways_that_we_see() {
+        let tool = OfficialTool::find();
+        let bench = connected();
+        let gateway = |name: &str, environment: &str, connected| FlexGateway {
+            id: format!("00000000-0000-4000-8000-{:012}", name.len()),
+            name: name.to_owned(),
+            organization: ORGANIZATION_ID.to_owned(),
+            environment: environment.to_owned(),
+            replicas: vec![Replica {
+                name: "replica".to_owned(),
+                connected,
+                ..Replica::default()
+            }],
+            ..FlexGateway::default()
+        };
+        bench.sim.world().anypoint.gateways = vec![
+            gateway("edge", SANDBOX_ID, true),
+            gateway("standby", SANDBOX_ID, false),
+            gateway("production", PRODUCTION_ID, true),
+        ];
+        let told = tool.run(&bench, &["runtime-mgr", "gateways", "self-managed", "list"]);
+        let line = |name: &str| {
+            let line = told.stdout.lines().find(|line| line.contains(name));
+            line.unwrap_or_default().to_owned()
+        };
+        assert!(line("edge").contains(" CONNECTED"), "{told}");
+        assert!(line("standby").contains(" DISCONNECTED"), "{told}");
+        told.never_shows("production");
     }
 }

@@ -173,8 +173,7 @@ fn verify_tells_a_way_past_the_gateway() {
         .prints("NOT PROVED")
         .tells("past the gateway");
     // Or the application with this API is known to be elsewhere.
-    "https://api.acme.example/orders"
-        .clone_into(&mut bench.sim.world().anypoint.deployments[0].public_url);
+    bench.sim.world().anypoint.deployments[0].expose_at("https://api.acme.example/orders");
     let (why, told) = cause(&bench, "/direct", &[]);
     assert_eq!(why, "bypass");
     told.code(7).tells("api.acme.example");
@@ -366,8 +365,7 @@ fn what_the_application_wants_besides_a_user_is_sent_along() {
 #[test]
 fn a_host_that_is_not_in_dns_yet_is_proved_where_it_will_be() {
     let mut bench = connected();
-    bench.sim.world().anypoint.deployments[0].public_url =
-        "https://default.cloudhub.example/orders".to_owned();
+    bench.sim.world().anypoint.deployments[0].expose_at("https://default.cloudhub.example/orders");
     run(&bench, &["apply"]).code(0);
     // The name resolves nowhere, and the proxy is none.
     bench.set("HTTPS_PROXY", "http://127.0.0.1:9");

@@ -7,6 +7,7 @@ mod chain;
 mod contexts;
 mod deploy;
 mod dns;
+mod expose;
 mod fixture;
 mod input;
 mod look;

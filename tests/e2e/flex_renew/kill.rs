@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::flex::registration::Registration;
+use fixtures::Random;
 use rustix::process::{Pid, Signal, kill_process};
 use simulator::registration::Layout;
 
@@ -20,22 +21,6 @@ const SIDE_BY_SIDE: u32 = 4;
 
 fn kills(usual: u32) -> u32 {
     std::env::var("FLEX_RENEW_KILLS").map_or(usual, |number| number.parse().unwrap())
-}
-
-/// xorshift: good enough to spread moments, and a run can be repeated with its seed.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, limit: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        limit.mul_f64((self.0 >> 11) as f64 / (1u64 << 53) as f64)
-    }
 }
 
 fn seed() -> u64 {
@@ -130,7 +115,7 @@ fn end_often(times: u32, mut random: Random, layout: Layout, signal: Signal) -> 
         let before = content(&edge);
         let expiry = edge.installed().expiry();
         let mut child = start(&edge);
-        thread::sleep(random.below(whole_run.mul_f64(1.2)));
+        thread::sleep(random.time_below(whole_run.mul_f64(1.2)));
         if end(&mut child, signal) {
             continue;
         }
@@ -251,7 +236,7 @@ mod needs_podman {
             while count.ended < times / 2 {
                 let before = edge.bytes();
                 let mut child = start(edge);
-                thread::sleep(random.below(whole_run.mul_f64(1.1)));
+                thread::sleep(random.time_below(whole_run.mul_f64(1.1)));
                 if end(&mut child, signal) {
                     continue;
                 }

@@ -8,7 +8,15 @@ use crate::fixture::{Place, Ran, bare_machine, lines, on_path, scripts, text, wr
 #[test]
 fn every_script_explains_itself_and_refuses_what_it_does_not_know() {
     let place = Place::new();
-    for script in ["install.sh", "demo.sh", "test.sh", "bench.sh", "release.sh"] {
+    for script in [
+        "install.sh",
+        "demo.sh",
+        "test.sh",
+        "bench.sh",
+        "release.sh",
+        "manual.sh",
+        "nights.sh",
+    ] {
         let help = place
             .run(Command::new(scripts().join(script)).arg("--help"))
             .succeeds();

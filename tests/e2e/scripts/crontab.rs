@@ -15,7 +15,7 @@ fn the_crontab_gets_one_line_an_hour_after_acme_sh_and_loses_exactly_that() {
 
     place.install(&["--cron"]).succeeds();
     let expected = format!(
-        "7 0 * * * '{}' reconcile --home '{home}' >/dev/null # anypoint-acme-hooks {home}\n",
+        "7 0 * * * '{}' reconcile --quiet --home '{home}' >/dev/null # anypoint-acme-hooks {home}\n",
         text(&place.bin().join("cloudhub_v2")),
         home = text(&place.home).replace('%', r"\%"),
     );
@@ -102,6 +102,19 @@ fn a_crontab_line_follows_its_executable_and_keeps_its_time() {
 }
 
 #[test]
+fn a_crontab_line_of_an_earlier_installation_becomes_quiet() {
+    let place = Place::new();
+    let table = place.with_crontab("");
+    place.install(&["--cron", "--flex"]).succeeds();
+    let quiet = fs::read_to_string(&table).unwrap();
+    let earlier = quiet.replace(" --quiet", "");
+    assert_ne!(earlier, quiet);
+    fs::write(&table, earlier).unwrap();
+    place.install(&[]).succeeds();
+    assert_eq!(fs::read_to_string(&table).unwrap(), quiet);
+}
+
+#[test]
 fn blank_lines_of_a_crontab_survive() {
     let place = Place::new();
     let others = "\n# mine\n\n0 0 * * * true\n\n\n";
@@ -128,7 +141,7 @@ fn what_crontab_says_on_standard_error_does_not_get_into_the_table() {
     let lines = lines(&table);
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(lines[0], "0 0 * * * true");
-    assert!(lines[1].contains(" reconcile --home "), "{lines:?}");
+    assert!(lines[1].contains(" reconcile --quiet --home "), "{lines:?}");
 }
 
 #[test]
@@ -163,7 +176,7 @@ fn a_config_home_of_its_own_is_in_the_crontab_line() {
     let config = move_config(&place, "config 50%");
     let table = place.with_crontab("");
     let expected = format!(
-        "17 4 * * * '{}' reconcile --home '{home}' --config-home '{}' >/dev/null # anypoint-acme-hooks {home}\n",
+        "17 4 * * * '{}' reconcile --quiet --home '{home}' --config-home '{}' >/dev/null # anypoint-acme-hooks {home}\n",
         text(&place.bin().join("cloudhub_v2")),
         text(&config).replace('%', r"\%"),
         home = text(&place.home),
@@ -266,7 +279,7 @@ fn gateways_get_a_line_only_when_asked_for() {
     let home = text(&place.home);
     let flex = |bin: &Path| {
         format!(
-            "17 4 * * * '{}' run --home '{home}' >/dev/null # anypoint-acme-hooks flex-renew {home}\n",
+            "17 4 * * * '{}' run --quiet --home '{home}' >/dev/null # anypoint-acme-hooks flex-renew {home}\n",
             text(&bin.join("flex-renew"))
         )
     };
@@ -318,7 +331,7 @@ fn the_line_of_the_estate_takes_over_from_the_others_every_six_hours() {
     let ran = place.install(&["--cron", "--estate"]).succeeds();
     assert!(ran.stdout.contains("crontab: removed "), "{ran:?}");
     let expected = format!(
-        "{others}7 0,6,12,18 * * * '{}' run --home '{home}' --quiet # anypoint-acme-hooks anypoint-estate {home}\n",
+        "{others}7 0,6,12,18 * * * '{}' run --quiet --home '{home}' # anypoint-acme-hooks anypoint-estate {home}\n",
         text(&place.bin().join("anypoint-estate")),
         home = text(&place.home),
     );

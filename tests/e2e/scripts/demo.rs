@@ -71,10 +71,25 @@ mod needs_acme_sh {
     mod needs_pebble {
         #[test]
         #[ignore = "needs acme.sh and pebble; with them: cargo test -p tests --test e2e_scripts -- --ignored needs_pebble"]
-        fn the_demonstration_issues_deploys_and_renews() {
+        fn the_demonstration_goes_the_whole_road_and_renews() {
             let ran = super::super::demonstrate(&[]);
             assert!(!ran.stdout.contains("WITHOUT acme.sh"), "{ran:?}");
-            assert!(ran.stdout.contains("TLS context x-acme-example"), "{ran:?}");
+            let told = [
+                "== 1/10 ",
+                "TLS context x-acme-example",
+                "orders is exposed at https://orders.acme.example",
+                "== 10/10 done in ",
+                "    401\n",
+                "    200\n",
+                "--cron --force: a renewal",
+            ];
+            let mut rest = ran.stdout.as_str();
+            for text in told {
+                let Some((_, after)) = rest.split_once(text) else {
+                    panic!("{text:?} does not come after the others: {ran:?}");
+                };
+                rest = after;
+            }
         }
     }
 }

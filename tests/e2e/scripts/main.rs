@@ -14,3 +14,4 @@ mod needs_acme_sh;
 mod release;
 mod shims;
 mod systemd;
+mod vanity_api;

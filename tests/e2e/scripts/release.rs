@@ -91,6 +91,9 @@ fn an_archive_is_all_that_an_installation_needs() {
     let root = unpacked(&place, archive);
     assert_eq!(mode(&root.join("scripts/install.sh")), 0o755);
     assert_eq!(mode(&root.join("scripts/deploy/cloudhub_v2")), 0o644);
+    let mut command = Command::new(root.join("scripts/vanity-api.sh"));
+    let ran = place.run(command.arg("--help")).succeeds();
+    assert!(ran.stdout.contains("--verify-connect"), "{ran:?}");
     let mut command = Command::new(root.join("scripts/install.sh"));
     command
         .args(["--home", text(&place.home), "--bin-dir", text(&place.bin())])

@@ -18,6 +18,11 @@ impl Clock {
             .unwrap_or(Timestamp::MAX)
     }
 
+    /// How far it is ahead of the real time.
+    pub fn ahead(&self) -> SignedDuration {
+        self.ahead
+    }
+
     /// Puts the clock forward.
     pub fn advance(&mut self, by: Duration) {
         self.ahead = self

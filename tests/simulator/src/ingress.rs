@@ -13,35 +13,34 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::anypoint;
 use crate::http::{Answer, Request};
 use crate::pki::Validity;
-use crate::server::{Delivery, each_connection, read, response};
+use crate::server::{Delivery, each_connection, error_page, read, response};
 use crate::world::{Shared, World};
 
-/// Answers a request that came through the ingress for `server_name`. Policies are enforced here.
-fn answer(world: &mut World, server_name: &str, request: &Request) -> Answer {
-    let Request { method, path, .. } = request;
+/// Answers a request that came through the ingress for `server_name`. Policies are enforced here. Where no application is
+/// exposed under the host and path, the ingress itself answers.
+pub(crate) fn answer(
+    world: &mut World,
+    space: Option<&str>,
+    server_name: &str,
+    request: &Request,
+) -> Answer {
     let host = request.header("host").unwrap_or(server_name);
     let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    if let Some(answer) = anypoint::gateway::answer(world, host, request) {
-        return answer;
-    }
-    Answer::json(
-        200,
-        &json!({ "server_name": server_name, "method": method, "path": path }),
-    )
+    anypoint::gateway::answer(world, space, host, request)
+        .unwrap_or_else(|| error_page(404, "Not Found"))
 }
 
 /// TLS with the certificates of all spaces, or of one.
 pub(crate) fn tls(shared: Arc<Shared>, space: Option<String>) -> Result<TlsAcceptor> {
     let leaf = shared.world().authority.leaf(
         &["default.cloudhub.example", "127.0.0.1"],
-        Validity::days(90),
+        Validity::lasting(),
     )?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = vec![CertificateDer::from_pem_slice(leaf.cert_pem.as_bytes())?];
@@ -81,8 +80,17 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
-pub(crate) async fn serve(listener: TcpListener, tls: TlsAcceptor, shared: Arc<Shared>) {
-    let serve = |tcp, peer, number| connection(tcp, peer, tls.clone(), Arc::clone(&shared), number);
+/// `space` is the only one whose applications are reached there.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    shared: Arc<Shared>,
+    space: Option<String>,
+) {
+    let serve = |tcp, peer, number| {
+        let (shared, space) = (Arc::clone(&shared), space.clone());
+        connection(tcp, peer, tls.clone(), shared, space, number)
+    };
     each_connection(listener, serve).await;
 }
 
@@ -91,6 +99,7 @@ async fn connection(
     peer: SocketAddr,
     tls: TlsAcceptor,
     shared: Arc<Shared>,
+    space: Option<String>,
     number: u64,
 ) -> io::Result<()> {
     let stream = tls.accept(tcp).await?;
@@ -102,9 +111,15 @@ async fn connection(
         .to_owned();
     let service = service_fn(|request| {
         let (shared, server_name) = (Arc::clone(&shared), server_name.clone());
+        let space = space.clone();
         async move {
             let request = read(request, number, peer).await;
-            let answer = answer(&mut shared.world(), &server_name, &request);
+            let answer = answer(
+                &mut shared.world(),
+                space.as_deref(),
+                &server_name,
+                &request,
+            );
             Ok::<_, Infallible>(response(answer, Delivery::Whole))
         }
     });

@@ -20,6 +20,7 @@
 //! To add an API: write a file with a handler `fn(&mut World, &Request) -> Answer`, and add one line to the table in
 //! [`routes`].
 
+pub mod acme;
 pub mod admin;
 pub mod anypoint;
 pub mod clock;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, SerialNumber, SubjectPublicKeyInfo,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -30,6 +30,11 @@ impl Validity {
             not_before: now - 3600,
             not_after: now + u64::from(days) * DAY.as_secs(),
         }
+    }
+
+    /// For what others keep current: longer than any test puts the clock forward.
+    pub fn lasting() -> Self {
+        Self::days(3000)
     }
 
     /// Over since an hour ago, after 90 days.
@@ -162,16 +167,7 @@ impl Authority {
         key_pem: &str,
     ) -> Result<Leaf> {
         let key = KeyPair::from_pem(key_pem)?;
-        let mut params =
-            CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        if let Some(name) = common_name {
-            params.distinguished_name.push(DnType::CommonName, name);
-        }
-        set_validity(&mut params, validity);
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.use_authority_key_identifier_extension = true;
+        let params = leaf_params(names, common_name, validity)?;
         let cert_pem = params.signed_by(&key, &self.issuer)?.pem();
         Ok(Leaf {
             cert_pem,
@@ -179,6 +175,40 @@ impl Authority {
             chain_pem: self.chain.clone(),
         })
     }
+
+    /// A chain for a public key of somebody else's (`SubjectPublicKeyInfo`, DER): PEM, the leaf first.
+    pub(crate) fn chain_for(
+        &self,
+        public_key: &[u8],
+        names: &[&str],
+        common_name: Option<&str>,
+        validity: Validity,
+        serial: u64,
+    ) -> Result<String> {
+        let mut params = leaf_params(names, common_name, validity)?;
+        params.serial_number = Some(SerialNumber::from(serial));
+        let key = SubjectPublicKeyInfo::from_der(public_key)?;
+        let leaf = params.signed_by(&key, &self.issuer)?.pem();
+        Ok(format!("{leaf}{}", self.chain))
+    }
+}
+
+fn leaf_params(
+    names: &[&str],
+    common_name: Option<&str>,
+    validity: Validity,
+) -> Result<CertificateParams> {
+    let mut params =
+        CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    if let Some(name) = common_name {
+        params.distinguished_name.push(DnType::CommonName, name);
+    }
+    set_validity(&mut params, validity);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
 }
 
 fn authority_params(name: &str) -> Result<CertificateParams> {

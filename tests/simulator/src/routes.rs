@@ -20,6 +20,7 @@ const ROUTES: &[(&str, Handler)] = &[
         anypoint::application_manager::answer,
     ),
     ("/standalone/api/v1", anypoint::standalone::answer),
+    ("/gatewaymanager/xapi/v1", anypoint::standalone::facade),
     ("/api", kubernetes::answer),
     ("/apis", kubernetes::answer),
     ("/openapi", kubernetes::answer),

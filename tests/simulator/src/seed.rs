@@ -148,14 +148,24 @@ impl Seed {
                     name: "Orders API".to_owned(),
                     kind: "http-api".to_owned(),
                 }],
-                deployments: vec![Deployment {
-                    name: "orders".to_owned(),
-                    environment: SANDBOX_ID.to_owned(),
-                    // The ingress, which the test or demonstration reaches by its address.
-                    public_url: "https://127.0.0.1/orders".to_owned(),
-                    autodiscovery: Some("api.id".to_owned()),
-                    ..Deployment::default()
-                }],
+                deployments: vec![
+                    Deployment {
+                        name: "orders".to_owned(),
+                        environment: SANDBOX_ID.to_owned(),
+                        // The ingress, which the test reaches by its address.
+                        public_url: "https://127.0.0.1/orders".to_owned(),
+                        autodiscovery: Some("api.id".to_owned()),
+                        ..Deployment::default()
+                    },
+                    Deployment {
+                        name: "orders".to_owned(),
+                        environment: PRODUCTION_ID.to_owned(),
+                        public_url: "https://orders-x1y2z3.abc123.usa-e1.cloudhub.io".to_owned(),
+                        space: PRIVATE_SPACE_ID.to_owned(),
+                        autodiscovery: Some("api.id".to_owned()),
+                        ..Deployment::default()
+                    },
+                ],
                 gateways: Vec::new(),
                 switches: None,
             },

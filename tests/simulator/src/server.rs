@@ -236,8 +236,15 @@ pub(crate) async fn read(
 }
 
 fn html(status: u16) -> Answer {
+    error_page(status, "")
+}
+
+/// The page that nginx shows for an error of its own.
+pub(crate) fn error_page(status: u16, reason: &str) -> Answer {
+    let title = format!("{status} {reason}");
+    let title = title.trim_end();
     let page = format!(
-        "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n<center><h1>{status}</h1></center>\r\n\
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
          <hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
     );
     Answer::empty(status)

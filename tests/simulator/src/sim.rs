@@ -15,7 +15,9 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
+use crate::acme::{self, Upstream};
 use crate::faults::Fault;
+use crate::http::Request;
 use crate::log::{Entry, Question, Stats};
 use crate::pki::{Authority, Validity};
 use crate::seed::Seed;
@@ -161,6 +163,43 @@ impl Sim {
         runtime.block_on(serve_ingress(free, &self.shared, Some(space.to_owned())))
     }
 
+    /// Opens the front before a `pebble` whose own certificate this simulator's authority has signed; returns the address of
+    /// the ACME directory.
+    pub fn front(&self, pebble: SocketAddr) -> Result<String> {
+        let runtime = self.runtime.as_ref().context("the simulator has stopped")?;
+        let authority = self.world().authority.clone();
+        let tls = own_tls(&authority)?;
+        let upstream = Upstream::new(pebble, &authority)?;
+        runtime.block_on(async {
+            let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+            let address = listener.local_addr()?;
+            tokio::spawn(acme::serve(
+                listener,
+                tls,
+                Arc::clone(&self.shared),
+                upstream,
+            ));
+            Ok(format!("https://{address}/dir"))
+        })
+    }
+
+    /// The status with which an application answers `GET https://HOST/PATH` through the ingress, found without a connection.
+    pub fn status_of(&self, host: &str, path: &str, authorization: Option<&str>) -> u16 {
+        let mut headers = vec![("host".to_owned(), host.to_owned())];
+        headers.extend(authorization.map(|value| ("authorization".to_owned(), value.to_owned())));
+        let request = Request {
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            raw_query: String::new(),
+            query: Vec::new(),
+            headers,
+            body: Vec::new(),
+            connection: 0,
+            client: None,
+        };
+        ingress::answer(&mut self.world(), None, host, &request).status
+    }
+
     /// The state of the world. No request is answered while the guard lives: drop it before the next one.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.shared.world()
@@ -289,13 +328,13 @@ async fn serve_ingress(
 ) -> Result<SocketAddr> {
     let listener = listen(address).await?;
     let address = listener.local_addr()?;
-    let tls = ingress::tls(Arc::clone(shared), space)?;
-    tokio::spawn(ingress::serve(listener, tls, Arc::clone(shared)));
+    let tls = ingress::tls(Arc::clone(shared), space.clone())?;
+    tokio::spawn(ingress::serve(listener, tls, Arc::clone(shared), space));
     Ok(address)
 }
 
 fn own_tls(authority: &Authority) -> Result<TlsAcceptor> {
-    let leaf = authority.leaf(&["localhost", "127.0.0.1", "::1"], Validity::days(365))?;
+    let leaf = authority.leaf(&["localhost", "127.0.0.1", "::1"], Validity::lasting())?;
     let chain = vec![CertificateDer::from_pem_slice(leaf.cert_pem.as_bytes())?];
     let key = PrivateKeyDer::from_pem_slice(leaf.key_pem.as_bytes())?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

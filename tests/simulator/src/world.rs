@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::acme::Acme;
 use crate::anypoint::Anypoint;
 use crate::clock::Clock;
 use crate::cloudflare::Cloudflare;
@@ -22,6 +23,8 @@ pub struct World {
     pub anypoint: Anypoint,
     /// A Kubernetes cluster.
     pub kubernetes: Kubernetes,
+    /// An ACME server, where [`Sim::front`](crate::Sim::front) has opened it.
+    pub acme: Acme,
     /// Signs the simulator's own certificates.
     pub authority: Authority,
     /// Numbers, identifiers and tokens that no one has seen before.
@@ -35,6 +38,7 @@ impl World {
             cloudflare: Cloudflare::default(),
             anypoint: Anypoint::default(),
             kubernetes: Kubernetes::default(),
+            acme: Acme::default(),
             authority,
             ids: Ids::default(),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use simulator::cloudflare::{Zone, ZoneStatus};
-use simulator::{Sim, SimConfig};
+use simulator::{Seed, Sim, SimConfig};
 
 fn sim() -> Sim {
     let sim = Sim::start(SimConfig::default()).unwrap();
@@ -118,6 +118,29 @@ fn an_alias_is_followed_as_far_as_our_zones_go() {
         (answer.answers.len(), answer.metadata.response_code),
         (1, ResponseCode::NoError)
     );
+}
+
+#[test]
+fn an_alias_to_a_private_space_leads_to_its_ingress() {
+    let sim = Sim::start(SimConfig {
+        seed: Seed::demo(),
+        ..SimConfig::default()
+    })
+    .unwrap();
+    let addresses = |name: &str| {
+        let answer = ask(&sim, name, RecordType::A);
+        let addresses = answer.answers.iter().filter_map(|one| match &one.data {
+            RData::A(address) => Some(address.0),
+            _ => None,
+        });
+        addresses.collect::<Vec<_>>()
+    };
+    let ingress = [sim.ingress_addr().ip()];
+    let target = sim.world().anypoint.spaces[0].dns_target.clone().unwrap();
+    assert_eq!(addresses(&format!("{target}.")), ingress);
+    assert!(addresses("orders.acme.example.").is_empty());
+    add(&sim, "CNAME", "orders", &target);
+    assert_eq!(addresses("orders.acme.example."), ingress);
 }
 
 #[test]

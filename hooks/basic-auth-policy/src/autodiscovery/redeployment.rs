@@ -1,46 +1,35 @@
 //! A redeployment with other properties or another version.
 
-use std::time::Duration;
-
 use common::anypoint::api_instances::Activity;
-use common::anypoint::deployments::{AllProperties, Deployment, Progress, Redeployment};
+use common::anypoint::deployments::{AllProperties, Deployment, Redeployment};
+use common::anypoint::redeployment::{Redeploying, failure};
 use common::error::{Error, Kind, Result};
-use common::system::polling::{Look, Pauses, poll};
 
 use super::backup::Backup;
 use super::connection::{Connection, Secrets};
 use super::properties::Changes;
 use super::secrets;
-use crate::session::Session;
 
-/// Between two looks at a redeployment, at first and at most.
-const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
+/// What to do when the platform gave up.
+const TAKE_BACK: &str =
+    "Look at the application's log in Runtime Manager; autodiscover --undo takes the change back.";
 
 impl Connection<'_> {
-    /// Waits for a redeployment that is under way: of a run that was killed, or somebody else's.
+    fn redeploying(&self) -> Redeploying<'_> {
+        Redeploying {
+            call: self.call,
+            client: &self.session.client,
+            at: &self.session.at,
+            limit: self.args.timeout,
+        }
+    }
+
+    /// Waits for a redeployment that is under way, unless nothing is going to be changed.
     pub(crate) fn settled(&self, application: Deployment) -> Result<Deployment> {
-        if self.args.dry_run || !application.is_being_redeployed() {
+        if self.args.dry_run {
             return Ok(application);
         }
-        let name = &application.name;
-        let what = format!("{name} is being redeployed; waiting for the end of that");
-        self.call.log.info(&what);
-        let progress = self.call.progress(what);
-        let settled = self.poll(|| {
-            let now = self.look(&application)?;
-            progress.tick(self.args.timeout, &now.status);
-            Ok((!now.is_being_redeployed()).then_some(now))
-        })?;
-        settled.ok_or_else(|| {
-            Error::new(
-                Kind::Unproved,
-                format!(
-                    "{name} is still being redeployed after {} s; nothing was changed now",
-                    self.args.timeout.as_secs()
-                ),
-            )
-            .advise("Look at Runtime Manager, and run autodiscover again.")
-        })
+        self.redeploying().settled(application)
     }
 
     /// Redeploys an application with `changes`, `secrets` being the values of all protected properties that it is to have.
@@ -50,37 +39,15 @@ impl Connection<'_> {
         changes: &Changes,
         secrets: &Secrets,
     ) -> Result<()> {
-        // The platform has no condition for a change, so this is as late as one of somebody else can be seen.
-        if self.look(of)?.desired_version != of.desired_version {
-            return Err(Error::new(
-                Kind::Refused,
-                format!("somebody else has changed {} meanwhile", of.name),
-            )
-            .advise("Nothing was changed: run autodiscover again."));
-        }
-        self.call
-            .log
-            .info(format!("redeploying {}; it restarts", of.name));
         let change = Redeployment {
             properties: changes.properties.as_ref().map(|plain| AllProperties {
                 plain,
                 protected: secrets,
             }),
             version: changes.version.as_deref(),
+            inbound: None,
         };
-        let Session { client, at } = self.session;
-        let changed = client.redeploy(at, of, change);
-        if let Err(err) = &changed
-            && !err.effect_unknown()
-        {
-            return changed;
-        }
-        let written = self.look(of)?;
-        if let Err(err) = changed
-            && written.desired_version == of.desired_version
-        {
-            return Err(err.as_kind(Kind::Unproved));
-        }
+        let written = self.redeploying().begin(of, change)?;
         // Before the wait: a run that is killed in it has written all the same.
         if changes.properties.is_some() {
             secrets::remember(self, &written, secrets);
@@ -103,42 +70,21 @@ impl Connection<'_> {
         }
     }
 
-    fn look(&self, of: &Deployment) -> Result<Deployment> {
-        // A wait has a limit of its own.
-        let session = self.session.for_target();
-        session.client.deployment(&session.at, &of.id)
-    }
-
     /// Waits until the application runs with `changes`.
     pub(crate) fn wait_until_running(&self, before: &Deployment, changes: &Changes) -> Result<()> {
-        let progress = self
-            .call
-            .progress(format!("waiting for the redeployment of {}", before.name));
         let properties = changes.properties.as_ref().unwrap_or(&before.properties);
         let version = changes.version.as_deref().or(before.version());
-        let running = self.poll(|| {
-            let now = self.look(before)?;
-            progress.tick(self.args.timeout, &now.status);
-            let is_new =
-                now.desired_version.is_none() || now.desired_version != before.desired_version;
-            let is_wanted = now.properties == *properties && now.version() == version;
-            match now.progress() {
-                Progress::Failed if is_new => Err(failed(&now)),
-                Progress::Running if is_new && is_wanted => Ok(Some(())),
-                _ => Ok(None),
-            }
-        })?;
-        running.ok_or_else(|| {
-            Error::new(
-                Kind::Unproved,
-                format!(
-                    "{} was changed and is not redeployed after {} s",
-                    before.name,
-                    self.args.timeout.as_secs()
-                ),
-            )
-            .advise("Look at Runtime Manager; run autodiscover again, or take it back with --undo.")
-        })
+        let running = self.redeploying().finished(before, |now| {
+            now.properties == *properties && now.version() == version
+        });
+        match running {
+            Ok(_) => Ok(()),
+            Err(err) if err.kind() == Kind::Refused => Err(err.advise(TAKE_BACK)),
+            Err(err) if err.kind() == Kind::Unproved => Err(err.advise(
+                "Look at Runtime Manager; run autodiscover again, or take it back with --undo.",
+            )),
+            Err(err) => Err(err),
+        }
     }
 
     /// Waits until a gateway tracks the API instance.
@@ -146,7 +92,7 @@ impl Connection<'_> {
         let progress = self
             .call
             .progress(format!("waiting for API instance {}", self.api.id));
-        let active = self.poll(|| {
+        let active = self.redeploying().poll(|| {
             let session = self.session.for_target();
             let now = session.client.api(&session.at, self.api.id)?;
             progress.tick(self.args.timeout, &now.activity.to_string());
@@ -172,33 +118,6 @@ impl Connection<'_> {
         })
     }
 
-    /// Asks until there is something, or the time is over.
-    fn poll<T>(&self, ask: impl Fn() -> Result<Option<T>>) -> Result<Option<T>> {
-        let look = || match ask() {
-            Ok(Some(found)) => Ok(Look::Done(found)),
-            Ok(None) => Ok(Look::NotYet(())),
-            // The platform may be away for a moment; the application is being redeployed all the same.
-            Err(err) if err.kind() == Kind::Unreachable => {
-                self.call.log.debug(err.to_string());
-                Ok(Look::NotYet(()))
-            }
-            Err(err) => Err(err),
-        };
-        let [first, longest] = PAUSES;
-        let pauses = Pauses::doubling(first, longest);
-        let last = poll(
-            self.call.clock.as_ref(),
-            self.args.timeout,
-            pauses,
-            look,
-            |()| {},
-        )?;
-        Ok(match last {
-            Look::Done(found) => Some(found),
-            Look::NotYet(()) => None,
-        })
-    }
-
     /// Restores what was there before a redeployment that failed. The error stays the same.
     pub(crate) fn go_back(
         &self,
@@ -221,6 +140,7 @@ impl Connection<'_> {
                 protected: &old,
             }),
             version: changes.version.as_ref().and(before.version()),
+            inbound: None,
         };
         let session = self.session.for_target();
         let restored = session.client.redeploy(&session.at, before, restored);
@@ -246,17 +166,5 @@ impl Connection<'_> {
 
 /// The error for a redeployment that the platform gave up.
 pub(crate) fn failed(now: &Deployment) -> Error {
-    let why = if now.reasons.is_empty() {
-        "the platform gives no reason".to_owned()
-    } else {
-        now.reasons.join("; ")
-    };
-    Error::new(
-        Kind::Refused,
-        format!(
-            "the redeployment of {} failed ({}): {why}",
-            now.name, now.status
-        ),
-    )
-    .advise("Look at the application's log in Runtime Manager; autodiscover --undo takes the change back.")
+    failure(now).advise(TAKE_BACK)
 }

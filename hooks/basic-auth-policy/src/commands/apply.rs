@@ -41,6 +41,27 @@ struct Applied {
     password_file: Option<String>,
 }
 
+/// What would be done.
+#[derive(Debug, Serialize)]
+struct Planned {
+    api: String,
+    api_instance_id: u64,
+    dry_run: bool,
+    action: Action,
+    changes: Vec<String>,
+}
+
+impl Report for Planned {
+    fn text(&self) -> String {
+        let would = match self.action {
+            Action::Created => "would be applied".to_owned(),
+            Action::Changed => format!("would be changed: {}", self.changes.join(", ")),
+            Action::Unchanged => "is up to date".to_owned(),
+        };
+        format!("{}: Basic Authentication {would}", self.api)
+    }
+}
+
 impl Report for Applied {
     fn text(&self) -> String {
         let mut text = format!(
@@ -90,7 +111,9 @@ fn one(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome> {
     let selector = session::selected_api(call)?;
     let prepared = session::prepare(call)?;
     prepared.prove_credentials()?;
-    accepted.login.finish()?;
+    if !args.dry_run {
+        accepted.login.finish()?;
+    }
     let session = prepared.log_in()?;
     let api = session.api(&selector)?;
     if api.technology == Technology::Other {
@@ -100,6 +123,9 @@ fn one(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome> {
         ));
     }
     signals::go_on()?;
+    if args.dry_run {
+        return plan(call, &session, &api, username, source, rest);
+    }
     // What begins here ends with a password that somebody has.
     let _orderly = Signals::listen();
     let (password, mut hand_over) = source.password(call, &session, &api)?;
@@ -150,6 +176,39 @@ fn one(call: &Invocation, args: &ApplyArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// Shows what would be done. A password that is yet to be generated is another one than that in force.
+fn plan(
+    call: &Invocation,
+    session: &Session,
+    api: &ApiInstance,
+    username: Sourced,
+    source: Source,
+    rest: Rest,
+) -> anyhow::Result<Outcome> {
+    let desired = DesiredPolicy {
+        username,
+        password: source.password_so_far(),
+        rest,
+    };
+    let work = Convergence {
+        call,
+        session,
+        api,
+        desired: &desired,
+        memory: Memory::of(call),
+        may_have_written: Cell::new(false),
+    };
+    let (action, changes) = work.planned()?;
+    call.result(&Planned {
+        api: api.shown(),
+        api_instance_id: api.id.0,
+        dry_run: true,
+        action,
+        changes,
+    })?;
+    Ok(Outcome::Done)
+}
+
 /// Where the password comes from, as far as that is known before the first request.
 enum Source {
     Given(Sourced<Secret>),
@@ -183,6 +242,17 @@ impl Source {
             handed_over: hand_over_file::handed_over(&files)?,
             destinations: Destinations::of_generated(call, files)?,
         })
+    }
+
+    /// The password as far as there is one; else an empty one, which no policy has.
+    fn password_so_far(self) -> Sourced<Secret> {
+        match self {
+            Self::Given(given) => given,
+            Self::Generated { handed_over, .. } => Sourced {
+                value: handed_over.unwrap_or_else(|| Secret::new(String::new())),
+                origin: Origin::Flag("--generate-password"),
+            },
+        }
     }
 
     /// The password, on disk if it is a new one.

@@ -44,6 +44,13 @@ pub(crate) fn run(call: &Invocation, args: &CreateApiArgs) -> anyhow::Result<Out
     if let Some(known) = present {
         return already_present(call, known);
     }
+    if args.dry_run {
+        call.log.info(format!(
+            "there is no API instance of {} yet: one would be created",
+            desired.asset
+        ));
+        return Ok(Outcome::Done);
+    }
     let (version, asset_created) = desired.ensure_asset(call, &session)?;
     // An earlier run may have had to take another version as well.
     if let Some(known) = desired.instance(&session, Some(&version))? {

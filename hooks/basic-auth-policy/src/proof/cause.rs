@@ -221,13 +221,15 @@ fn explain_by_application(address: &Address, application: &Application) -> Optio
             "Set it to flexible or strict with basic-auth-policy autodiscover.",
         ));
     }
-    let host = application.host.as_deref()?;
-    (host != address.host).then(|| {
+    let hosts = &application.hosts;
+    let is_elsewhere = !hosts.is_empty() && !hosts.contains(&address.host);
+    is_elsewhere.then(|| {
         Explanation::new(
             Cause::Bypass,
             format!(
-                "application {} with this API is at {host}, so this address leads past the gateway",
-                application.name
+                "application {} with this API is at {}, so this address leads past the gateway",
+                application.name,
+                hosts.join(" and ")
             ),
             "Verify the application's own address; close this one, or connect what answers there to its own API instance.",
         )
@@ -309,7 +311,7 @@ mod tests {
             Some(Application {
                 name: "orders".to_owned(),
                 gatekeeper: Some(gatekeeper.to_owned()),
-                host: Some(host.to_owned()),
+                hosts: vec![host.to_owned()],
             })
         };
         let with = |application| Facts {

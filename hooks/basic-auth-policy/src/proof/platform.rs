@@ -2,10 +2,10 @@
 
 use common::anypoint::Credentials;
 use common::anypoint::api_instances::ApiInstance;
+use common::anypoint::endpoints::Address;
 use common::anypoint::policies::{Policy, PolicyId};
 use common::cli::Invocation;
 use common::error::Result;
-use reqwest::Url;
 
 use crate::session::{self, Session};
 
@@ -25,7 +25,8 @@ pub(crate) struct Platform {
 pub(super) struct Application {
     pub(super) name: String,
     pub(super) gatekeeper: Option<String>,
-    pub(super) host: Option<String>,
+    /// Where it is reached; empty where that is not known.
+    pub(super) hosts: Vec<String>,
 }
 
 impl Platform {
@@ -82,10 +83,12 @@ impl Platform {
                     .properties
                     .get("anypoint.platform.gatekeeper")
                     .map(|value| value.to_ascii_lowercase()),
-                host: deployment
-                    .public_url
-                    .as_deref()
-                    .and_then(|url| Url::parse(url).ok()?.host_str().map(str::to_owned)),
+                hosts: deployment
+                    .inbound
+                    .public_urls()
+                    .iter()
+                    .map(|url| Address::of(url).host)
+                    .collect(),
                 name: deployment.name,
             })
     }

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod deploy;
 pub(crate) mod dns;
+pub(crate) mod expose;
 pub(crate) mod list;
 pub(crate) mod prune;
 pub(crate) mod reconcile;

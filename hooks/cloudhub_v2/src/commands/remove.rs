@@ -1,13 +1,14 @@
 //! `remove`: deletes the TLS context of a domain.
 
 use anyhow::Context as _;
-use common::anypoint::api_instances::Location;
-use common::anypoint::directory::{EnvironmentId, OrganizationId};
+use common::anypoint::directory::OrganizationId;
+use common::anypoint::endpoints::Address;
 use common::anypoint::tls_contexts::TlsContext;
 use common::cli::{self, Invocation, Outcome, Report};
 use common::error::{Error, Kind, Result};
 use serde::Serialize;
 
+use crate::applications;
 use crate::args::RemoveArgs;
 use crate::compare;
 use crate::cure;
@@ -173,7 +174,7 @@ fn check_unused(
     context: &TlsContext,
 ) -> Result<()> {
     let mut found = Vec::new();
-    for group in groups(target, resolved)? {
+    for group in applications::groups(&resolved.organization, &target.private_space()?) {
         match users(resolved, &group, context) {
             Ok(users) => found.extend(users),
             Err(err) if matches!(err.kind(), Kind::Credentials | Kind::NotFound) => {
@@ -196,17 +197,6 @@ fn check_unused(
     .advise("Give the applications another public endpoint first, or remove them."))
 }
 
-/// The business groups whose applications may run in the private space, its owner first.
-fn groups(target: &Target, resolved: &ResolvedTarget) -> Result<Vec<OrganizationId>> {
-    let owner = &resolved.organization;
-    let shared = target.private_space()?.environments.business_groups;
-    let others = shared
-        .into_iter()
-        .filter(|id| !id.eq_ignore_ascii_case(owner.as_str()))
-        .map(OrganizationId::new);
-    Ok(std::iter::once(owner.clone()).chain(others).collect())
-}
-
 /// The applications of a business group in the private space that answer under a domain of the context, with their
 /// addresses.
 fn users(
@@ -215,41 +205,23 @@ fn users(
     context: &TlsContext,
 ) -> Result<Vec<String>> {
     let domains: Vec<String> = context.domains().into_iter().map(canonical).collect();
-    let mut users = Vec::new();
-    for environment in resolved.client.environments(group)? {
-        let at = Location {
-            organization: group.clone(),
-            environment: EnvironmentId::new(environment.id),
-        };
-        for listed in resolved.client.deployments(&at)? {
-            let elsewhere = listed
-                .target
-                .as_deref()
-                .is_some_and(|id| !id.eq_ignore_ascii_case(resolved.space.as_str()));
-            if elsewhere {
-                continue;
-            }
-            let application = resolved.client.deployment(&at, &listed.id)?;
-            let urls = application.public_url.unwrap_or_default();
-            for url in urls
-                .split(',')
-                .map(str::trim)
-                .filter(|url| is_at(url, &domains))
-            {
-                users.push(format!(
-                    "{} in {} at {url}",
-                    application.name, environment.name
-                ));
-            }
-        }
-    }
-    Ok(users)
+    let tenants = applications::of_group(&resolved.client, group, &resolved.space)?;
+    let users = tenants.iter().flat_map(|tenant| {
+        let urls = tenant.application.inbound.public_urls();
+        let here = urls.into_iter().filter(|url| is_at(url, &domains));
+        here.map(|url| {
+            format!(
+                "{} in {} at {url}",
+                tenant.application.name, tenant.environment
+            )
+        })
+    });
+    Ok(users.collect())
 }
 
 /// Whether an address lies under one of the domains, a wildcard standing for one label.
 fn is_at(url: &str, domains: &[String]) -> bool {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = canonical(rest.split(['/', ':', '?']).next().unwrap_or_default());
+    let host = Address::of(url).host;
     domains.iter().any(|domain| is_for(domain, &host))
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn run(call: &Invocation, args: &VerifyArgs) -> anyhow::Result<Outcom
     };
     let expected = |target: &Target| match &local {
         Some(certificate) => Ok(Expected::Whole(Box::new(certificate.clone()))),
-        None => deployed(target, domain).map(|context| Expected::Deployed(Box::new(context))),
+        None => deployed(target, domain).map(|context| Expected::Deployed(vec![context])),
     };
     let (proofs, failed) = match local.as_ref().filter(|_| targets.is_empty()) {
         Some(certificate) => {

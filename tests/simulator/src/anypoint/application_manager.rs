@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::accounts::authorize;
-use super::{Anypoint, fill, refusal};
+use super::endpoints::Endpoint;
+use super::{Anypoint, endpoints, fill, refusal};
 use crate::clock::plus;
 use crate::http::{Answer, Request};
 use crate::routes;
@@ -42,6 +43,10 @@ pub struct Switches {
     pub redeploy_ms: u64,
     /// Redeployments that fail, from the next one on.
     pub failing_redeployments: u32,
+    /// Whether endpoints are told and taken as a list of objects, instead of one text of addresses.
+    pub endpoint_list: bool,
+    /// Whether what an update says of the inbound traffic takes the place of all that was said before; else both are merged.
+    pub inbound_replaced: bool,
 }
 
 type Properties = BTreeMap<String, String>;
@@ -77,7 +82,7 @@ pub struct Deployment {
     pub organization: String,
     /// Id of the environment.
     pub environment: String,
-    /// Where it answers, as `https://api.acme.example/orders`.
+    /// Where it answers, as `https://api.acme.example/orders`, or several such addresses separated by commas.
     pub public_url: String,
     /// Id of the private space that it runs in; the shared space of a region if empty.
     pub space: String,
@@ -85,6 +90,8 @@ pub struct Deployment {
     pub autodiscovery: Option<String>,
     /// Version of the application; `1.0.0` if empty.
     pub version: String,
+    /// Whether it was stopped.
+    pub stopped: bool,
     /// Versions that Exchange has of it; any if empty.
     pub published: Vec<String>,
     /// What is wanted.
@@ -92,12 +99,52 @@ pub struct Deployment {
     /// What runs; the same as wanted at first.
     #[serde(skip)]
     pub running: Configuration,
+    /// Where it is wanted to answer.
+    #[serde(skip)]
+    pub endpoints: Vec<Endpoint>,
+    /// Where it answers.
+    #[serde(skip)]
+    pub routed: Vec<Endpoint>,
+    /// What else was said about the target, as an update would say it.
+    #[serde(skip)]
+    pub settings: Settings,
     /// How far the last change has come.
     #[serde(skip)]
     pub change: Change,
 }
 
+/// What the target of a deployment holds beside its endpoints.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `target.replicas` and the like.
+    pub target: Map<String, Value>,
+    /// `target.deploymentSettings`.
+    pub deployment: Map<String, Value>,
+    /// `target.deploymentSettings.http.inbound`.
+    pub inbound: Map<String, Value>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let object = |value: Value| value.as_object().cloned().unwrap_or_default();
+        Self {
+            target: object(json!({ "replicas": 1 })),
+            deployment: object(json!({
+                "runtime": { "version": "4.9.3", "releaseChannel": "LTS", "java": "17" }, "clustered": false,
+            })),
+            inbound: object(json!({ "lastMileSecurity": false, "forwardSslSession": false })),
+        }
+    }
+}
+
 impl Deployment {
+    /// Has it answer at this address, or at these, and nowhere else, as if it had been deployed so.
+    pub fn expose_at(&mut self, urls: &str) {
+        urls.clone_into(&mut self.public_url);
+        self.endpoints = endpoints::of_text(urls);
+        self.routed.clone_from(&self.endpoints);
+    }
+
     fn target(&self) -> &str {
         if self.space.is_empty() {
             "cloudhub-us-east-2"
@@ -138,6 +185,8 @@ impl Anypoint {
             "1.0.0".clone_into(&mut deployment.version);
         }
         deployment.running = deployment.desired.clone();
+        let urls = deployment.public_url.clone();
+        deployment.expose_at(&urls);
         let id = deployment.id.clone();
         self.deployments.push(deployment);
         id
@@ -162,6 +211,7 @@ pub(crate) fn settle(world: &mut World) {
                 change.running = change.wanted;
                 change.restarts += 1;
                 one.running = one.desired.clone();
+                one.routed.clone_from(&one.endpoints);
             }
         }
     }
@@ -254,7 +304,12 @@ fn deployments(
     match request.method.as_str() {
         "GET" => {}
         "PATCH" => {
-            patch(&mut anypoint.deployments[there], request, &switches, now)?;
+            let body = request.json().map_err(|why| refusal(400, &why))?;
+            let wanted = endpoints::wanted(anypoint, there, &body)?;
+            patch(&mut anypoint.deployments[there], &body, &switches, now)?;
+            if let Some(wanted) = wanted {
+                anypoint.deployments[there].endpoints = wanted;
+            }
             let failing = &mut anypoint.switches.application_manager.failing_redeployments;
             *failing = failing.saturating_sub(1);
         }
@@ -262,7 +317,7 @@ fn deployments(
     }
     Ok(Answer::json(
         200,
-        &deployment_json(&anypoint.deployments[there], switches.secure),
+        &deployment_json(&anypoint.deployments[there], &switches),
     ))
 }
 
@@ -311,8 +366,8 @@ fn version_id(number: u64) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
 }
 
-fn deployment_json(one: &Deployment, form: SecureForm) -> Value {
-    let secure: BTreeMap<&String, &str> = match form {
+fn deployment_json(one: &Deployment, switches: &Switches) -> Value {
+    let secure: BTreeMap<&String, &str> = match switches.secure {
         SecureForm::Hidden => BTreeMap::new(),
         SecureForm::Empty => one.desired.secure.keys().map(|name| (name, "")).collect(),
         SecureForm::Masked => one
@@ -327,6 +382,24 @@ fn deployment_json(one: &Deployment, form: SecureForm) -> Value {
     } else {
         ""
     };
+    let Settings {
+        target,
+        deployment,
+        inbound,
+    } = &one.settings;
+    let mut inbound = inbound.clone();
+    inbound
+        .entry("pathRewrite".to_owned())
+        .or_insert(Value::Null);
+    inbound.append(&mut endpoints::view(&one.endpoints, switches.endpoint_list));
+    let mut deployment = deployment.clone();
+    deployment.insert("http".to_owned(), json!({ "inbound": inbound }));
+    let mut target = target.clone();
+    target.extend([
+        ("provider".to_owned(), json!("MC")),
+        ("targetId".to_owned(), json!(one.target())),
+        ("deploymentSettings".to_owned(), Value::Object(deployment)),
+    ]);
     json!({
         "id": one.id, "name": one.name, "labels": [],
         "creationDate": 1_767_225_600_000_u64, "lastModifiedDate": 1_767_225_600_000_u64,
@@ -337,29 +410,23 @@ fn deployment_json(one: &Deployment, form: SecureForm) -> Value {
             "reason": reason, "currentDeploymentVersion": version_id(one.change.wanted),
         } ],
         "application": {
-            "status": "RUNNING", "desiredState": "STARTED", "vCores": 0.1,
+            "status": if one.stopped { "NOT_RUNNING" } else { "RUNNING" },
+            "desiredState": if one.stopped { "STOPPED" } else { "STARTED" }, "vCores": 0.1,
             "ref": { "groupId": one.organization, "artifactId": one.name, "version": one.version, "packaging": "jar" },
             "configuration": { SERVICE: {
                 "applicationName": one.name, "properties": one.desired.properties, "secureProperties": secure,
             } },
         },
-        "target": {
-            "provider": "MC", "targetId": one.target(), "replicas": 1,
-            "deploymentSettings": {
-                "runtime": { "version": "4.9.3", "releaseChannel": "LTS", "java": "17" }, "clustered": false,
-                "http": { "inbound": { "publicUrl": one.public_url, "lastMileSecurity": false } },
-            },
-        },
+        "target": target,
     })
 }
 
 fn patch(
     one: &mut Deployment,
-    request: &Request,
+    body: &Value,
     switches: &Switches,
     now: Timestamp,
 ) -> Result<(), Answer> {
-    let body = request.json().map_err(|why| refusal(400, &why))?;
     if one.change.done.is_some() {
         return Err(refusal(409, "The deployment is being updated"));
     }
@@ -397,11 +464,51 @@ fn patch(
             };
         }
     }
+    if let Some(target) = body.get("target").and_then(Value::as_object) {
+        one.settings.change(target.clone(), switches);
+    }
     one.change.wanted += 1;
     one.change.fails = switches.failing_redeployments > 0;
     one.change.failed = false;
     one.change.done = Some(plus(now, Duration::from_millis(switches.redeploy_ms)));
     Ok(())
+}
+
+impl Settings {
+    /// Takes what an update says; what it does not say stays.
+    fn change(&mut self, mut target: Map<String, Value>, switches: &Switches) {
+        let object = |value: Option<Value>| match value {
+            Some(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        };
+        let mut deployment = object(target.remove("deploymentSettings"));
+        let mut http = object(deployment.remove("http"));
+        let mut inbound = object(http.remove("inbound"));
+        for known in ["publicUrl", "endpoints"] {
+            inbound.remove(known);
+        }
+        if switches.inbound_replaced && !inbound.is_empty() {
+            self.inbound.clear();
+        }
+        for name in ["provider", "targetId"] {
+            target.remove(name);
+        }
+        merge(&mut self.target, target);
+        merge(&mut self.deployment, deployment);
+        merge(&mut self.inbound, inbound);
+    }
+}
+
+/// Objects are merged, everything else is replaced.
+fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+    for (name, value) in from {
+        match (into.get_mut(&name), value) {
+            (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
+            (_, value) => {
+                into.insert(name, value);
+            }
+        }
+    }
 }
 
 fn patch_artifact(one: &mut Deployment, artifact: &Value) -> Result<(), Answer> {

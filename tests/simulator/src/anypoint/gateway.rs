@@ -7,16 +7,27 @@ use serde_json::json;
 use super::Anypoint;
 use super::api_manager::{ApiInstance, BASIC, Policy};
 use super::application_manager::{self, Deployment};
+use super::endpoints::Endpoint;
 use crate::http::{Answer, Request};
 use crate::world::World;
 
 /// The answer of the application that a request through the ingress belongs to, if there is one.
-pub(crate) fn answer(world: &mut World, host: &str, request: &Request) -> Option<Answer> {
+/// `space` is the id or name of the only one whose applications are there.
+pub(crate) fn answer(
+    world: &mut World,
+    space: Option<&str>,
+    host: &str,
+    request: &Request,
+) -> Option<Answer> {
     application_manager::settle(world);
     let anypoint = &mut world.anypoint;
-    let application = find(anypoint, host, &request.path)?.clone();
-    let prefix = base_path(&application);
-    let inner = request.path[prefix.trim_end_matches('/').len()..].to_owned();
+    let (application, endpoint) = find(anypoint, space, host, &request.path)?;
+    let (application, rest) = (
+        application.clone(),
+        &request.path[endpoint.base_path().len()..],
+    );
+    let rewritten = endpoint.path_rewrite.as_deref().unwrap_or_default();
+    let inner = format!("{}{rest}", rewritten.trim_end_matches('/'));
     let refused = match application_manager::named(&application) {
         None => None,
         Some(_) => match application_manager::tracks(anypoint, &application) {
@@ -38,7 +49,7 @@ fn reaches_open_replica(anypoint: &Anypoint, request: &Request) -> bool {
 }
 
 fn application_answer(application: &Deployment, request: &Request, inner: &str) -> Answer {
-    if inner.ends_with("/missing") {
+    if inner.trim_end_matches('/').ends_with("/missing") {
         return Answer::json(404, &json!({ "message": "Resource not found" }));
     }
     // A resource that wants more than a user.
@@ -69,33 +80,26 @@ fn gatekeeper(application: &Deployment) -> &str {
 }
 
 /// The application with the longest base path that fits. The port does not matter.
-fn find<'a>(anypoint: &'a Anypoint, host: &str, path: &str) -> Option<&'a Deployment> {
+fn find<'a>(
+    anypoint: &'a Anypoint,
+    space: Option<&str>,
+    host: &str,
+    path: &str,
+) -> Option<(&'a Deployment, &'a Endpoint)> {
+    let space = space.and_then(|space| anypoint.space(space));
     anypoint
         .deployments
         .iter()
-        .filter(|one| {
-            let base = base_path(one).trim_end_matches('/');
-            host_of(one) == host
+        .filter(|one| !one.stopped && space.is_none_or(|space| one.space == space.id))
+        .flat_map(|one| one.routed.iter().map(move |endpoint| (one, endpoint)))
+        .filter(|(_, endpoint)| {
+            endpoint.is_public()
+                && endpoint.host().eq_ignore_ascii_case(host)
                 && path
-                    .strip_prefix(base)
+                    .strip_prefix(endpoint.base_path())
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
-        .max_by_key(|one| base_path(one).len())
-}
-
-fn after_scheme(url: &str) -> &str {
-    url.split_once("://").map_or(url, |(_, rest)| rest)
-}
-
-fn host_of(application: &Deployment) -> &str {
-    let rest = after_scheme(&application.public_url);
-    let host = rest.split('/').next().unwrap_or_default();
-    host.split(':').next().unwrap_or_default()
-}
-
-fn base_path(application: &Deployment) -> &str {
-    let rest = after_scheme(&application.public_url);
-    rest.find('/').map_or("", |at| &rest[at..])
+        .max_by_key(|(_, endpoint)| endpoint.base_path().len())
 }
 
 /// The refusal of the first policy that refuses. Gateways hear of changes late, and replicas not at the same time.

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod analytics;
 pub mod api_manager;
 pub mod application_manager;
+pub mod endpoints;
 pub mod exchange;
 pub mod gateway;
 pub mod keystore;

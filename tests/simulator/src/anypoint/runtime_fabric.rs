@@ -105,7 +105,7 @@ impl Anypoint {
             .dns_target
             .clone()
             .unwrap_or_else(|| format!("{}.usa-e1.cloudhub.io", &space.id[..6]));
-        let leaf = authority.leaf(&[&format!("*.{domain}"), &domain], Validity::days(90))?;
+        let leaf = authority.leaf(&[&format!("*.{domain}"), &domain], Validity::lasting())?;
         space
             .contexts
             .insert(0, TlsContext::default_of_space(ids, &leaf)?);

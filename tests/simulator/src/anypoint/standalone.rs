@@ -1,4 +1,4 @@
-//! `/standalone/api/v1`: self-managed Flex Gateways and their replicas.
+//! `/standalone/api/v1` and its facade `/gatewaymanager/xapi/v1`: self-managed Flex Gateways and their replicas.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,8 @@ pub const READ: &[&str] = &["read:servers", "manage:servers"];
 pub const WRITE: &[&str] = &["manage:servers"];
 
 const PREFIX: &str = "/standalone/api/v1";
+const FACADE_PREFIX: &str = "/gatewaymanager/xapi/v1";
+const LAST_UPDATE: &str = "2026-07-01T10:00:07.69Z";
 const DEFAULT_PAGE: usize = 30;
 /// From here on a page size is refused.
 const TOO_LARGE: usize = 200;
@@ -86,7 +88,7 @@ impl FlexGateway {
             "name": self.name,
             "status": self.status(),
             "tags": [],
-            "lastUpdate": "2026-07-01T10:00:07.69Z",
+            "lastUpdate": LAST_UPDATE,
             "replicas": [counted(true, "CONNECTED"), counted(false, "DISCONNECTED")],
         })
     }
@@ -120,6 +122,34 @@ impl Replica {
 /// The platform writes two digits of a second.
 fn two_digits(time: Timestamp) -> String {
     format!("{time:.2}")
+}
+
+/// Answers a request under `/gatewaymanager/xapi/v1`, the facade that the pages and MuleSoft's own command line tool ask.
+pub fn facade(world: &mut World, request: &Request) -> Answer {
+    let segments = request.segments(FACADE_PREFIX);
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let ["organizations", org, "environments", env, "gateways"] = &segments[..] else {
+        return routes::not_modelled(request);
+    };
+    if request.method != "GET" || request.param("kind") != Some("selfManaged") {
+        return routes::not_modelled(request);
+    }
+    let now = world.clock.now();
+    if let Err(refused) = authorize(&world.anypoint, request, now, READ, org, Some(env)) {
+        return refused;
+    }
+    let gateways = &world.anypoint.gateways;
+    let all = gateways
+        .iter()
+        .filter(|gateway| gateway.organization == *org && gateway.environment == *env)
+        .map(|gateway| {
+            json!({
+                "id": gateway.id, "name": gateway.name, "targetName": gateway.name, "status": gateway.status(),
+                "lastUpdated": LAST_UPDATE,
+            })
+        })
+        .collect();
+    page(request, all, json!({}))
 }
 
 /// Answers a request.

@@ -182,19 +182,7 @@ pub struct TlsContext {
 impl TlsContext {
     /// The context that the platform makes for each space.
     pub(super) fn default_of_space(ids: &mut Ids, leaf: &Leaf) -> anyhow::Result<Self> {
-        let body = KeyStoreBody {
-            source: Some("PEM".to_owned()),
-            certificate: Some(leaf.cert_pem.clone()),
-            key: Some(leaf.key_pem.clone()),
-            ..KeyStoreBody::default()
-        };
-        let lenient = Strictness {
-            traditional_keys: true,
-            refuse_expired: false,
-        };
-        let current = body
-            .check(Timestamp::UNIX_EPOCH, lenient)
-            .map_err(anyhow::Error::msg)?;
+        let (body, current) = uploaded(leaf)?;
         Ok(Self {
             id: ids.uuid(),
             name: "default".to_owned(),
@@ -207,6 +195,17 @@ impl TlsContext {
             before: None,
             effective: Timestamp::UNIX_EPOCH,
         })
+    }
+
+    /// Puts another certificate there, as somebody does in the user interface; in force at once.
+    pub fn replace_by_hand(&mut self, leaf: &Leaf) -> anyhow::Result<()> {
+        (self.body, self.current) = uploaded(leaf)?;
+        self.file_names = [
+            Some("upload.pem".to_owned()),
+            Some("upload.key".to_owned()),
+            None,
+        ];
+        Ok(())
     }
 
     /// What was uploaded last.
@@ -269,6 +268,23 @@ impl TlsContext {
         }
         view
     }
+}
+
+fn uploaded(leaf: &Leaf) -> anyhow::Result<(KeyStoreBody, Material)> {
+    let body = KeyStoreBody {
+        source: Some("PEM".to_owned()),
+        certificate: Some(leaf.cert_pem.clone()),
+        key: Some(leaf.key_pem.clone()),
+        ..KeyStoreBody::default()
+    };
+    let lenient = Strictness {
+        traditional_keys: true,
+        refuse_expired: false,
+    };
+    let material = body
+        .check(Timestamp::UNIX_EPOCH, lenient)
+        .map_err(anyhow::Error::msg)?;
+    Ok((body, material))
 }
 
 /// Keeps `id` and `name` in front, where clients written in shell look for them.

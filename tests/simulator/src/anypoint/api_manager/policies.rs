@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::instances::Enforced;
+use super::instances::{ApiInstance, Enforced};
 use super::templates::implemented;
 use super::views::{list_policies, policy_json};
 use super::{ApiManager, BASIC, MASK, Switches, VENDOR_GROUP, bad_request, not_found};
@@ -93,15 +93,32 @@ pub(super) fn answer(
         }
         _ => return Err(routes::not_modelled(request)),
     };
-    let instance = &mut manager.instances[there];
-    let tracking = &mut instance.tracking;
-    let after = tracking.requests.saturating_add(switches.heard_after);
-    tracking.enforced.push(Enforced {
-        after,
-        second_after: after.saturating_add(switches.second_replica_after),
-        policies: instance.policies.clone(),
-    });
+    manager.instances[there].tell_gateways(&switches);
     Ok(answer)
+}
+
+impl ApiInstance {
+    fn tell_gateways(&mut self, switches: &Switches) {
+        let tracking = &mut self.tracking;
+        let after = tracking.requests.saturating_add(switches.heard_after);
+        tracking.enforced.push(Enforced {
+            after,
+            second_after: after.saturating_add(switches.second_replica_after),
+            policies: self.policies.clone(),
+        });
+    }
+}
+
+impl Anypoint {
+    /// Switches every policy of an API instance off, as somebody does in the user interface.
+    pub fn switch_policies_off(&mut self, api: u64) {
+        if let Some(instance) = self.api_manager.instance_mut(api) {
+            for policy in &mut instance.policies {
+                policy.disabled = true;
+            }
+            instance.tell_gateways(&self.switches.api_manager);
+        }
+    }
 }
 
 fn apply(

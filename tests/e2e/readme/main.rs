@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, this is how it fails")]
 
+mod blocks;
+mod needs_acme_sh;
+
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,9 +29,13 @@ fn readme() -> String {
 }
 
 fn help(name: &str, arguments: &[&str]) -> String {
+    help_by("--help", name, arguments)
+}
+
+fn help_by(flag: &str, name: &str, arguments: &[&str]) -> String {
     let output = Command::new(program(name))
         .args(arguments)
-        .arg("--help")
+        .arg(flag)
         .env_clear()
         .output()
         .unwrap();
@@ -48,11 +56,11 @@ fn commands(help: &str) -> Vec<String> {
         .collect()
 }
 
-/// The help of a program and of all its commands.
+/// The help of a program and of all its commands, without the manual, whose flags are held to it.
 fn whole_help(name: &str) -> String {
     fn collect(name: &str, path: &mut Vec<String>, all: &mut String) {
         let arguments: Vec<&str> = path.iter().map(String::as_str).collect();
-        let text = help(name, &arguments);
+        let text = help_by("-h", name, &arguments);
         for command in commands(&text) {
             path.push(command);
             collect(name, path, all);
@@ -79,7 +87,10 @@ fn flags(text: &str) -> BTreeSet<String> {
 #[test]
 fn the_two_commands_are_there() {
     for script in ["scripts/demo.sh", "scripts/test.sh", "scripts/install.sh"] {
-        assert!(readme().contains(&format!("\n    {script}")), "{script}");
+        assert!(
+            readme().contains(&format!("\n```sh\n{script}\n```\n")),
+            "{script}"
+        );
         assert!(root().join(script).is_file(), "{script}");
     }
 }
@@ -118,12 +129,18 @@ fn every_program_shows_examples_and_its_version() {
 }
 
 #[test]
-fn every_flag_in_the_readme_exists() {
+fn every_flag_in_the_readme_and_in_a_manual_exists() {
     let mut known: BTreeSet<String> = PROGRAMS
         .iter()
         .flat_map(|name| flags(&whole_help(name)))
         .collect();
-    for script in ["install.sh", "test.sh", "demo.sh", "release.sh"] {
+    for script in [
+        "install.sh",
+        "test.sh",
+        "demo.sh",
+        "release.sh",
+        "vanity-api.sh",
+    ] {
         let text = std::fs::read_to_string(root().join("scripts").join(script)).unwrap();
         known.extend(flags(&text));
     }
@@ -146,8 +163,11 @@ fn every_flag_in_the_readme_exists() {
         "--run-hook",
     ];
     known.extend(foreign.map(str::to_owned));
-    let unknown: Vec<String> = flags(&readme()).difference(&known).cloned().collect();
-    assert!(unknown.is_empty(), "the README names {unknown:?}");
+    let manuals: String = PROGRAMS.iter().map(|name| help(name, &[])).collect();
+    for text in [readme(), manuals] {
+        let unknown: Vec<String> = flags(&text).difference(&known).cloned().collect();
+        assert!(unknown.is_empty(), "there is no {unknown:?}");
+    }
 }
 
 #[test]
@@ -155,11 +175,83 @@ fn every_command_in_a_help_stands_in_the_readme() {
     let readme = readme();
     for name in PROGRAMS {
         for command in commands(&help(name, &[])) {
-            let shown = [format!("{name} {command}"), format!("`{command}")];
+            let shown = [
+                format!("{name} {command}"),
+                format!("`{command}"),
+                format!("`PROGRAM {command}`"),
+            ];
             assert!(
                 shown.iter().any(|text| readme.contains(text)),
                 "{name} {command} is not in the README"
             );
         }
     }
+}
+
+#[test]
+fn it_is_short() {
+    let lines = readme().lines().count();
+    assert!(lines < 300, "{lines} lines");
+}
+
+#[test]
+fn every_example_of_the_configuration_file_is_accepted() {
+    let home = tempfile::tempdir().unwrap();
+    for block in blocks::blocks(&readme()) {
+        if block.language != "toml" {
+            continue;
+        }
+        let text = block.lines.join("\n");
+        let config = home.path().join("config.toml");
+        fs::write(&config, &text).unwrap();
+        for secret in ["eu.secret", "flex.secret"] {
+            fs::write(home.path().join(secret), "secret").unwrap();
+        }
+        for name in PROGRAMS {
+            let output = Command::new(program(name))
+                .args(["config", "--config"])
+                .arg(&config)
+                .env_clear()
+                .env("HOME", home.path())
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{name}: {output:?}\n{text}");
+        }
+    }
+}
+
+/// All source files of the programs and of what they share.
+fn source() -> String {
+    fn collect(folder: &Path, all: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, all);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                all.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut all = String::new();
+    for folder in ["hooks", "common/src"] {
+        collect(&root().join(folder), &mut all);
+    }
+    all
+}
+
+#[test]
+fn the_messages_that_it_explains_are_those_of_the_programs() {
+    let (readme, source) = (readme(), source());
+    let (_, section) = readme.split_once("## When something is wrong").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let messages = section.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("| \"")?;
+        Some(rest.split_once('"')?.0)
+    });
+    let missing: Vec<&str> = messages
+        .clone()
+        .filter(|message| !source.contains(message))
+        .collect();
+    assert!(missing.is_empty(), "no program says {missing:?}");
+    assert!(messages.count() > 3, "no messages");
 }

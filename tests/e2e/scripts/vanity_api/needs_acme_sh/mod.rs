@@ -1,0 +1,4 @@
+//! With the real acme.sh.
+
+mod needs_pebble;
+mod refusals;
