@@ -62,7 +62,7 @@ mkdir -p "$work/$name/bin" "$work/$name/scripts"
 for program in $workspace_programs; do
   cp "$built/$target/release/$program" "$work/$name/bin/"
 done
-cp -R scripts/dnsapi scripts/deploy scripts/install.sh scripts/schedule.sh scripts/lib.sh scripts/vanity-api.sh "$work/$name/scripts/"
+cp -R scripts/dnsapi scripts/deploy scripts/prometheus scripts/install.sh scripts/schedule.sh scripts/lib.sh scripts/vanity-api.sh "$work/$name/scripts/"
 cp README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$work/$name/"
 # Unpacked by root, the files would belong to whoever has the builder's number there.
 if tar --version 2>/dev/null | grep -q GNU; then owner='--owner=0 --group=0'; else owner='--uid 0 --gid 0'; fi

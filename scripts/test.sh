@@ -184,15 +184,19 @@ elif [ -n "$compiler$packages" ] && has_apt; then
   say "Missing here; to install: apt-get install ${compiler:+$compiler }$packages"
 fi
 
-# promtool out of Debian's package, which installed would start a service. It is unpacked into folder $1.
-fetch_promtool() {
+# Prometheus, its tool and its node exporter out of Debian's packages, which installed would start services. They are
+# unpacked into folder $1.
+fetch_prometheus() {
   mkdir -p "$1"
   (
     cd "$1"
-    apt-get -qq download prometheus || { apt update && apt-get -qq download prometheus; } || exit 0
-    dpkg-deb -x prometheus_*.deb . && rm -f prometheus_*.deb
-  ) >"$work/promtool.log" 2>&1 </dev/null
+    set -- prometheus prometheus-node-exporter
+    apt-get -qq download "$@" || { apt update && apt-get -qq download "$@"; } || exit 0
+    for package in ./prometheus*.deb; do dpkg-deb -x "$package" . && rm -f "$package"; done
+  ) >"$work/prometheus.log" 2>&1 </dev/null
 }
+
+have_prometheus() { have promtool && have prometheus && have prometheus-node-exporter; }
 
 # npm goes on asking a registry that it cannot reach for a very long time. (macOS has no timeout.)
 limited() {
@@ -239,13 +243,11 @@ if [ -n "$installing" ]; then
 fi
 
 prometheus=$root/target/prometheus
-if [ -n "$install" ] && has_apt && ! have promtool && [ ! -x "$prometheus/usr/bin/promtool" ]; then
-  heading "Unpacking promtool"
-  fetch_promtool "$prometheus" || true
-fi
-if [ -x "$prometheus/usr/bin/promtool" ]; then
-  PATH=$PATH:$prometheus/usr/bin
-  export PATH
+PATH=$PATH:$prometheus/usr/bin
+export PATH
+if [ -n "$install" ] && has_apt && ! have_prometheus; then
+  heading "Unpacking Prometheus"
+  fetch_prometheus "$prometheus" || true
 fi
 
 if [ -n "$installing_cli" ]; then
@@ -276,6 +278,7 @@ available() {
   acme_sh) [ -n "${ACME_SH:-}" ] ;;
   openapi) [ -n "${ANYPOINT_OPENAPI_DIR:-}" ] ;;
   anypoint_cli_v4) [ -n "${ANYPOINT_CLI_V4:-}" ] && have node ;;
+  prometheus) have_prometheus ;;
   *) have "$1" || have "$(printf '%s' "$1" | tr _ -)" ;;
   esac
 }
@@ -287,6 +290,7 @@ reason() {
   anypoint_cli_v4) say "tests alongside MuleSoft's anypoint-cli-v4: they need node, npm and the npm registry, or ANYPOINT_CLI_V4" ;;
   chromium) say "tests that look at a page in a browser: install chromium (too large to be installed by this script)" ;;
   promtool) say "tests that read metrics with promtool: install it; Debian has it in the package prometheus" ;;
+  prometheus) say "tests that have Prometheus scrape metrics: install prometheus and prometheus-node-exporter" ;;
   *) say "tests that need $1: install it" ;;
   esac
 }

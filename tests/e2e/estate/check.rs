@@ -300,11 +300,11 @@ fn a_program_that_hangs_is_ended_when_its_time_is_up() {
     for (trap, how) in [
         (
             r#"trap 'echo asked >"$here/asked"; exit 1' TERM"#,
-            "did not finish within 1s",
+            "did not finish within 5s",
         ),
         (
             "trap '' TERM",
-            "did not finish within 1s, and had to be killed",
+            "did not finish within 5s, and had to be killed",
         ),
     ] {
         estate.does(
@@ -315,7 +315,7 @@ fn a_program_that_hangs_is_ended_when_its_time_is_up() {
         let finished = estate.run([
             "check",
             "--check-timeout",
-            "1s",
+            "5s",
             "--grace",
             "2s",
             "--output",

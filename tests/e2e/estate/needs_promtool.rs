@@ -1,8 +1,9 @@
-//! Prometheus' own tool accepts the metrics of a whole estate.
+//! Prometheus' own tool accepts the metrics of a whole estate, and the example alerts.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
+use fixtures::root;
 use serde_json::json;
 
 use crate::estate::{Estate, in_hours, item, text, wrong};
@@ -44,4 +45,20 @@ fn promtool_accepts_the_metrics_of_a_run_whatever_things_are_called() {
         metrics.contains("anypoint_last_run_timestamp_seconds{program=\"anypoint-estate\"}"),
         "{metrics}"
     );
+}
+
+#[test]
+#[ignore = "needs promtool, of Debian's prometheus: scripts/test.sh"]
+fn the_example_alerts_follow_what_time_brings() {
+    for (command, file) in [
+        ("check", "scripts/prometheus/anypoint-alerts.yml"),
+        ("test", "tests/e2e/estate/alerts.yml"),
+    ] {
+        let output = Command::new("promtool")
+            .args([command, "rules"])
+            .arg(root().join(file))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
 }

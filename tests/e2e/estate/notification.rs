@@ -17,7 +17,7 @@ fn notified_estate() -> Estate {
 fn notify_by(estate: &Estate, command: &str) {
     estate.bench.write(
         ".config/anypoint-hooks/config.toml",
-        format!("[estate]\nnotify_timeout = \"1s\"\nnotify_cmd = '''{command}'''\n"),
+        format!("[estate]\nnotify_timeout = \"5s\"\nnotify_cmd = '''{command}'''\n"),
     );
 }
 
@@ -251,7 +251,7 @@ fn a_notifier_that_fails_or_hangs_changes_no_result_and_is_tried_again() {
             "ended with exit code 3: no route to host",
         ),
         ("exit 4", "ended with exit code 4"),
-        ("while :; do sleep 1; done", "did not finish within 1s"),
+        ("while :; do sleep 1; done", "did not finish within 5s"),
         ("no-such-program", "ended with exit code 127"),
     ] {
         notify_by(&estate, command);

@@ -129,12 +129,12 @@ fn the_first_failure_in_order_decides_however_grave_the_findings_are() {
 fn a_step_that_hangs_is_ended_when_its_time_is_up() {
     let estate = Estate::new();
     estate.does("cloudhub_v2", "reconcile", "while :; do sleep 1; done");
-    let args = ["run", "--step-timeout", "1s", "--grace", "2s"];
+    let args = ["run", "--step-timeout", "5s", "--grace", "2s"];
     estate
         .run(args)
         .code(6)
         .prints(
-            "cloudhub_v2 reconcile    FAILED (6): cloudhub_v2 reconcile did not finish within 1s",
+            "cloudhub_v2 reconcile    FAILED (6): cloudhub_v2 reconcile did not finish within 5s",
         )
         .prints("flex-renew run           done");
 }

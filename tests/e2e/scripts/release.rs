@@ -91,6 +91,10 @@ fn an_archive_is_all_that_an_installation_needs() {
     let root = unpacked(&place, archive);
     assert_eq!(mode(&root.join("scripts/install.sh")), 0o755);
     assert_eq!(mode(&root.join("scripts/deploy/cloudhub_v2")), 0o644);
+    assert!(
+        root.join("scripts/prometheus/anypoint-alerts.yml")
+            .is_file()
+    );
     let mut command = Command::new(root.join("scripts/vanity-api.sh"));
     let ran = place.run(command.arg("--help")).succeeds();
     assert!(ran.stdout.contains("--verify-connect"), "{ran:?}");
