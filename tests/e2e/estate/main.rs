@@ -6,6 +6,7 @@ mod check;
 mod children;
 mod estate;
 mod init;
+mod needs_jq;
 mod needs_prometheus;
 mod needs_promtool;
 mod notification;
