@@ -205,7 +205,7 @@ impl Nights {
                 let told = self.people.hear(hour, is_forgetful);
                 let fails = alarm.is_some();
                 assert!(
-                    fails == !told.is_empty() || is_forgetful,
+                    fails != told.is_empty() || is_forgetful,
                     "hour {hour}: people were told {told:#?}, and {run}"
                 );
                 assert!(fails || run.stdout.is_empty(), "hour {hour}: {run}");
@@ -229,7 +229,6 @@ impl Nights {
                 && one.told.is_none()
             {
                 let told = raised.iter().any(|alarm| alarm.program == Some(program));
-                // It asks for no more than the work takes: see Schedule::learns_late.
                 assert!(
                     told || self.schedule.learns_late(program),
                     "hour {hour}: nobody is told of {:?}",
