@@ -270,10 +270,11 @@ impl Nights {
             "hour {hour}: {:?}",
             machine.temporary()
         );
+        let kept = machine.kept();
         for (path, size) in machine.files() {
             let allowed = match self.files.get(&path) {
                 Some(at_first) => size <= at_first + MORE_BYTES,
-                None => path.starts_with(machine.backups()) && size < MORE_BYTES,
+                None => kept.iter().any(|kept| path.starts_with(kept)) && size < MORE_BYTES,
             };
             let allowed = allowed || path.ends_with("estate.json") && size < MEMORY_BYTES;
             assert!(allowed, "hour {hour}: {} of {size} bytes", path.display());
