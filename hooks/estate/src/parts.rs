@@ -57,10 +57,18 @@ impl Part {
     pub(crate) fn check(self, settings: &Settings) -> Result<&'static [&'static str]> {
         Ok(match self {
             Self::CloudhubV2 if settings.switch(&SERVED)? => &["check", "--served"],
-            // The platform can be asked for replicas where it is said in which environment.
-            Self::FlexRenew if settings.text(&ENVIRONMENT)?.is_some() => &["check", "--replicas"],
+            Self::FlexRenew => {
+                // The platform can be asked for replicas where it is said in which environment.
+                let has_environment = settings.text(&ENVIRONMENT)?.is_some();
+                match (has_environment, has_flex_credentials(settings)?) {
+                    (true, true) => &["check", "--replicas", "--credentials"],
+                    (true, false) => &["check", "--replicas"],
+                    (false, true) => &["check", "--credentials"],
+                    (false, false) => &["check"],
+                }
+            }
             Self::BasicAuthPolicy => &["check", "--all"],
-            Self::CloudhubV2 | Self::FlexRenew | Self::DnsCf => &["check"],
+            Self::CloudhubV2 | Self::DnsCf => &["check"],
         })
     }
 
@@ -116,6 +124,11 @@ static FLEX_RENEW: Setting = Setting::text(
 
 static ENVIRONMENT: Setting =
     Setting::text(&["ANYPOINT_ENV"], "environment").toml(&["anypoint.environment"]);
+
+/// Of every gateway that has none of its own.
+static FLEX_CREDENTIALS: Setting =
+    Setting::text(&["FLEX_CLIENT_ID", "FLEX_USERNAME"], "app, or user")
+        .toml(&["flex.client_id", "flex.username"]);
 
 static BASIC_AUTH_POLICY: Setting = Setting::text(
     &["API_INSTANCE_ID", "ENVIRONMENT_ID"],
@@ -280,7 +293,14 @@ struct Targets {
 #[derive(Debug, Default, Deserialize)]
 struct Gateways {
     #[serde(default)]
-    gateway: Vec<IgnoredAny>,
+    gateway: Vec<Login>,
+}
+
+/// Whom a gateway is renewed as, if it says so itself.
+#[derive(Debug, Default, Deserialize)]
+struct Login {
+    client_id: Option<IgnoredAny>,
+    username: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -295,18 +315,31 @@ struct Accounts {
     account: Vec<IgnoredAny>,
 }
 
+/// Whether every gateway has credentials to be renewed with, so that those which are refused are found out at once, rather
+/// than when a renewal is due. A host that only looks has none.
+fn has_flex_credentials(settings: &Settings) -> Result<bool> {
+    if settings.text(&FLEX_CREDENTIALS)?.is_some() {
+        return Ok(true);
+    }
+    let Some(file) = settings.file() else {
+        return Ok(false);
+    };
+    let gateways = file.lists::<Lists>()?.flex.gateway;
+    let has_own = |one: &Login| one.client_id.is_some() || one.username.is_some();
+    Ok(!gateways.is_empty() && gateways.iter().all(has_own))
+}
+
 fn has_entries(part: Part, settings: &Settings) -> Result<bool> {
     let Some(file) = settings.file() else {
         return Ok(false);
     };
     let lists: Lists = file.lists()?;
-    Ok(!match part {
-        Part::CloudhubV2 => &lists.cloudhub_v2.target,
-        Part::FlexRenew => &lists.flex.gateway,
-        Part::BasicAuthPolicy => &lists.basic_auth_policy.api,
-        Part::DnsCf => &lists.dns_cf.account,
-    }
-    .is_empty())
+    Ok(match part {
+        Part::CloudhubV2 => !lists.cloudhub_v2.target.is_empty(),
+        Part::FlexRenew => !lists.flex.gateway.is_empty(),
+        Part::BasicAuthPolicy => !lists.basic_auth_policy.api.is_empty(),
+        Part::DnsCf => !lists.dns_cf.account.is_empty(),
+    })
 }
 
 /// Whether acme.sh deploys a certificate with the program, or it cannot be told.

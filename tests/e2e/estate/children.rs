@@ -106,6 +106,38 @@ fn what_this_call_is_given_of_the_settings_of_all_is_handed_on() {
     );
 }
 
+/// A secret that has expired is to be told at once, not when a registration is due months later.
+#[test]
+fn the_credentials_for_flexctl_are_looked_at_where_every_gateway_has_some() {
+    let mut estate = Estate::new();
+    let checked = |estate: &Estate, config: &str| {
+        estate
+            .bench
+            .write(".config/anypoint-hooks/config.toml", config);
+        estate.run(["check", "--only", "flex-renew"]).code(0);
+        let calls = estate.calls();
+        let [call] = &calls[..] else {
+            panic!("{calls:?}")
+        };
+        assert!(call.contains("--replicas"), "{call}");
+        call.contains("--credentials")
+    };
+    let own = "[[flex.gateway]]\nname = \"a\"\nclient_id = \"app\"\n";
+    let of_user = "[[flex.gateway]]\nname = \"b\"\nusername = \"me\"\n";
+    let without = "[[flex.gateway]]\nname = \"c\"\n";
+    assert!(!checked(&estate, ""));
+    assert!(!checked(&estate, without));
+    assert!(checked(&estate, &format!("{own}{of_user}")));
+    assert!(!checked(&estate, &format!("{own}{without}")));
+    let of_all = format!("[flex]\nclient_id = \"app\"\n{own}{without}");
+    assert!(checked(&estate, &of_all));
+    estate.bench.set("FLEX_USERNAME", "me");
+    assert!(checked(&estate, without));
+    estate.bench.unset("ANYPOINT_ENV");
+    estate.run(["check", "--only", "flex-renew"]).code(0);
+    assert!(estate.calls()[0].starts_with("flex-renew check --credentials --"));
+}
+
 #[test]
 fn what_a_program_tells_is_passed_on_as_it_is_and_does_nothing_to_a_terminal() {
     let estate = Estate::new();

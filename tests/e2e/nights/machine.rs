@@ -553,11 +553,13 @@ impl Machine {
         found.into_keys().collect()
     }
 
-    /// Where registrations of before are kept, the last three.
-    pub(crate) fn backups(&self) -> PathBuf {
-        self.acme
+    /// Where registrations of before are kept, the last three, and what `flexctl` last wrote that was not accepted.
+    pub(crate) fn kept(&self) -> [PathBuf; 2] {
+        let state = self
+            .acme
             .folder()
-            .join("edge/.flex-renew/conf.d_registration.yaml/backups")
+            .join("edge/.flex-renew/conf.d_registration.yaml");
+        ["backups", "rejected"].map(|name| state.join(name))
     }
 
     /// Every file of the host with its size.

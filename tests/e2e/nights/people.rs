@@ -44,8 +44,8 @@ impl People {
         }
     }
 
-    /// Reads what has come at this hour, and returns what is wrong as far as they know. What a run could not write down
-    /// (`forgetful`) it tells once more, and does not know to have recovered.
+    /// Reads what has come at this hour, and returns what is wrong as far as they know. A run that cannot write down what it
+    /// has told is `forgetful`: the next one tells it once more.
     ///
     /// # Panics
     ///
@@ -66,9 +66,14 @@ impl People {
                     other => other.to_string(),
                 });
                 if event["event"] == "recovered" {
-                    self.recovered += 1;
-                    let known = self.standing.remove(&subject);
-                    assert!(known.is_some() || forgetful, "hour {hour}: {event}");
+                    assert!(
+                        self.standing.contains_key(&subject),
+                        "hour {hour}: nobody knew: {event}"
+                    );
+                    if !forgetful {
+                        self.recovered += 1;
+                        self.standing.remove(&subject);
+                    }
                     continue;
                 }
                 let told = Told {

@@ -94,10 +94,4 @@ impl Schedule {
             Self::Estate => &[],
         }
     }
-
-    /// Whether people learn of credentials of this program only when it needs them, which is a month before harm:
-    /// `anypoint-estate` asks nobody about a gateway whose registration is not due.
-    pub(crate) fn learns_late(self, program: Program) -> bool {
-        self == Self::Estate && program == Program::Flex
-    }
 }
