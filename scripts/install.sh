@@ -16,7 +16,8 @@ Installs dns_cf, cloudhub_v2, flex-renew, basic-auth-policy and anypoint-estate 
   --home DIR          acme.sh's home (default: $LE_WORKING_DIR, else ~/.acme.sh)
   --config-home DIR   where acme.sh keeps its configuration and certificates, if not in its home (default:
                       $LE_CONFIG_HOME, else what acme.sh was installed with)
-  --bin-dir DIR       where the executables go (default: ~/.local/bin, for root /usr/local/bin)
+  --bin-dir DIR       where the executables go (default: ~/.local/bin, for root /usr/local/bin). Man pages and completions go
+                      into the folder share beside a folder named bin
   --from DIR          take the executables from DIR instead of building them with cargo
   --cron              also run `cloudhub_v2 reconcile` every day, from this user's crontab
   --systemd           also run `cloudhub_v2 reconcile` every six hours, from a systemd timer: of the system for root, else of
@@ -27,7 +28,8 @@ Installs dns_cf, cloudhub_v2, flex-renew, basic-auth-policy and anypoint-estate 
                       and of basic-auth-policy, checks everything, and tells what has changed. As long as it is scheduled, the
                       others are not added
   --dry-run           check everything, say what would be done, change nothing
-  --uninstall         remove what an installation put there (shims, executables, crontab lines, systemd units)
+  --uninstall         remove what an installation put there (shims, executables, man pages, completions, crontab lines, systemd
+                      units)
   --help              this text
 
 Running it again updates what is there. Files that it did not install are never replaced or deleted, and what another acme.sh
@@ -52,6 +54,8 @@ estate=
 dry_run=
 uninstall=
 programs=
+# Where the man pages and completions are, in an archive.
+manual=$root/manual
 
 while [ $# -gt 0 ]; do
   case $1 in
@@ -162,6 +166,62 @@ installed_as() {
 is_our_shim() { [ -f "$1" ] && grep -q '^# Part of anypoint-acme-hooks' "$1"; }
 is_our_executable() { [ -f "$1" ] && LC_ALL=C grep -q ANYPOINT_HOOKS_VOICE "$1"; }
 
+tab=$(printf '\t')
+
+# --- Man pages and completions ------------------------------------------------------------------------------------
+
+# Where they go; empty where that is not known.
+case $bin_dir in
+*/bin) share=${bin_dir%/bin}/share ;;
+*) share= ;;
+esac
+
+# What an archive or scripts/manual.sh has of PROGRAM, and where each goes: lines SOURCE<tab>FILE.
+documents() {
+  for _page in "$2/man1/$1.1" "$2/man1/$1"-*.1; do
+    if [ -f "$_page" ]; then printf '%s\t%s\n' "$_page" "$share/man/man1/$(basename "$_page")"; fi
+  done
+  while read -r _source _file; do
+    if [ -f "$2/$_source" ]; then printf '%s\t%s\n' "$2/$_source" "$share/$_file"; fi
+  done <<LIST
+bash/$1.bash bash-completion/completions/$1
+zsh/_$1 zsh/site-functions/_$1
+fish/$1.fish fish/vendor_completions.d/$1.fish
+LIST
+}
+
+# The files of PROGRAM that are installed.
+installed_documents() {
+  for _file in "$share/man/man1/$1.1" "$share/man/man1/$1"-*.1 "$share/bash-completion/completions/$1" \
+    "$share/zsh/site-functions/_$1" "$share/fish/vendor_completions.d/$1.fish"; do
+    if is_our_document "$_file"; then printf '%s\n' "$_file"; fi
+  done
+}
+
+is_our_document() { [ -f "$1" ] && grep -q anypoint-acme-hooks "$1"; }
+
+# install_documents PROGRAM FOLDER: a page that is gone from the program goes from here, too.
+install_documents() {
+  _new=$(documents "$1" "$2")
+  installed_documents "$1" | while IFS= read -r _file; do
+    case "$_new
+" in
+    *"$tab$_file
+"*) ;;
+    *) rm -f -- "$_file" ;;
+    esac
+  done
+  printf '%s\n' "$_new" | while IFS=$tab read -r _source _file; do
+    [ -n "$_source" ] || continue
+    if [ -e "$_file" ] && ! is_our_document "$_file"; then
+      warn "kept $_file: it was not installed by this script"
+    else
+      mkdir -p "$(dirname "$_file")"
+      place 644 "$_file" <"$_source"
+    fi
+  done
+}
+
 # shellcheck source=scripts/schedule.sh
 . "$here/schedule.sh"
 
@@ -169,7 +229,6 @@ is_our_executable() { [ -f "$1" ] && LC_ALL=C grep -q ANYPOINT_HOOKS_VOICE "$1";
 
 # Several homes may share the executables of a folder, and several homes of a packaged acme.sh its shims. A file beside
 # the executables lists them: a line SHIM<tab>HOME for each.
-tab=$(printf '\t')
 record_in() { printf '%s/.anypoint-acme-hooks.homes\n' "$1"; }
 
 # Whether it cannot be told from here what is in folder $1, or if it exists.
@@ -257,6 +316,9 @@ uninstall_one() {
     say "kept $executable: $(printf '%s\n' "$users" | sed -n "1s/.*$tab//p") uses it"
   elif is_our_executable "$executable"; then
     remove "$executable"
+    if [ -n "$share" ] && [ "$executable" = "$bin_dir/$1" ]; then
+      installed_documents "$1" | while IFS= read -r document; do remove "$document"; done
+    fi
     case $executable in
     # A folder for executables inside the home was made by an installation.
     "$home"/*) rmdir "$(dirname "$executable")" 2>/dev/null || true ;;
@@ -324,6 +386,7 @@ for program in $programs; do
   fi
 done
 writable "$bin_dir" "name another folder for the executables with --bin-dir."
+if [ -n "$share" ]; then writable "$share" "man pages and completions go there, beside $bin_dir. Name another folder with --bin-dir."; fi
 # Only with --cron or --systemd is a job added, but one that is there is updated.
 cron_plan=
 if ! have "$crontab"; then
@@ -351,6 +414,7 @@ if [ -n "$dry_run" ]; then
   for program in $programs; do
     say "would install $(installed_as "$program" "$(shim_of "$program")")"
   done
+  if [ -n "$share" ] && { [ -z "$from" ] || [ -d "$manual" ]; }; then say "would install man pages and completions into $share"; fi
   printf '%s' "$notes"
   exit 0
 fi
@@ -364,6 +428,10 @@ if [ -z "$from" ]; then
   # shellcheck disable=SC2086 # a list of options
   (cd "$root" && cargo build --release --locked --target-dir "$(target_dir "$root")" $packages)
   from=$(target_dir "$root")/release
+  if [ -n "$share" ]; then
+    say "Building the man pages ..."
+    manual=$("$here/manual.sh")
+  fi
 fi
 
 mkdir -p "$bin_dir"
@@ -378,8 +446,10 @@ for program in $programs; do
   printf '%s\n' "$bin_dir/$program" | place 644 "$shim.path"
   if has_shim "$program"; then place 644 "$shim" <"$(shim_source "$program")"; fi
   { record_without "$bin_dir" "$shim" && printf '%s\t%s\n' "$shim" "$home"; } | place 644 "$(record_in "$bin_dir")"
+  if [ -n "$share" ] && [ -d "$manual" ]; then install_documents "$program" "$manual"; fi
   say "installed $(installed_as "$program" "$shim")"
 done
+if [ -n "$share" ] && [ -d "$manual" ]; then say "installed man pages and completions into $share"; fi
 # A job that changes over is in its new schedule before it leaves the old one.
 if [ "$schedule" = systemd ]; then apply_units; fi
 if [ -n "$cron_plan" ] && [ "$new_table" != "$table" ]; then write_crontab "$new_table"; fi

@@ -15,7 +15,9 @@ expired, opened, grew or was left over. It needs acme.sh, pebble and faketime.
   scripts/nights.sh [--seed N] [--days D] [LIFETIME]
 
   --seed N   repeat the run that printed NIGHTS_SEED=N (default: another one each time)
-  --days D   so many days (default: 400; for certificates of 160 hours 60)
+  --days D   so many days (default: what scripts/test.sh pays for: 400 with certificates of 90 days, 120 with those of 64
+             and 45 days, 30 with those of 160 hours, which are looked at every six hours). Before a release: --days 400,
+             and --days 60 160_hours
   LIFETIME   90_days, 64_days, 45_days or 160_hours (default: one after the other)
 TEXT
 }

@@ -43,6 +43,10 @@ built=$(target_dir "$root")
 mkdir -p "$out"
 out=$(real_dir "$out")
 cd "$root"
+# Whoever unpacks it may be another user.
+umask 022
+# Before the flags of the target: what writes them runs here.
+"$here/manual.sh" --out "$built/manual" >/dev/null
 case $target in
 *-linux-*) RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }-C target-feature=+crt-static" && export RUSTFLAGS ;;
 esac
@@ -53,8 +57,6 @@ cargo build --release --locked --target-dir "$built" --target "$target" $package
 
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 name=anypoint-acme-hooks-$version-$target
-# Whoever unpacks it may be another user.
-umask 022
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -62,6 +64,7 @@ mkdir -p "$work/$name/bin" "$work/$name/scripts"
 for program in $workspace_programs; do
   cp "$built/$target/release/$program" "$work/$name/bin/"
 done
+cp -R "$built/manual" "$work/$name/"
 cp -R scripts/dnsapi scripts/deploy scripts/prometheus scripts/install.sh scripts/schedule.sh scripts/lib.sh scripts/vanity-api.sh "$work/$name/scripts/"
 cp README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$work/$name/"
 # Unpacked by root, the files would belong to whoever has the builder's number there.

@@ -22,6 +22,9 @@ use crate::system::clock;
 /// What `scripts/manual.sh` calls a program with, followed by a folder.
 const WORD: &str = "write-manual";
 
+/// By this the installer knows, at the end of completions, what it may replace and remove.
+const OURS: &str = "# Part of anypoint-acme-hooks\n";
+
 /// Writes the pages and completions of a program if that is what it was called for.
 pub(super) fn asked_for(command: &Command, registry: &Registry) -> Option<ExitCode> {
     let mut given = std::env::args_os().skip(1);
@@ -43,7 +46,10 @@ fn write(command: &Command, registry: &Registry, folder: &Path) -> io::Result<()
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let folder = folder.join(shell.to_string());
         fs::create_dir_all(&folder)?;
-        clap_complete::generate_to(shell, &mut command, registry.program, folder)?;
+        let file = clap_complete::generate_to(shell, &mut command, registry.program, folder)?;
+        let mut completions = fs::read_to_string(&file)?;
+        completions.push_str(OURS);
+        fs::write(file, completions)?;
     }
     let pages = folder.join("man1");
     fs::create_dir_all(&pages)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{ConfFile, Kind, Origin, Setting, Settings, general};
 use crate::acme_sh::{self, Conf};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Values to be saved in one conf file.
 ///
@@ -14,6 +14,8 @@ use crate::error::Result;
 pub struct Saving {
     path: PathBuf,
     edits: Vec<Edit>,
+    /// The variables whose lines will differ.
+    changed: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,12 @@ enum Edit {
 }
 
 impl Edit {
+    fn variable(&self) -> &str {
+        match self {
+            Edit::Save(name, _) | Edit::Set(name, _) | Edit::Clear(name) => name,
+        }
+    }
+
     fn apply(&self, conf: &mut Conf) {
         match self {
             Edit::Save(name, value) => conf.save_variable(name, value),
@@ -89,16 +97,23 @@ impl Settings {
             Some(value) if plain => Edit::Set(name, value),
             Some(value) => Edit::Save(name, value),
         }));
-        let before = Conf::load(path)?;
-        let mut after = before.clone();
-        edits.iter().for_each(|edit| edit.apply(&mut after));
-        if after == before {
+        let mut conf = Conf::load(path)?;
+        let mut changed = Vec::new();
+        for edit in &edits {
+            let before = conf.clone();
+            edit.apply(&mut conf);
+            if conf != before {
+                changed.push(edit.variable().to_owned());
+            }
+        }
+        if changed.is_empty() {
             return Ok(Saving::default());
         }
         acme_sh::check_writable(path)?;
         Ok(Saving {
             path: path.to_owned(),
             edits,
+            changed,
         })
     }
 
@@ -165,13 +180,25 @@ impl Saving {
     ///
     /// # Errors
     ///
-    /// Configuration: the conf file cannot be written.
+    /// Configuration: the conf file cannot be written. The error says what the next renewal lacks.
     pub fn finish(&self) -> Result<()> {
         if self.is_empty() {
             return Ok(());
         }
         acme_sh::update(&self.path, |conf| {
             self.edits.iter().for_each(|edit| edit.apply(conf));
+        })
+        .map_err(|err| {
+            let changed = self.changed.join(", ");
+            Error::new(
+                err.kind(),
+                format!("{changed} could not be saved, and the next renewal will go by what was saved before"),
+            )
+            .caused_by(err)
+            .advise(format!(
+                "Free space on the disk, or correct the rights on the file and its folder, then repeat the call with {changed} set \
+                 again."
+            ))
         })
     }
 }

@@ -64,8 +64,12 @@ impl Pending {
                 Ok(()) => call
                     .log
                     .debug(format!("settings saved in {}", saving.path().display())),
-                // The challenge itself may be fine; that the next renewal will miss the settings has to be said.
-                Err(err) => call.log.warn(sentence(&err.into())),
+                // The challenge itself may be fine.
+                Err(err) => {
+                    let advice = err.advice().unwrap_or_default().to_owned();
+                    call.log
+                        .warn(format!("{}. {advice}", sentence(&err.into())));
+                }
             }
         }
     }

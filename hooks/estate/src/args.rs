@@ -10,6 +10,7 @@ use common::log::Verbosity;
 
 const EXAMPLES: &str = "\
 Examples:
+  anypoint-estate init                        a configuration file from what is found
   anypoint-estate check                       everything that can expire or stands open, the most urgent first
   anypoint-estate check --only flex-renew     what one program has to say
   anypoint-estate report /srv/www/estate.html the same as a page for people

@@ -84,4 +84,23 @@ mod needs_unshare {
         add_with(&bench, &mount, &conf).code(0);
         assert!(read(&outside).contains("SAVED_CF_Token='"));
     }
+    #[test]
+    #[ignore = "needs unshare: run scripts/test.sh"]
+    fn a_token_that_does_not_fit_on_the_disk_is_said_to_be_missing_at_the_next_renewal() {
+        let mut bench = bench();
+        let conf = as_hook(&mut bench);
+        let mount = format!(
+            "mount -t tmpfs -o size=16k tmpfs acme\necho \"SAVED_CF_Token='old'\" > \"{}\"\n\
+             cat /dev/zero > acme/ballast 2> /dev/null || :",
+            conf.display()
+        );
+        add_with(&bench, &mount, &conf)
+            .code(0)
+            .tells("CF_Token could not be saved, and the next renewal will go by what was saved before")
+            .tells("account.conf cannot be written")
+            .tells("Free space on the disk")
+            .tells("repeat the call with CF_Token set again");
+        assert_eq!(read(&bench.home().join("after")), "SAVED_CF_Token='old'\n");
+        assert_eq!(read(&bench.home().join("names")), "account.conf\nballast\n");
+    }
 }

@@ -95,7 +95,11 @@ impl Kind {
 
     /// The programs that it may keep from their work, or have raise an alarm.
     pub(crate) fn touches(self, program: Program) -> bool {
-        use Program::{AcmeSh, Cloudhub, DnsCf, Flex, Policy};
+        use Program::{AcmeSh, Cloudhub, DnsCf, Estate, Flex, Policy};
+        // Whatever fails, its run has not succeeded.
+        if program == Estate {
+            return self != Self::MachineOff;
+        }
         match self {
             Self::CloudflareDown | Self::CloudflareLimited | Self::TokenRevoked => {
                 [AcmeSh, DnsCf, Cloudhub].contains(&program)

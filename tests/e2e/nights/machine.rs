@@ -23,7 +23,7 @@ use simulator::{Fault, Seed, Sim, SimConfig};
 use crate::disk::{self, Disk};
 use crate::fault::{App, Kind};
 use crate::night::Life;
-use crate::program::{Job, Program};
+use crate::program::{Job, Program, Schedule, ZONE_CHECK};
 
 pub(crate) const HOST: &str = "orders.acme.example";
 const DOMAIN: &str = "*.acme.example";
@@ -71,7 +71,10 @@ impl Machine {
         let token = sim.world().cloudflare.tokens[0].value.clone();
         let (flex, policy) = prepare(&sim, life);
         let mut acme = AcmeSh::without_hooks();
-        let programs = ["dns_cf", "cloudhub_v2", "flex-renew", "basic-auth-policy"];
+        let mut programs = vec!["dns_cf", "cloudhub_v2", "flex-renew", "basic-auth-policy"];
+        if life.schedule == Schedule::Estate {
+            programs.push("anypoint-estate");
+        }
         acme.installer(&programs).code(0);
         for secret in [CLIENT_SECRET, &token, &flex.1, &policy.1, PASSWORD] {
             acme.never_shown(secret);
@@ -92,7 +95,7 @@ impl Machine {
             machine.disk = Some(Disk::under(&machine.acme.folder(), &ON_DISK));
         }
         fs::create_dir_all(machine.acme.folder().join("tmp")).unwrap();
-        machine.configure();
+        machine.configure(life);
         machine.set_up(life, &server);
         machine
     }
@@ -149,7 +152,7 @@ impl Machine {
     }
 
     /// The TOML file, the files of secrets, and a `flexctl` that asks the simulated platform who may renew.
-    fn configure(&self) {
+    fn configure(&self, life: &Life) {
         let folder = self.acme.folder();
         let path = |name: &str| text(&folder.join(name));
         fs::write(
@@ -179,6 +182,14 @@ impl Machine {
                 client_secret_file = "{policy_secret}"
                 username = "svc"
                 password_file = "{password}"
+
+                [cloudhub_v2]
+                verify_connect = "{ingress}"
+
+                [estate]
+                every = "{every}h"
+                textfile = "{textfile}"
+                notify_cmd = "tr -d '\\n' >>'{mailbox}'; echo >>'{mailbox}'"
                 "#,
                 url = self.sim.url(),
                 flexctl = path("flexctl"),
@@ -188,6 +199,10 @@ impl Machine {
                 policy = self.policy.0,
                 policy_secret = path("policy.secret"),
                 password = path("password"),
+                ingress = self.sim.ingress_addr(),
+                every = life.every,
+                textfile = text(&self.textfile()),
+                mailbox = text(&self.mailbox()),
             ),
         )
         .unwrap();
@@ -254,7 +269,7 @@ impl Machine {
                 server,
             ][..],
             &["-d", DOMAIN, "-d", "acme.example"],
-            life.days,
+            life.renew,
         ]
         .concat();
         let environment = self.with(vec![
@@ -275,6 +290,11 @@ impl Machine {
         self.acme
             .run_program("basic-auth-policy", &apply, ["apply"])
             .code(0);
+        if life.schedule == Schedule::Estate {
+            let night = life.schedule.night();
+            let estate = night.iter().find(|job| job.program == Program::Estate);
+            self.run(estate.unwrap()).code(0);
+        }
     }
 
     fn deploy(&self, environment: Environment) -> Finished {
@@ -382,7 +402,8 @@ impl Machine {
                 self.token = value;
                 let environment = self.with(vec![("CF_Token", self.token.clone())]);
                 let renew = ["--renew", "--force", "-d", DOMAIN];
-                self.acme.run(&environment, renew).code == Some(0)
+                // Where it cannot be saved, the next night would not have it: whoever mends it looks.
+                self.acme.run(&environment, renew).code == Some(0) && self.accepts_token()
             }
             Kind::SecretExpired(app) => {
                 let secret = self.secret_in_force(self.client_id(app));
@@ -406,6 +427,10 @@ impl Machine {
         }
     }
 
+    fn accepts_token(&self) -> bool {
+        self.run(&ZONE_CHECK).code == Some(0)
+    }
+
     // --- What can be seen ------------------------------------------------------------------------------------------
 
     /// What the ingress serves for the vanity host, if it has a certificate for it: DER.
@@ -414,6 +439,66 @@ impl Machine {
         let now = world.clock.now();
         let served = world.anypoint.certificate(HOST, None, now)?;
         Some(served.cert[0].to_vec())
+    }
+
+    /// Where people read what they are told: not on the disk that fills up.
+    pub(crate) fn mailbox(&self) -> PathBuf {
+        self.acme.folder().join("mailbox")
+    }
+
+    fn textfile(&self) -> PathBuf {
+        self.acme.folder().join("user/anypoint.prom")
+    }
+
+    /// A value of the metrics that the last run wrote for Prometheus, of `anypoint-estate` itself.
+    fn metric(&self, name: &str) -> Option<i64> {
+        let metrics = fs::read_to_string(self.textfile()).unwrap();
+        let own =
+            |line: &&str| line.starts_with(name) && line.contains("program=\"anypoint-estate\"");
+        let line = metrics.lines().find(own)?;
+        let value: f64 = line.rsplit(' ').next()?.parse().ok()?;
+        #[expect(clippy::cast_possible_truncation, reason = "seconds")]
+        Some(value as i64)
+    }
+
+    /// Asserts that the metrics are those of the run that has just ended.
+    pub(crate) fn shows_in_textfile(&self, hour: u64, run: &Finished) {
+        let age = |name| self.metric(name).map(|at| self.now().as_second() - at);
+        let ran = age("anypoint_last_run_timestamp_seconds").unwrap();
+        assert!((-60..3600).contains(&ran), "hour {hour}: {ran}");
+        assert_eq!(
+            self.metric("anypoint_last_exit_code"),
+            run.code.map(i64::from),
+            "hour {hour}"
+        );
+    }
+
+    /// Asserts that whoever looks before the first run since the machine was off sees that none has succeeded for long.
+    pub(crate) fn shows_that_no_run_succeeded(&self, hour: u64) {
+        let look = Job {
+            program: Program::Estate,
+            arguments: &["check", "--output", "json"],
+        };
+        let found = self.run(&look);
+        let checked: serde_json::Value = serde_json::from_str(&found.stdout)
+            .unwrap_or_else(|err| panic!("hour {hour}: {err}: {found}"));
+        let items = checked["items"].as_array().unwrap();
+        let run = items
+            .iter()
+            .find(|item| item["kind"] == "run" && item["name"] == "anypoint-estate run");
+        let said = run
+            .and_then(|run| run["detail"].as_str())
+            .unwrap_or_default();
+        assert!(
+            said.starts_with("no run has succeeded since"),
+            "hour {hour}: {found}"
+        );
+        let last = self.metric("anypoint_last_success_timestamp_seconds");
+        let silent = last.map(|at| self.now().as_second() - at);
+        assert!(
+            silent.is_none_or(|seconds| seconds > 6 * 24 * 60 * 60),
+            "hour {hour}: {silent:?}"
+        );
     }
 
     /// When acme.sh renews the certificate that it has.
@@ -514,7 +599,7 @@ fn prepare(sim: &Sim, life: &Life) -> ((String, String), (String, String)) {
     });
     let sandbox = world.anypoint.organizations[0].environments[0].clone();
     let application = &mut world.anypoint.deployments[0];
-    application.public_url = format!("https://{HOST}/orders");
+    application.expose_at(&format!("https://{HOST}/orders"));
     application.desired.properties = [
         ("api.id", API_INSTANCE_ID.to_string()),
         ("anypoint.platform.client_id", sandbox.client_id),

@@ -2,7 +2,8 @@
 //! with a clock put forward, while platforms, people, disk and machine fail. Nothing may expire, open, grow or be left over
 //! unless no program could have helped it, and then an alarm came a day before.
 //!
-//! `NIGHTS_SEED` repeats a run, `NIGHTS_DAYS` sets how long one lasts; `scripts/nights.sh` takes both as options.
+//! `NIGHTS_SEED` repeats a run, `NIGHTS_DAYS` sets how long one lasts, be it shorter or longer than what every run of the tests
+//! can pay for; `scripts/nights.sh` takes both as options.
 
 #![allow(clippy::unwrap_used, reason = "in a test, this is how it fails")]
 #![expect(
@@ -15,6 +16,7 @@ mod disk;
 mod fault;
 mod machine;
 mod night;
+mod people;
 mod program;
 mod watch;
 
@@ -22,6 +24,7 @@ mod needs_acme_sh {
     mod needs_pebble {
         mod needs_faketime {
             use crate::night::{Life, live};
+            use crate::program::Schedule;
 
             const HOUR: u64 = 60 * 60;
             const DAY: u64 = 24 * HOUR;
@@ -36,12 +39,13 @@ mod needs_acme_sh {
                         module_path!(),
                         "::nothing_expires_with_certificates_of_90_days"
                     ),
+                    schedule: Schedule::Programs,
                     lifetime: 90 * DAY,
                     common_name: true,
                     renewal_info: false,
-                    days: &[],
+                    renew: &[],
                     every: 24,
-                    nights: 400,
+                    days: 400,
                     registration_days: 365,
                 });
             }
@@ -56,13 +60,32 @@ mod needs_acme_sh {
                         module_path!(),
                         "::nothing_expires_with_certificates_of_64_days"
                     ),
+                    schedule: Schedule::Programs,
                     lifetime: 64 * DAY,
                     common_name: true,
                     renewal_info: true,
-                    days: &[],
+                    renew: &[],
                     every: 24,
-                    nights: 400,
+                    days: 120,
                     registration_days: 180,
+                });
+            }
+
+            /// One line in the crontab does the work and tells people.
+            #[test]
+            #[ignore = "needs acme.sh, pebble and faketime: run scripts/test.sh"]
+            fn nothing_expires_under_anypoint_estate() {
+                live(&Life {
+                    name: "estate",
+                    test: concat!(module_path!(), "::nothing_expires_under_anypoint_estate"),
+                    schedule: Schedule::Estate,
+                    lifetime: 64 * DAY,
+                    common_name: true,
+                    renewal_info: true,
+                    renew: &[],
+                    every: 12,
+                    days: 60,
+                    registration_days: 60,
                 });
             }
 
@@ -76,17 +99,18 @@ mod needs_acme_sh {
                         module_path!(),
                         "::nothing_expires_with_certificates_of_45_days"
                     ),
+                    schedule: Schedule::Programs,
                     lifetime: 45 * DAY,
                     common_name: false,
                     renewal_info: false,
-                    days: &["--days", "-15"],
+                    renew: &["--days", "-15"],
                     every: 24,
-                    nights: 400,
+                    days: 120,
                     registration_days: 90,
                 });
             }
 
-            /// The authority says when. Sixty days, unless `NIGHTS_DAYS` says otherwise.
+            /// The authority says when.
             #[test]
             #[ignore = "needs acme.sh, pebble and faketime: run scripts/test.sh"]
             fn nothing_expires_with_certificates_of_160_hours() {
@@ -96,12 +120,13 @@ mod needs_acme_sh {
                         module_path!(),
                         "::nothing_expires_with_certificates_of_160_hours"
                     ),
+                    schedule: Schedule::Programs,
                     lifetime: 160 * HOUR,
                     common_name: false,
                     renewal_info: true,
-                    days: &[],
+                    renew: &[],
                     every: 6,
-                    nights: 240,
+                    days: 30,
                     registration_days: 60,
                 });
             }

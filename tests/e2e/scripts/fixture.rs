@@ -26,6 +26,7 @@ pub(crate) const SHIMS: [&str; 4] = [
 pub(crate) const RECORDER: &str = r#"#!/bin/sh
 # Reads ANYPOINT_HOOKS_VOICE, as the real ones do.
 if [ "$1" = --version ]; then exit 0; fi
+if [ "$1" = write-manual ]; then mkdir -p "$2/man1"; echo page >"$2/man1/${0##*/}.1"; exit; fi
 here=${0%/*}
 for argument in "$@"; do printf '%s\n' "$argument"; done >"$here/arguments"
 env >"$here/environment"

@@ -7,6 +7,7 @@
 mod checks;
 mod crontab;
 mod demo;
+mod documents;
 mod fixture;
 mod homes;
 mod install;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::fixture::{PROGRAMS, Place, RECORDER, Ran, lines, mode, on_path, scripts, text, write};
 
-/// A machine with Rust, on which cargo writes what it was asked for into the file `asked`.
+/// A machine with Rust, on which cargo writes what it was asked to release into the file `asked`.
 fn machine() -> Place {
     let place = Place::new();
     let tools = place.path("tools");
@@ -27,8 +27,8 @@ fn machine() -> Place {
     program(
         "cargo",
         &format!(
-            "echo \"$RUSTFLAGS $*\" >>'{asked}'\nwhile [ \"$1\" != --target-dir ]; do shift; done\n\
-             built=$2/$4/release\nmkdir -p \"$built\"\n\
+            "case $* in *--release*) kind=release; echo \"$RUSTFLAGS $*\" >>'{asked}' ;; *) kind=debug ;; esac\nwhile [ \"$1\" != --target-dir ]; do shift; done\n\
+             case $kind in release) built=$2/$4/release ;; *) built=$2/debug ;; esac\nmkdir -p \"$built\"\n\
              for program in {programs}; do cp '{recorder}' \"$built/$program\"; done",
             asked = text(&place.path("asked")),
             recorder = text(&place.path("recorder")),
@@ -91,6 +91,8 @@ fn an_archive_is_all_that_an_installation_needs() {
     let root = unpacked(&place, archive);
     assert_eq!(mode(&root.join("scripts/install.sh")), 0o755);
     assert_eq!(mode(&root.join("scripts/deploy/cloudhub_v2")), 0o644);
+    assert_eq!(mode(&root.join("manual/man1")), 0o755);
+    assert_eq!(mode(&root.join("manual/man1/dns_cf.1")), 0o644);
     assert!(
         root.join("scripts/prometheus/anypoint-alerts.yml")
             .is_file()
@@ -105,6 +107,8 @@ fn an_archive_is_all_that_an_installation_needs() {
     place.run(&mut command).succeeds();
     for program in PROGRAMS {
         assert!(place.bin().join(program).is_file(), "{program}");
+        let page = format!("share/man/man1/{program}.1");
+        assert_eq!(mode(&place.path(&page)), 0o644, "{page}");
     }
 }
 
