@@ -9,7 +9,7 @@ use common::settings::{Setting, Settings, Sourced};
 
 use crate::credentials::{Credentials, checked_token, unquoted};
 use crate::cure;
-use crate::listed;
+use crate::listed::{self, ListedAccount};
 use crate::settings::{ACCOUNT_ID, API, KEY, TOKEN, ZONE_ID, ZONE_TOKEN};
 
 /// What the user has set.
@@ -32,7 +32,12 @@ impl Account {
             Some(name) => listed::account_of(settings, name)?,
             None => None,
         };
-        let zone_id = match &listed {
+        Self::of(settings, listed.as_ref())
+    }
+
+    /// The same for an account of the TOML file, or for the one that is set beside its list.
+    pub(crate) fn of(settings: &Settings, listed: Option<&ListedAccount<'_>>) -> Result<Self> {
+        let zone_id = match listed {
             Some(listed) => of_listed(settings, &ZONE_ID, listed.zone_id()?)?,
             None => settings.text(&ZONE_ID)?,
         };
@@ -44,17 +49,17 @@ impl Account {
                     .map_err(|err| err.advise("The id is in the dashboard: zone, Overview, API."))
             })
             .transpose()?;
-        let zone_token = match &listed {
+        let zone_token = match listed {
             Some(listed) => listed.zone_token(settings)?,
             None => settings.secret(&ZONE_TOKEN)?,
         };
         Ok(Self {
-            credentials: match &listed {
+            credentials: match listed {
                 Some(listed) => Credentials::of_listed(listed, settings)?,
                 None => Credentials::load(settings)?,
             },
             zone_token: zone_token.map(checked_token).transpose()?,
-            account_id: match &listed {
+            account_id: match listed {
                 Some(listed) => of_listed(settings, &ACCOUNT_ID, listed.account_id())?
                     .map(unquoted)
                     .map(checked_account_id)

@@ -163,7 +163,8 @@ pub(crate) struct ChallengeArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CheckArgs {
-    /// Domain of a certificate, for example example.com or *.example.com; without it, every visible zone is checked
+    /// Domain of a certificate, for example example.com or *.example.com; without it, every account of the TOML file is
+    /// checked with its zones, or, where none is listed, every visible zone
     #[arg(value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,
 

@@ -36,6 +36,11 @@ impl Credentials {
         }
     }
 
+    /// Whether any are set, be they right or wrong.
+    pub(crate) fn are_set(settings: &Settings) -> bool {
+        settings.nearest(&[&TOKEN, &KEY]).is_some()
+    }
+
     /// Those of an account of the TOML file.
     pub(crate) fn of_listed(account: &ListedAccount<'_>, settings: &Settings) -> Result<Self> {
         match (

@@ -27,19 +27,8 @@ pub(crate) fn account_of<'a>(
     settings: &'a Settings,
     name: &DnsName,
 ) -> Result<Option<ListedAccount<'a>>> {
-    let Some(file) = settings.file() else {
-        return Ok(None);
-    };
-    if has_own_credentials(settings)? {
-        return Ok(None);
-    }
     let mut best: Option<(DnsName, ListedAccount<'a>)> = None;
-    for (index, entry) in entries(file)?.into_iter().enumerate() {
-        let listed = ListedAccount {
-            file,
-            entry,
-            number: index + 1,
-        };
+    for listed in in_force(settings)? {
         for zone in listed.zones()? {
             let shortest = best.as_ref().map_or(0, |(best, _)| best.as_str().len());
             if !name.is_within(zone.as_str()) || zone.as_str().len() < shortest {
@@ -48,16 +37,56 @@ pub(crate) fn account_of<'a>(
             if let Some((other, claimed)) = &best
                 && *other == zone
             {
-                return Err(Error::config(format!(
-                    "zone {zone} stands in both {} and {}",
-                    claimed.at("zones"),
-                    listed.at("zones")
-                )));
+                return Err(claimed_twice(&zone, claimed, &listed));
             }
             best = Some((zone, listed.clone()));
         }
     }
     Ok(best.map(|(_, listed)| listed))
+}
+
+/// Every account with its zones; none where credentials were given for this very call.
+///
+/// # Errors
+///
+/// Configuration: a zone is malformed, or two accounts claim it.
+pub(crate) fn all(settings: &Settings) -> Result<Vec<(ListedAccount<'_>, Vec<DnsName>)>> {
+    let mut all: Vec<(ListedAccount<'_>, Vec<DnsName>)> = Vec::new();
+    for listed in in_force(settings)? {
+        let zones = listed.zones()?;
+        for zone in &zones {
+            if let Some((claimed, _)) = all.iter().find(|(_, others)| others.contains(zone)) {
+                return Err(claimed_twice(zone, claimed, &listed));
+            }
+        }
+        all.push((listed, zones));
+    }
+    Ok(all)
+}
+
+fn in_force(settings: &Settings) -> Result<Vec<ListedAccount<'_>>> {
+    let Some(file) = settings.file() else {
+        return Ok(Vec::new());
+    };
+    if has_own_credentials(settings)? {
+        return Ok(Vec::new());
+    }
+    let entries = entries(file)?.into_iter().enumerate();
+    Ok(entries
+        .map(|(index, entry)| ListedAccount {
+            file,
+            entry,
+            number: index + 1,
+        })
+        .collect())
+}
+
+fn claimed_twice(zone: &DnsName, one: &ListedAccount<'_>, other: &ListedAccount<'_>) -> Error {
+    Error::config(format!(
+        "zone {zone} stands in both {} and {}",
+        one.at("zones"),
+        other.at("zones")
+    ))
 }
 
 /// The zones of all of them, to say which ones there are.
@@ -138,6 +167,11 @@ impl ListedAccount<'_> {
             .advise("Give such a zone an entry of its own.")),
             id => Ok(id),
         }
+    }
+
+    /// Which one it is, for people.
+    pub(crate) fn label(&self) -> String {
+        format!("the account of {}", self.entry.zones.join(", "))
     }
 
     /// Where something stands in the file.

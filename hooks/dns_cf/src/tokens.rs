@@ -121,7 +121,7 @@ fn judge(status: &str, expires: Option<Timestamp>, now: Timestamp, within: Durat
 pub(crate) fn check(
     call: &Invocation,
     finder: &Finder,
-    zones: &[ResolvedZone],
+    zones: &[&ResolvedZone],
     within: Duration,
 ) -> Result<Vec<CheckedToken>> {
     let now = call.clock.now();

@@ -44,7 +44,11 @@ impl ResolvedZone {
 impl Finder {
     /// For what is set in this call, and in the TOML file for `name`. Nothing is asked yet.
     pub(crate) fn of(call: &Invocation, name: Option<&DnsName>) -> Result<Self> {
-        let account = Account::load(&call.settings, name)?;
+        Self::with(call, Account::load(&call.settings, name)?)
+    }
+
+    /// For this account. Nothing is asked yet.
+    pub(crate) fn with(call: &Invocation, account: Account) -> Result<Self> {
         Ok(Self {
             dns: account.client(call)?,
             account,

@@ -7,11 +7,11 @@ use simulator::cloudflare::{Reach, Token};
 
 use crate::fixture::{NAME, ZONE, add, as_hook, bench, dns_cf, read, rm, txt, zone_id};
 
-const SUB: &str = "sub.acme.example";
-const OTHER: &str = "other.example";
+pub(crate) const SUB: &str = "sub.acme.example";
+pub(crate) const OTHER: &str = "other.example";
 
 /// Makes a token that reaches one zone alone, and has every run watched for it.
-fn token_for(bench: &mut Bench, zone: &str) -> String {
+pub(crate) fn token_for(bench: &mut Bench, zone: &str) -> String {
     let only = Reach::Only(vec![zone.to_owned()]);
     let token = bench.sim.world().cloudflare.insert_token(Token {
         zone_read: only.clone(),
@@ -24,7 +24,7 @@ fn token_for(bench: &mut Bench, zone: &str) -> String {
 }
 
 /// Three zones, each with a token of its own that is set nowhere but in the TOML file.
-fn accounts() -> Bench {
+pub(crate) fn accounts() -> Bench {
     let mut bench = bench();
     for zone in [SUB, OTHER] {
         bench.sim.world().cloudflare.add_zone(zone);
@@ -131,7 +131,6 @@ fn what_is_wrong_with_a_list_is_said_before_any_request() {
         .code(2)
         .tells("no account of the configuration file is meant")
         .tells("other.example");
-    dns_cf(&bench, &["check"]).code(2).tells("acme.example");
     let token = "token_file = \"one.token\"";
     for (entries, text) in [
         (format!("zones = [\"{ZONE}\"]"), "either a token or a key"),
@@ -161,6 +160,7 @@ fn what_is_wrong_with_a_list_is_said_before_any_request() {
     ] {
         bench.write("hooks.toml", format!("[[dns_cf.account]]\n{entries}\n"));
         add(&bench, NAME, "v").code(2).tells(text);
+        dns_cf(&bench, &["check"]).code(2).tells(text);
     }
     assert!(bench.sim.requests().is_empty());
 }

@@ -1,9 +1,13 @@
 //! `dns_cf check`.
 
-use fixtures::{assert_is_checked, items_of};
+use fixtures::{Bench, Finished, assert_is_checked, items_of};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use simulator::Fault;
 use simulator::cloudflare::{Reach, Status, Token};
+use simulator::faults::Action;
 
+use crate::accounts::{OTHER, SUB, accounts, token_for};
 use crate::fixture::{ZONE, bench, dns_cf, records_in, without_zone_read, zone_id};
 
 #[test]
@@ -198,4 +202,156 @@ fn the_token_that_reads_zones_is_checked_as_well() {
     dns_cf(&bench, &["check"])
         .code(10)
         .prints("zones are read with: API token from CF_Zone_Token (environment)");
+}
+
+/// The accounts of [`accounts`], where every listed zone is there.
+fn listed() -> Bench {
+    let mut bench = accounts();
+    let both = Reach::Only(vec![ZONE.to_owned(), "unused.example".to_owned()]);
+    let token = {
+        let mut world = bench.sim.world();
+        world.cloudflare.add_zone("unused.example");
+        world.cloudflare.insert_token(Token {
+            zone_read: both.clone(),
+            dns_read: both.clone(),
+            dns_edit: both,
+            ..Token::default()
+        })
+    };
+    bench.never_shown(&token);
+    bench.write("one.token", token);
+    bench
+}
+
+/// Kind, name and state of everything that was found.
+fn rows(run: &Finished) -> Vec<(String, String, String)> {
+    let json = run.json();
+    assert_is_checked(&json);
+    let items = json["items"].as_array().unwrap();
+    let text = |item: &Value, key: &str| item[key].as_str().unwrap().to_owned();
+    items
+        .iter()
+        .map(|item| (text(item, "kind"), text(item, "name"), text(item, "state")))
+        .collect()
+}
+
+fn states_of<'a>(rows: &'a [(String, String, String)], kind: &str) -> Vec<&'a str> {
+    let rows = rows.iter().filter(|(of, _, _)| of == kind);
+    rows.map(|(_, _, state)| state.as_str()).collect()
+}
+
+#[test]
+fn without_a_domain_every_account_of_the_file_is_checked_with_its_zones() {
+    let mut bench = listed();
+    let check = ["check", "--output", "json"];
+    let run = dns_cf(&bench, &check);
+    let found = rows(run.code(0));
+    assert_eq!(states_of(&found, "api_token"), ["ok"; 3], "{run}");
+    let mut zones: Vec<&str> = found
+        .iter()
+        .filter(|(kind, _, _)| kind == "zone")
+        .map(|(_, name, _)| name.as_str())
+        .collect();
+    zones.sort_unstable();
+    assert_eq!(zones, [ZONE, OTHER, SUB, "unused.example"]);
+    dns_cf(&bench, &["check"])
+        .code(0)
+        .prints("credentials: API token from dns_cf.account[1].token_file")
+        .prints("credentials: API token from SUB_TOKEN (environment)\n")
+        .prints("zone other.example: active");
+
+    // Each ends when it ends.
+    let ending = bench.sim.world().cloudflare.insert_token(ending_in(9));
+    bench.never_shown(&ending);
+    bench.write("three.token", ending);
+    let run = dns_cf(&bench, &check);
+    let found = rows(run.code(10));
+    assert_eq!(states_of(&found, "api_token"), ["ok", "ok", "due"], "{run}");
+
+    // Given for this call, it is the one that is meant.
+    let own = token_for(&mut bench, ZONE);
+    bench.set_secret("CF_Token", own);
+    let run = dns_cf(&bench, &check);
+    let found = rows(run.code(0));
+    assert_eq!(found.len(), 2, "{run}");
+}
+
+#[test]
+fn an_account_that_fails_stops_no_other_and_has_a_row_of_its_own() {
+    let mut bench = listed();
+    let check = ["check", "--output", "json"];
+    // One has no token, the next is switched off, and the last is well.
+    bench.unset("SUB_TOKEN");
+    let off = bench.sim.world().cloudflare.insert_token(Token {
+        status: Status::Disabled,
+        ..Token::default()
+    });
+    bench.never_shown(&off);
+    bench.write("one.token", off);
+    let run = dns_cf(&bench, &check);
+    run.code(3)
+        .tells("the account of acme.example, unused.example: ")
+        .tells("the account of sub.acme.example: ")
+        .tells("2 of 3 accounts did not pass the check");
+    let found = rows(&run);
+    let of = |name: &str| {
+        let mut rows = found.iter().filter(|(_, row, _)| row.contains(name));
+        rows.next().map(|(_, _, state)| state.as_str())
+    };
+    assert_eq!(of("dns_cf.account[1].token_file"), Some("missing"), "{run}");
+    assert_eq!(of("the account of sub.acme.example"), Some("unknown"));
+    assert_eq!(of("dns_cf.account[3].token_file"), Some("ok"));
+    assert_eq!(of(OTHER), Some("ok"));
+    dns_cf(&bench, &["check", "--output", "nagios"])
+        .code(1)
+        .prints("1 missing")
+        .prints("1 unknown");
+}
+
+#[test]
+fn a_listed_zone_that_is_not_there_is_told_beside_the_others() {
+    let bench = accounts();
+    let run = dns_cf(&bench, &["check", "--output", "json"]);
+    run.code(4).tells("unused.example");
+    let found = rows(&run);
+    assert_eq!(states_of(&found, "api_token"), ["ok"; 3], "{run}");
+    assert_eq!(states_of(&found, "zone"), ["ok"; 3], "{run}");
+    assert!(
+        found.iter().any(|(kind, name, state)| {
+            (kind.as_str(), name.as_str(), state.as_str())
+                == ("platform", "zone unused.example", "unknown")
+        }),
+        "{run}"
+    );
+}
+
+#[test]
+fn accounts_that_cannot_be_reached_are_unknown_each() {
+    let mut bench = listed();
+    bench.set("ANYPOINT_HOOKS_DEADLINE", "1s");
+    bench.fault(Fault::on("*", "/client/v4/**", Action::Reset).always());
+    let run = dns_cf(&bench, &["check", "--output", "json"]);
+    let found = rows(run.code(6));
+    assert_eq!(states_of(&found, "platform"), ["unknown"; 3], "{run}");
+    assert_eq!(found.len(), 3, "{run}");
+}
+
+#[test]
+fn what_acme_sh_has_saved_for_other_zones_is_checked_beside_the_list() {
+    let mut bench = listed();
+    let saved = bench.sim.world().cloudflare.insert_token(ending_in(5));
+    bench.never_shown(&saved);
+    bench.write(
+        ".acme.sh/account.conf",
+        format!("SAVED_CF_Token='{saved}'\n"),
+    );
+    let home = bench.home().join(".acme.sh");
+    let home = home.to_str().unwrap();
+    let run = dns_cf(&bench, &["check", "--output", "json", "--home", home]);
+    let found = rows(run.code(10));
+    assert_eq!(
+        states_of(&found, "api_token"),
+        ["ok", "ok", "ok", "due"],
+        "{run}"
+    );
 }

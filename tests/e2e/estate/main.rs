@@ -10,6 +10,7 @@ mod needs_jq;
 mod needs_prometheus;
 mod needs_promtool;
 mod notification;
+mod plugin;
 mod real;
 mod report;
 mod run;

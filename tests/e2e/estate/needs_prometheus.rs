@@ -191,6 +191,8 @@ fn the_example_alerts_fire_by_what_a_run_finds_and_cease_when_it_is_mended() {
             // Of the same name and place as one of the contexts.
             until("certificate", "near", 6 * 24),
             wrong("served_certificate", "far", "not_served"),
+            wrong("registration", "edge", "missing"),
+            wrong("registration", "spare", "unknown"),
         ],
     );
     estate.finds(
@@ -207,6 +209,7 @@ fn the_example_alerts_fire_by_what_a_run_finds_and_cease_when_it_is_mended() {
         ("AnypointExpiresSoon", "api_token CF_Token"),
         ("AnypointNotServed", "far"),
         ("AnypointApiOpen", "orders"),
+        ("AnypointNeedsAttention", "registration"),
         ("AnypointNeedsAttention", "run"),
         // It never had one.
         ("AnypointNoSuccess", ""),

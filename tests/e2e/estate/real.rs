@@ -7,6 +7,7 @@ use serde_json::Value;
 use simulator::Fault;
 use simulator::anypoint::api_manager::Tracking;
 use simulator::anypoint::{FlexGateway, Replica};
+use simulator::cloudflare::{Reach, Token};
 use simulator::faults::Action;
 use simulator::pki::Validity;
 use simulator::registration::{Identity, Layout, compose, now};
@@ -299,4 +300,56 @@ fn the_signs_that_a_program_is_set_up_are_its_settings() {
             );
         }
     }
+}
+
+#[test]
+fn every_cloudflare_account_of_the_file_is_in_the_view_with_the_end_of_its_token() {
+    for name in PROGRAMS {
+        program(name);
+    }
+    let mut bench = Bench::with_zone("acme.example");
+    bench.unset("CF_Token");
+    let mut config = String::new();
+    for (zone, days) in [("acme.example", 200), ("other.example", 12)] {
+        let end = in_hours(24 * days + 1).parse().unwrap();
+        let token = {
+            let mut world = bench.sim.world();
+            if world.cloudflare.zone(zone).is_none() {
+                world.cloudflare.add_zone(zone);
+            }
+            let only = Reach::Only(vec![zone.to_owned()]);
+            world.cloudflare.insert_token(Token {
+                zone_read: only.clone(),
+                dns_read: only.clone(),
+                dns_edit: only,
+                expires_on: Some(end),
+                ..Token::default()
+            })
+        };
+        bench.never_shown(&token);
+        bench.write(&format!("{zone}.token"), token);
+        let file = bench.home().join(format!("{zone}.token"));
+        config.push_str(&format!(
+            "[[dns_cf.account]]\nzones = [\"{zone}\"]\ntoken_file = \"{}\"\n",
+            file.display()
+        ));
+    }
+    bench.write(".config/anypoint-hooks/config.toml", config);
+    let checked = bench
+        .run("anypoint-estate", ["check", "--output", "json"])
+        .code(10)
+        .json();
+    let items = checked["items"].as_array().unwrap();
+    let ends: Vec<_> = items
+        .iter()
+        .filter(|item| item["kind"] == "api_token")
+        .map(|item| (&item["state"], &item["days_left"]))
+        .collect();
+    assert_eq!(
+        ends,
+        [(&"due".into(), &12.into()), (&"ok".into(), &200.into())],
+        "{checked:#}"
+    );
+    let there = states(&checked);
+    assert_eq!(state_of(&there, "zone"), ["ok", "ok"], "{there:?}");
 }
