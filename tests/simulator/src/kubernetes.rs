@@ -282,7 +282,8 @@ impl Kubernetes {
         !is_in(&self.forbidden) && (reads || !is_in(&self.read_only))
     }
 
-    /// Answers `kubectl auth can-i`, which asks in Kubernetes' form of protocol buffers and reads JSON as well.
+    /// Answers `kubectl auth can-i`, which asks in Kubernetes' form of protocol buffers, in older versions in JSON, and reads
+    /// JSON as well.
     fn review(&self, request: &Request) -> Answer {
         // `Unknown.raw`, in it `SelfSubjectAccessReview.spec`, in that `resourceAttributes`, with `verb` and `resource`:
         // <https://github.com/kubernetes/api/blob/master/authorization/v1/generated.proto>.
@@ -291,7 +292,13 @@ impl Kubernetes {
             .strip_prefix(b"k8s\0")
             .and_then(|unknown| field(field(field(unknown, 2)?, 2)?, 1));
         let text = |number| std::str::from_utf8(field(asked?, number)?).ok();
-        let (Some(verb), Some(resource)) = (text(2), text(5)) else {
+        let json = request.json().unwrap_or_default();
+        let in_json = |name| json["spec"]["resourceAttributes"][name].as_str();
+        let (verb, resource) = (
+            text(2).or_else(|| in_json("verb")),
+            text(5).or_else(|| in_json("resource")),
+        );
+        let (Some(verb), Some(resource)) = (verb, resource) else {
             return status(400, "BadRequest", "the body is no review of an access");
         };
         let allowed = self.may(verb, resource);
