@@ -222,15 +222,16 @@ fn raw_files() -> String {
 
 #[test]
 fn the_schema_is_what_the_registries_say() {
-    let new = serde_json::to_string_pretty(&generated()).unwrap() + "\n";
-    let path = root().join(SCHEMA);
+    let new = generated();
     if std::env::var_os("GENERATE").is_some() {
+        let path = root().join(SCHEMA);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, new).unwrap();
+        let text = serde_json::to_string_pretty(&new).unwrap() + "\n";
+        fs::write(&path, text).unwrap();
     } else {
-        let old = fs::read_to_string(&path).unwrap();
+        // The order of keys depends on what else is built: a feature of serde_json keeps it.
         assert!(
-            old == new,
+            written() == new,
             "{SCHEMA} is not what the registries say: run scripts/generate.sh"
         );
     }
